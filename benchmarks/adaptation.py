@@ -1,0 +1,86 @@
+"""The demo's promise: adaptation without labels closes at least half of what labels would give at equal budget.
+
+Run: ``python benchmarks/adaptation.py [--quick] [--write]``. For each of three seeds: the demo as users run it (timed,
+with its peak memory), then the same world, network, pictures and steps with labels. One line per seed; with
+``--write`` they are kept in docs/measured/adaptation.json. The lower bounds stand in the same lines: a color
+histogram and an untrained network.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from measure import arguments
+from reknow.data.embeddings import Embeddings
+from reknow.data.formats import open_dataset
+from reknow.data.pictures import read_picture
+from reknow.methods.cluster_contrast.recipes import world
+from reknow.methods.small import SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.supervised.recipes import world_target
+from reknow.recognizer import Card, Recognizer
+from reknow.training.assessment import Examination
+from reknow.training.progress import Display
+from reknow.training.train import train
+
+options = arguments(__doc__, write="keep the lines in docs/measured/adaptation.json")
+SEEDS = (0,) if options.quick else (0, 1, 2)
+
+
+def color_histogram(picture: np.ndarray) -> np.ndarray:
+    """Square roots of 8 x 8 x 8 color counts in four bands: 2,048 numbers of unit norm."""
+    bands = []
+    for band in np.array_split(picture // 32, 4, axis=0):
+        codes = band.reshape(-1, 3).astype(np.int64) @ np.array([64, 8, 1])
+        bands.append(np.sqrt(np.bincount(codes, minlength=512) / len(codes)))
+    return np.concatenate(bands).astype(np.float32) / 2
+
+
+def lower_bounds(data: str) -> dict[str, float]:
+    """mAP of a color histogram and of the network before any training."""
+    examination = Examination.of(open_dataset(data))
+    assert examination is not None
+    rows = examination.manifest
+    histograms = np.stack([color_histogram(read_picture(rows.root, reference)) for reference in rows.column("rgb")])
+    untrained = Recognizer(SMALL_NETWORK, SMALL_NETWORK.build(), SMALL_PREPROCESSING, Card(name="untrained"))
+    return {
+        "histogram": 100 * examination.assess(Embeddings(histograms, rows)).scores.mAP,
+        "untrained": 100 * examination.assess(untrained.embed_manifest(rows)).scores.mAP,
+    }
+
+
+lines = []
+for seed in SEEDS:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "reknow.cli", "demo", "--json", "--seed", str(seed), "--out", f"{folder}/demo"]
+        shown = subprocess.run(command, check=True, capture_output=True, text=True)
+        demo = json.loads(shown.stdout)
+        data, epochs = demo["dataset"], world().epochs
+        labelled = replace(world_target(), data=data, epochs=epochs, seed=seed)
+        with_labels = train(labelled, Path(folder) / "labels", display=Display(quiet=True)).summary
+    start, adapted, ceiling = demo["start"]["mAP"], demo["mAP"], with_labels["mAP"]
+    closed = (adapted - start) / (ceiling - start)
+    line = {
+        "benchmark": "adaptation",
+        "seed": seed,
+        **lower_bounds(data),
+        "before": start,
+        "adapted": adapted,
+        "with_labels": ceiling,
+        "closed": closed,
+        "demo_seconds": demo["total_seconds"],
+        "demo_peak_memory_gb": demo["peak_memory_gb"],
+        "passed": closed >= 0.5 and demo["total_seconds"] < 300 and demo["peak_memory_gb"] < 4,
+    }
+    lines.append({name: round(value, 3) if isinstance(value, float) else value for name, value in line.items()})
+    print(json.dumps(lines[-1]), flush=True)
+if options.write:
+    kept = Path(__file__).parent.parent / "docs" / "measured" / "adaptation.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(lines, indent=2) + "\n")
+sys.exit(0 if all(line["passed"] for line in lines) else 1)

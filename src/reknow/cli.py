@@ -1,0 +1,356 @@
+"""The command line: parse, call, print. What a command does lives in the room that it calls.
+
+Errors of the user's making end with one line on standard error and exit code 2; an interrupted run with 130.
+With ``--json`` standard output holds one JSON object and nothing else.
+"""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+from reknow.errors import DataError, ReknowError, RecipeError
+
+Json = Annotated[bool, arg(help="Print one JSON object instead of text.")]
+Data = Annotated[str, arg(help="The data set, as FORMAT:PATH; e.g. folder:crops, market1501:PATH, table:rows.csv.")]
+SHIPPED_HELP = "A recognizer's folder or a finished run; 'shipped' is the package's own small one."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given[:1] == ["train"]:
+            return _train(given[1:])
+        return tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            args=given,
+            prog="reknow",
+            description="Know the same individual again: re-identification, mostly without labels.",
+            config=(FlagCreatePairsOff,),
+        )
+    except ReknowError as error:
+        print(f"reknow: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("reknow: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has gone; Python would complain once more at exit
+        return 0
+
+
+def demo(
+    quick: Annotated[bool, arg(help="A smaller world and fewer epochs: under 90 seconds.")] = False,
+    out: Annotated[Path | None, arg(help="The run's folder; by default a new one below runs/.")] = None,
+    seed: Annotated[int, arg(help="Of the world and of training.")] = 0,
+    json: Json = False,
+) -> int:
+    """Adapt the shipped recognizer to an unseen synthetic world without labels, measure it, group it, report it.
+
+    Everything is rendered on the spot: no download, no data needed. Takes under 5 minutes on two cores.
+    """
+    from reknow.demo import run_demo
+
+    result = run_demo(_new_folder(out, "demo"), seed=seed, quick=quick)
+    _print(result, json, lines=[*result["lines"], f"report: {result['report']}"])
+    return 0
+
+
+@dataclass(frozen=True)
+class _TrainOptions:
+    """What `train` knows beside the recipe's own fields."""
+
+    recipe: Annotated[Any, arg(name="")]
+    out: Annotated[Path | None, arg(help="The run's folder; by default a new one below runs/.")] = None
+    resume: Annotated[Path | None, arg(help="Continue this run with everything it had; other options are refused.")] = None
+    init_from: Annotated[Path | None, arg(help="Take network, preprocessing and weights of this recognizer or run.")] = None
+    json: Json = False
+
+
+def _train(arguments: list[str]) -> int:
+    """Train by a recipe; any field of the recipe is an option."""
+    from reknow.methods.recipe import Recipe, recipe_named, recipes
+
+    if "--resume" in arguments:
+        return _resume(arguments)
+    if not arguments or arguments[0].startswith("-"):
+        wants_help = not arguments or arguments[0] in ("-h", "--help")
+        listing = "\n".join(f"  {name}" for name in sorted(recipes()))
+        text = (
+            "usage: reknow train RECIPE --data FORMAT:PATH [--weights W] [--out FOLDER] [--FIELD VALUE ...]\n"
+            "       reknow train --resume RUN\n\n"
+            f"recipes:\n{listing}\n\n'reknow train RECIPE --help' lists every field of that recipe."
+        )
+        if wants_help:
+            print(text)
+            return 0
+        raise RecipeError("reknow train", found=f"'{arguments[0]}' where a recipe's name belongs", remedy=text)
+    recipe = recipe_named(arguments[0])
+
+    @dataclass(frozen=True)
+    class Options(_TrainOptions):
+        recipe: Annotated[Recipe, arg(name="")] = field(default=recipe)
+
+    options = tyro.cli(
+        Options,
+        args=arguments[1:],
+        prog=f"reknow train {arguments[0]}",
+        description=f"Train by the recipe '{arguments[0]}' (status: {recipe.status}). Any field can be replaced.",
+        config=(FlagCreatePairsOff, OmitArgPrefixes) if False else (FlagCreatePairsOff,),
+    )
+    recipe = options.recipe
+    if options.init_from is not None:
+        from reknow.training.train import starting_from
+
+        recipe = starting_from(recipe, options.init_from)
+    folder = _new_folder(options.out, recipe.name.replace("/", "-"))
+    return _carry_out(recipe, folder, resume=False, json=options.json)
+
+
+def _resume(arguments: list[str]) -> int:
+    """``train [RECIPE] --resume RUN``: the run's own recipe counts, so no field may be replaced."""
+    from reknow.training.run import Run
+
+    def resume(resume: Path, json: Json = False) -> int:
+        """Continue a run with everything it had: weights, optimizer, memories, random numbers."""
+        return _carry_out(Run.open(resume).recipe(), resume, resume=True, json=json)
+
+    rest = arguments[1:] if not arguments[0].startswith("-") else arguments
+    return tyro.cli(resume, args=rest, prog="reknow train", config=(FlagCreatePairsOff,))
+
+
+def _carry_out(recipe: Any, folder: Path, *, resume: bool, json: bool) -> int:
+    from reknow.report.build import report_of
+    from reknow.training.train import train
+
+    try:
+        outcome = train(recipe, folder, resume=resume)
+    except KeyboardInterrupt:
+        print(f"reknow: interrupted. Continue with: reknow train --resume {folder}", file=sys.stderr)
+        return 130
+    report = report_of(outcome)
+    summary = {**outcome.summary, "run": str(folder), "report": str(report)}
+    _print(summary, json, lines=[*_scores(outcome.summary), f"run: {folder}", f"report: {report}"])
+    return 0
+
+
+def evaluate(
+    recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
+    data: Data,
+    rerank: Annotated[bool, arg(help="Also score k-reciprocal re-ranking.")] = False,
+    out: Annotated[Path | None, arg(help="Write report.html and scores.json into this new folder.")] = None,
+    json: Json = False,
+) -> int:
+    """Score a recognizer on a data set that has identities: mAP, CMC, mINP with intervals, by a named protocol."""
+    from reknow.report.build import evaluation_report
+    from reknow.training.assessment import evaluate_recognizer
+    from reknow.training.progress import Display
+
+    with Display() as display:
+        result = evaluate_recognizer(_recognizer(recognizer), data, rerank=rerank, display=display)
+    lines = _scores(result.numbers)
+    if out is not None:
+        lines.append(f"report: {evaluation_report(result, out)}")
+    _print(result.numbers, json, lines=lines)
+    return 0
+
+
+def embed(
+    recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
+    data: Data,
+    out: Annotated[Path, arg(help="The Parquet file to write.")] = Path("embeddings.parquet"),
+    json: Json = False,
+) -> int:
+    """Embed every picture of a data set into one Parquet file, for `reknow cluster` or for your own tools."""
+    from reknow.data.formats import open_dataset
+    from reknow.training.progress import Display
+
+    _refuse_existing(out)
+    manifest = open_dataset(data)
+    with Display() as display:
+        embeddings = _recognizer(recognizer).embed_manifest(manifest, display.bar("embedding"))
+    embeddings.write(out)
+    facts = {"pictures": len(embeddings), "dim": int(embeddings.vectors.shape[1]), "file": str(out), "notes": list(manifest.notes)}
+    _print(facts, json, lines=[*_notes(facts), f"{len(embeddings):,} pictures x {facts['dim']} numbers: {out}"])
+    return 0
+
+
+def cluster(
+    embeddings: Annotated[Positional[Path], arg(help="What `reknow embed` wrote.")],
+    out: Annotated[Path, arg(help="The CSV to write: image, group (-1 = in no group).")] = Path("groups.csv"),
+    eps: Annotated[float | Literal["auto"], arg(help="Largest Jaccard distance between neighbors; larger merges more.")] = "auto",
+    min_samples: Annotated[int, arg(help="Pictures that make a group.")] = 4,
+    k1: Annotated[int, arg(help="Size of the reciprocal neighborhoods.")] = 30,
+    json: Json = False,
+) -> int:
+    """Group embedded pictures by individual, without labels: a CSV with a group for each picture."""
+    from reknow.clustering.dbscan import pseudo_labels
+    from reknow.data.embeddings import Embeddings
+    from reknow.training.groups import write_groups
+
+    _refuse_existing(out)
+    read = Embeddings.read(embeddings)
+    found = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1)
+    write_groups(read.manifest, found.labels, out)
+    facts = {
+        "pictures": len(read),
+        "groups": found.num_clusters,
+        "in_no_group": found.num_outliers,
+        "eps": found.eps,
+        "file": str(out),
+        "notes": [found.warning] if found.warning else [],
+    }
+    line = f"{found.num_clusters:,} groups, {found.num_outliers:,} of {len(read):,} pictures in none (eps {found.eps:.2f}): {out}"
+    _print(facts, json, lines=[*_notes(facts), line])
+    return 0
+
+
+def data_check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
+    """Look for what would spoil training or numbers, row by row; exit code 1 if there are errors."""
+    from reknow.data.doctor import examine
+    from reknow.data.formats import open_dataset
+    from reknow.training.progress import Display
+
+    manifest = open_dataset(data)
+    with Display() as display:
+        findings = examine(manifest, progress=display.bar("examining"))
+    errors = sum(finding.severity == "error" for finding in findings)
+    rows = [
+        {"severity": f.severity, "kind": f.kind, "row": f.row, "where": f.where, "message": f.message, "remedy": f.remedy}
+        for f in findings
+    ]
+    lines = _first_of_each_kind(findings)
+    lines += [f"note: {note}" for note in manifest.notes]
+    lines.append(f"{len(manifest):,} rows: {errors} errors, {len(findings) - errors} warnings")
+    _print({"rows": len(manifest), "errors": errors, "findings": rows, "notes": list(manifest.notes)}, json, lines=lines)
+    return 1 if errors else 0
+
+
+def data_import(
+    data: Annotated[Positional[str], arg(help="FORMAT:PATH")],
+    out: Annotated[Path, arg(help="The .csv or .parquet file to write; must be new.")],
+    json: Json = False,
+) -> int:
+    """Write any data set as a table that you can edit; use it as table:FILE."""
+    from reknow.data.formats import import_dataset, open_dataset
+
+    manifest = open_dataset(data)
+    spec = import_dataset(manifest, out)
+    _print({"rows": len(manifest), "data": spec}, json, lines=[f"{len(manifest):,} rows; use them as --data '{spec}'"])
+    return 0
+
+
+def data_show(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
+    """Count pictures, identities, cameras and spectra of a data set, per split."""
+    from reknow.data.doctor import summary
+    from reknow.data.formats import open_dataset
+
+    manifest = open_dataset(data)
+    facts = {**summary(manifest), "notes": list(manifest.notes)}
+    lines = [f"{facts['name']}: {facts['root']} (protocol {facts['protocol']})", *_notes(facts)]
+    for split, counts in facts["splits"].items():
+        spectra = ", ".join(f"{name} {count:,}" for name, count in counts["spectra"].items())
+        lines.append(
+            f"{split:>8}: {counts['observations']:>7,} observations, {counts['identities']:>6,} identities, "
+            f"{counts['cameras']:>3} cameras ({spectra})"
+        )
+    _print(facts, json, lines=lines)
+    return 0
+
+
+def list_recipes(json: Json = False) -> int:
+    """List every recipe with its data, length and status."""
+    from reknow.methods.recipe import recipes
+
+    rows = []
+    for name, function in sorted(recipes().items()):
+        recipe = function()
+        about = (function.__doc__ or "").strip().splitlines()[0]
+        rows.append({"recipe": name, "about": about, "status": recipe.status, "epochs": recipe.epochs})
+    width = max(len(row["recipe"]) for row in rows)
+    _print({"recipes": rows}, json, lines=[f"{r['recipe']:<{width}}  {r['about']} [{r['status']}]" for r in rows])
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "demo": demo,
+    "train": lambda: _train([]),
+    "evaluate": evaluate,
+    "embed": embed,
+    "cluster": cluster,
+    "data check": data_check,
+    "data import": data_import,
+    "data show": data_show,
+    "recipes": list_recipes,
+}
+COMMANDS["train"].__doc__ = "Train by a recipe; `reknow train RECIPE --help` lists its fields."
+
+
+def _first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
+    """At most ten findings of a kind in full: a wrong root would print one for every picture."""
+    lines, count = [], Counter(finding.kind for finding in findings)
+    seen: Counter[str] = Counter()
+    for finding in findings:
+        seen[finding.kind] += 1
+        if seen[finding.kind] <= shown:
+            lines.append(f"{finding.severity}: {finding.where}: {finding.message}. {finding.remedy}")
+        elif seen[finding.kind] == count[finding.kind]:
+            lines.append(f"{finding.severity}: {finding.kind}: {count[finding.kind] - shown:,} more (all with --json)")
+    return lines
+
+
+def _recognizer(name: str) -> Any:
+    from reknow.recognizer import load
+
+    return load(None if name == "shipped" else name)
+
+
+def _new_folder(wanted: Path | None, name: str) -> Path:
+    """The folder that the user named, or the next free number below runs/."""
+    if wanted is not None:
+        return wanted
+    number = 1
+    while (folder := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return folder
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise DataError(path, found="already exists", remedy="Name another file with --out, or move this one away.")
+
+
+def _scores(numbers: dict[str, Any]) -> list[str]:
+    """Numbers in words; before and after where both exist."""
+    lines = _notes(numbers)
+    start = numbers.get("start") or {}
+    for name in ("mAP", "rank1", "rank5", "rank10", "mINP"):
+        value = numbers.get(name)
+        if value is not None:
+            earlier = start.get(name)
+            lines.append(f"{name:>7} {value:5.1f}" + (f"  (before training {earlier:.1f})" if earlier is not None else ""))
+    if numbers.get("protocol"):
+        unmatched = numbers.get("queries_without_match", 0)
+        lines.append(f"protocol {numbers['protocol']}: {numbers['queries']} queries, {unmatched} of them without a match")
+    return lines
+
+
+def _notes(facts: dict[str, Any]) -> list[str]:
+    return [f"note: {note}" for note in facts.get("notes", ())]
+
+
+def _print(facts: dict[str, Any], json: bool, lines: list[str]) -> None:
+    print(json_format.dumps(facts, default=str) if json else "\n".join(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

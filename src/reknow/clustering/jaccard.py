@@ -1,0 +1,195 @@
+"""Jaccard distances of k-reciprocal neighborhoods, sparse from end to end (Zhong et al., CVPR 2017, eq. 10).
+
+    S(i, j) = sum over g of min(V_ig, V_jg);      J(i, j) = 1 - S / (2 - S)
+
+with V from :mod:`.k_reciprocal`, weights exp(-|x_i - x_g|^2) in sum 1, lists of k1 rows, itself included. Cluster
+contrast, PASS and TCMM [C] all cluster with this distance (spec TCMM 2.3); golden cases: jaccard_*.
+
+An inverted index says which rows share a member with row i, so only those are visited: O(N m^2) for m members a row,
+where all pairs would be O(N^2 m). Only pairs i < j are computed and only those within `radius` kept. The diagonal is
+exactly 0 (the authors' float32 code leaves about 1e-7 there).
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_matrix
+
+from reknow.clustering.k_reciprocal import (
+    SparseRows,
+    expanded_sets,
+    fill_similarities,
+    half_length,
+    normalized,
+    query_expanded,
+    transposed,
+)
+from reknow.clustering.neighbors import Neighbors, nearest_neighbors, unit_rows
+from reknow.clustering.threads import in_chunks
+from reknow.errors import RecipeError
+
+
+def jaccard_distances(
+    features: Float[np.ndarray, "rows dim"] | Float[torch.Tensor, "rows dim"],
+    k1: int = 30,
+    k2: int = 6,
+    *,
+    radius: float = 1.0,
+) -> csr_matrix:
+    """Jaccard distances of all pairs that share a neighbor and lie within `radius`.
+
+    Args:
+        features: (N, D) vectors, array or tensor on any device; rows of another length than 1 are normalized.
+        k1: length of the neighbor lists, the row itself included; with fewer rows, all of them.
+        k2: how many of them a row's encoding is averaged over, itself included.
+        radius: larger distances are not stored.
+
+    Returns:
+        (N, N) symmetric float32 with sorted indices. Entries within `radius` are stored, also where they are 0, as on
+        the diagonal. A pair that is absent although `radius` is 1 shares nothing: its distance is 1.
+
+    Raises:
+        DataError: rows that are not finite, or zero.
+        RecipeError: k1 or k2 below 1, or a negative radius.
+
+    Example:
+        >>> turned = np.eye(8, dtype=np.float32)[[0, 0, 1, 1]]
+        >>> jaccard_distances(turned, k1=2, k2=1).toarray().tolist()
+        [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+        >>> jaccard_distances(turned, k1=2, k2=1).nnz  # what is absent is 1, not 0
+        8
+    """
+    check_sizes(k1=k1, k2=k2)
+    if not radius >= 0:
+        raise RecipeError("radius", found=str(radius), expected="a distance from 0 to 1", remedy="Use 1 to keep all.")
+    unit = unit_rows(features)
+    if not len(unit):
+        return csr_matrix((0, 0), dtype=np.float32)
+    neighbors = nearest_neighbors(unit, min(k1, len(unit)))
+    return distances_among(neighbors, unit.cpu().numpy(), k1, k2, radius)
+
+
+def distances_among(neighbors: Neighbors, unit: np.ndarray, k1: int, k2: int, radius: float) -> csr_matrix:
+    """What :func:`jaccard_distances` does once the neighbors are known.
+
+    Args:
+        neighbors: (N, k1) lists.
+        unit: (N, D) float32, unit rows.
+        k1, k2, radius: see there.
+    """
+    sets = expanded_sets(neighbors.rows, neighbors.similarity, half_length(k1))
+    fill_similarities(sets, unit)
+    encoding = normalized(sets, np.exp(2 * sets.value - 2))
+    return near_pairs(query_expanded(encoding, neighbors.rows, k2), radius)
+
+
+def near_pairs(encoding: SparseRows, radius: float) -> csr_matrix:
+    """Jaccard distances of the rows of an encoding, up to `radius`; symmetric, each diagonal entry 0."""
+    index, place = transposed(encoding, len(encoding))
+
+    def work(first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _later_pairs(
+            encoding.start, encoding.value, encoding.column, index.start, index.column, index.value, place,
+            np.float32(min(radius, 1.0)), first, last,
+        )  # fmt: skip
+
+    later = SparseRows.joined(in_chunks(len(encoding), work))
+    start, column, value = _mirrored(later.start, later.column, later.value)
+    graph = csr_matrix((value, column, start), shape=(len(encoding), len(encoding)))
+    graph.has_sorted_indices = True
+    return graph
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise a RecipeError for the first of these that is not at least 1."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise RecipeError(name, found=str(size), expected="at least 1", remedy=f"Give {name} a positive number.")
+
+
+@numba.njit(nogil=True, cache=True)
+def _later_pairs(
+    start: np.ndarray,
+    value: np.ndarray,
+    column: np.ndarray,
+    index_start: np.ndarray,
+    index_row: np.ndarray,
+    index_value: np.ndarray,
+    place: np.ndarray,
+    radius: np.float32,
+    first: int,
+    last: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For ``first <= i < last`` the j > i within the radius: how many per row, which (ascending), how far."""
+    total = start.size - 1
+    shared = np.zeros(total, np.float32)
+    touched = np.empty(total + 1, np.int32)
+    counts = np.zeros(last - first, np.int32)
+    rows = np.empty((last - first) * 16 + total, np.int32)
+    distances = np.empty(rows.size, np.float32)
+    used = 0
+    # J <= r means S >= 2 (1 - r) / (2 - r). A hair less here: the exact test is the division's, and few come to it.
+    least = np.float32(2 * (1 - radius) / (2 - radius) * 0.9999)
+    for i in range(first, last):
+        if used + total > rows.size:
+            rows = np.concatenate((rows, np.empty(rows.size + total, np.int32)))
+            distances = np.concatenate((distances, np.empty(distances.size + total, np.float32)))
+        reached = np.uint64(0)
+        for entry in range(start[i], start[i + 1]):
+            weight = value[entry]
+            for position in range(place[entry] + 1, index_start[column[entry] + 1]):
+                # Unsigned, so that no test for negative indices is compiled in; and no branch at the first touch, which
+                # no processor could foresee. Together they take the loop from 9 to 4 ns a step.
+                j = np.uint32(index_row[position])
+                sofar = shared[j]
+                touched[reached] = j
+                reached += np.uint64(sofar == 0)
+                shared[j] = sofar + min(weight, index_value[position])
+        begin = used
+        for position in range(reached):
+            j = touched[position]
+            if shared[j] >= least and max(np.float32(0), 1 - shared[j] / (2 - shared[j])) <= radius:
+                rows[used] = j
+                used += 1
+            else:
+                shared[j] = 0
+        rows[begin:used].sort()
+        for position in range(begin, used):
+            j = rows[position]
+            distances[position] = max(np.float32(0), 1 - shared[j] / (2 - shared[j]))
+            shared[j] = 0
+        counts[i - first] = used - begin
+    return counts, rows[:used].copy(), distances[:used].copy()
+
+
+@numba.njit(nogil=True, cache=True)
+def _mirrored(start: np.ndarray, column: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """From the entries above the diagonal the whole symmetric matrix, with an explicit 0 on the diagonal."""
+    total = start.size - 1
+    begin = np.zeros(total + 1, np.int64)
+    for row in range(total):
+        begin[row + 1] += 1 + start[row + 1] - start[row]
+        for entry in range(start[row], start[row + 1]):
+            begin[column[entry] + 1] += 1
+    for row in range(total):
+        begin[row + 1] += begin[row]
+    free = begin[:-1].copy()
+    columns = np.empty(begin[-1], np.int32)
+    values = np.empty(begin[-1], np.float32)
+    # Row by row, so that what earlier rows mirrored into a row stands in order, before its diagonal and later ones.
+    for row in range(total):
+        columns[free[row]] = row
+        values[free[row]] = 0
+        free[row] += 1
+        for entry in range(start[row], start[row + 1]):
+            columns[free[row]] = column[entry]
+            values[free[row]] = value[entry]
+            free[row] += 1
+            other = column[entry]
+            columns[free[other]] = row
+            values[free[other]] = value[entry]
+            free[other] += 1
+    return begin, columns, values

@@ -1,0 +1,113 @@
+"""Embeddings: unit vectors together with the manifest rows that they belong to.
+
+On disk they are one Parquet file: the manifest's columns, a column ``vector`` of fixed length, and in the
+file's metadata the recognizer that made them, so that vectors of different recognizers are never compared.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from jaxtyping import Float
+
+from reknow.data.manifest import SCHEMA, Manifest, Split
+from reknow.errors import DataError
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """N observations and their retrieval vectors.
+
+    Attributes:
+        vectors: (N, D) float32, unit norm.
+        manifest: the N rows, in the same order.
+        recognizer: fingerprint of the recognizer that made the vectors; empty where unknown.
+    """
+
+    vectors: Float[np.ndarray, "rows dim"]
+    manifest: Manifest
+    recognizer: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.vectors) != len(self.manifest):
+            raise DataError(
+                self.manifest.name,
+                found=f"{len(self.vectors)} vectors for {len(self.manifest)} rows",
+                remedy="Embed the manifest again.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def select(self, rows: np.ndarray) -> Embeddings:
+        """The given rows, in the given order; a boolean mask works too."""
+        return replace(self, vectors=self.vectors[rows], manifest=self.manifest.select(rows))
+
+    def split(self, split: Split) -> Embeddings:
+        """The rows of one split."""
+        return self.select(self.manifest.rows_of(split))
+
+    def write(self, path: Path) -> None:
+        """Write one Parquet file, beside and then renamed, never half.
+
+        Raises:
+            DataError: no such folder, no permission, or a full disk.
+        """
+        path = Path(path)
+        flat = pa.array(np.ascontiguousarray(self.vectors, dtype=np.float32).reshape(-1))
+        vector = pa.FixedSizeListArray.from_arrays(flat, self.vectors.shape[1])
+        table = self.manifest.table.append_column("vector", vector).replace_schema_metadata(
+            {
+                "reknow.name": self.manifest.name,
+                "reknow.root": str(self.manifest.root.absolute()),  # the file may be read from another folder
+                "reknow.protocol": self.manifest.protocol,
+                "reknow.recognizer": self.recognizer,
+            }
+        )
+        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            pyarrow.parquet.write_table(table, beside)
+            beside.replace(path)
+        except OSError as error:
+            raise DataError(
+                path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
+            ) from error
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Embeddings:
+        """Read what :meth:`write` wrote.
+
+        Raises:
+            DataError: no such file, not Parquet, or a Parquet file without embeddings.
+        """
+        path = Path(path)
+        remedy = "Make the file with: reknow embed RECOGNIZER --data D --out FILE.parquet"
+        if not path.is_file():
+            raise DataError(path, found="no such file", remedy=remedy)
+        try:
+            # Not read_table: it takes a folder named "split=train" above the file for a column.
+            table = pyarrow.parquet.ParquetFile(path).read()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(path, found=f"not a Parquet file ({error})", remedy=remedy) from error
+        absent = {*SCHEMA.names, "vector"} - set(table.column_names)
+        if absent:
+            raise DataError(path, found=f"no column {', '.join(sorted(absent))}", remedy=remedy)
+        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        column = table.column("vector").combine_chunks()
+        if not pa.types.is_fixed_size_list(column.type):
+            raise DataError(path, found=f"vectors as {column.type}, not all of one length", remedy=remedy)
+        vectors = column.flatten().to_numpy().reshape(len(table), column.type.list_size)
+        manifest = Manifest(
+            table.select(SCHEMA.names).replace_schema_metadata(None),
+            Path(metadata.get("reknow.root", ".")),
+            metadata.get("reknow.name", path.stem),
+            metadata.get("reknow.protocol", "market"),
+        )
+        return cls(vectors, manifest, metadata.get("reknow.recognizer", ""))

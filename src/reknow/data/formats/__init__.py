@@ -1,0 +1,101 @@
+"""Formats: how data sets lie on disks. One module per format, each with ``read(path, *, options) -> Manifest``.
+
+A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``. A format is a module of this package
+that has ``read``; a new file here is a new format, nothing lists them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Callable
+
+from reknow.data.formats.listing import at_home, exists
+from reknow.data.formats.table import import_dataset
+from reknow.data.manifest import Manifest
+from reknow.errors import DataError, nearest
+
+__all__ = ["formats", "import_dataset", "open_dataset"]
+
+_FORM = "FORMAT:PATH or FORMAT:PATH?option=value&option=value, for example market1501:/data/market"
+
+
+def formats() -> dict[str, str]:
+    """Each format's name, and in one line what it reads."""
+    found = {}
+    for module in sorted(information.name for information in pkgutil.iter_modules(__path__)):
+        content = importlib.import_module(f"{__name__}.{module}")
+        if hasattr(content, "read"):
+            found[module] = (content.__doc__ or "").strip().split("\n")[0]
+    return found
+
+
+def open_dataset(spec: str) -> Manifest:
+    """Read the data set that `spec` names.
+
+    A question mark that belongs to an existing path is left in the path. Values are taken as they stand: nothing is
+    percent-decoded, because they are often regular expressions (write ``\\x26`` for an ampersand).
+
+    Args:
+        spec: ``FORMAT:PATH[?option=value&...]``.
+
+    Raises:
+        DataError: an unknown format or option, or what the format's ``read`` raises.
+    """
+    name, colon, rest = spec.partition(":")
+    if not colon or "/" in name:
+        raise DataError(spec, found="no format before the path", expected=_FORM, remedy=_suggestion(spec))
+    read = _reader(name)
+    path, options = _split(rest)
+    if not path:
+        raise DataError(spec, found="no path after the colon", expected=_FORM, remedy="Write the path.")
+    known = _options_of(read)
+    for option in options:
+        if known is not None and option not in known:
+            remedy = nearest(option, known) if known else f"The format {name} has no options."
+            raise DataError(f"{spec}, option '{option}'", found="unknown option", remedy=remedy)
+    return read(path, **options)
+
+
+def _reader(name: str) -> Callable[..., Manifest]:
+    module = f"{__name__}.{name}"
+    if name.isidentifier() and importlib.util.find_spec(module) is not None:
+        read = getattr(importlib.import_module(module), "read", None)
+        if read is not None:
+            return read
+    raise DataError(f"format '{name}'", found="unknown format", expected=_FORM, remedy=nearest(name, formats()))
+
+
+def _options_of(read: Callable[..., Manifest]) -> list[str] | None:
+    """The keywords that a reader takes, None where it takes any."""
+    parameters = list(inspect.signature(read).parameters.values())[1:]
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return [parameter.name for parameter in parameters]
+
+
+def _split(rest: str) -> tuple[str, dict[str, str]]:
+    """Path and options. Of several question marks, the one after the longest existing path starts the options."""
+    if "?" not in rest or exists(rest):
+        return rest, {}
+    marks = [position for position, letter in enumerate(rest) if letter == "?"]
+    existing = [position for position in marks if exists(rest[:position])]
+    mark = existing[-1] if existing else marks[0]
+    options: dict[str, str] = {}
+    for part in rest[mark + 1 :].split("&"):
+        option, equals, value = part.partition("=")
+        if not equals or not option or option in options:
+            found = f"option '{option}' twice" if option in options else f"'{part}'"
+            raise DataError(
+                rest, found=found, expected="option=value after the question mark", remedy=f"Write: {_FORM}"
+            )
+        options[option] = value
+    return rest[:mark], options
+
+
+def _suggestion(spec: str) -> str:
+    if exists(spec):
+        return f"Did you mean {'folder' if at_home(spec).is_dir() else 'table'}:{spec}?"
+    return f"Known formats: {', '.join(formats())}"

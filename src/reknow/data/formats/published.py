@@ -1,0 +1,51 @@
+"""Published counts of the benchmarks, and what to say when a download has others.
+
+Counts are pictures and identities per split, as the data sets' papers and the loaders of the field give them; a
+gallery counts the distractors' common identity as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from reknow.data.manifest import SPLITS, Manifest, Split
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one split of a complete download has."""
+
+    pictures: int
+    identities: int
+
+    def __str__(self) -> str:
+        return f"{self.pictures:,} pictures of {self.identities:,} identities"
+
+
+def counts(manifest: Manifest) -> dict[Split, Count]:
+    """Pictures and identities per split, also of splits that are empty."""
+    pictures = dict.fromkeys(SPLITS, 0)
+    identities: dict[Split, set[str]] = {split: set() for split in SPLITS}
+    for split, identity in zip(manifest.column("split"), manifest.column("identity"), strict=True):
+        if split in pictures:
+            pictures[split] += 1
+            identities[split].add(identity)
+    return {split: Count(pictures[split], len(identities[split] - {None})) for split in SPLITS}
+
+
+def compared(manifest: Manifest, published: Mapping[Split, Count]) -> Manifest:
+    """The same manifest, with a note for each split whose counts are not the published ones."""
+    notes = []
+    for split, have in counts(manifest).items():
+        want = published[split]
+        if have == want:
+            continue
+        if have.pictures < want.pictures:
+            verdict = f"{want.pictures - have.pictures:,} are missing: the download is incomplete"
+        elif have.pictures > want.pictures:
+            verdict = f"{have.pictures - want.pictures:,} are extra: files were added, or it is another release"
+        else:
+            verdict = "files were renamed, or it is another release"
+        notes.append(f"{manifest.name}, {split}: found {have}; published {want}; {verdict}.")
+    return replace(manifest, notes=(*manifest.notes, *notes))

@@ -1,0 +1,149 @@
+"""Loading: from rows to batches, prepared ahead by threads, the same batches whatever the number of threads.
+
+Threads suffice, and no process is started: the pixels are a memory-mapped copy and the augmentation runs outside
+Python's lock (measured: one core of an EPYC server prepares 44,000 pictures of 128 x 64 a second, or 15,000 of
+256 x 128). The random numbers of batch i come from (seed, i) alone, so a resumed run that starts at batch i gets what
+the interrupted one would have got.
+
+On a GPU the threads only gather uint8 into pinned memory and draw the random numbers; the copy, a quarter of the
+bytes of float32, and the augmentation happen there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from reknow.data.batch import Batch
+from reknow.data.cache import Pictures
+from reknow.data.manifest import Spectrum
+from reknow.data.transforms import Augmentation, Draws, Preprocessing, apply_draws, draw
+
+
+def load_batches(
+    pictures: Pictures,
+    batches: Sequence[Int[np.ndarray, "_"]],
+    *,
+    labels: Int[np.ndarray, "rows"],
+    cameras: Int[np.ndarray, "rows"],
+    preprocessing: Preprocessing,
+    augmentation: Augmentation | None,
+    seed: tuple[int, ...] = (0,),
+    device: str | torch.device = "cpu",
+    workers: int = 1,
+    prefetch: int = 4,
+    start: int = 0,
+) -> Generator[Batch, None, None]:
+    """Batches in order; close the generator, or drop it, to stop early.
+
+    Args:
+        pictures: N rows, at the size of `preprocessing`.
+        batches: rows of each batch.
+        labels: (N,) over all rows; rows with -1 may only be loaded without augmentation, that is, to be embedded.
+        cameras: (N,) over all rows, -1 where unknown.
+        preprocessing: how pictures are normalized.
+        augmentation: what training does to them; None for evaluation.
+        seed: what the random numbers of batch i depend on, beside i; numbers from 0 up.
+        device: where the batches go.
+        workers: threads that prepare them.
+        prefetch: batches that are ready or in work before they are asked for.
+        start: the first batch to load; it and those after it are the same as if all had been loaded.
+
+    Raises:
+        ValueError: sizes that do not fit together, or a training batch with an outlier. These are errors of the
+            caller, not of the user's data. They are raised here, before the first batch.
+    """
+    if pictures.size != preprocessing.size:
+        raise ValueError(f"pictures of size {pictures.size} for a preprocessing of size {preprocessing.size}")
+    if not len(pictures) == len(labels) == len(cameras):
+        raise ValueError(f"{len(pictures)} pictures, {len(labels)} labels and {len(cameras)} cameras")
+    if augmentation is not None:
+        outliers = [number for number, rows in enumerate(batches) if (labels[rows] < 0).any()]
+        if outliers:
+            raise ValueError(f"training batch {outliers[0]} has a row with label -1; leave outliers out of the batches")
+    loader = _Loader(pictures, batches, labels, cameras, preprocessing, augmentation, seed, torch.device(device))
+    return _prepared_ahead(loader, workers, max(1, prefetch), start)
+
+
+def _prepared_ahead(loader: _Loader, workers: int, prefetch: int, start: int) -> Generator[Batch, None, None]:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="loading")
+    try:
+        numbers = iter(range(start, len(loader.batches)))
+        pending: deque[Future[_Prepared]] = deque(
+            pool.submit(loader.prepare, number) for number in islice(numbers, prefetch)
+        )
+        while pending:
+            prepared = pending.popleft().result()
+            pending.extend(pool.submit(loader.prepare, number) for number in islice(numbers, 1))
+            yield loader.finish(prepared)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A batch as the threads leave it: augmented if it stays on the CPU, otherwise pixels and drawn numbers."""
+
+    rows: Int[np.ndarray, "batch"]
+    images: dict[Spectrum, Tensor]
+    draws: dict[Spectrum, Draws]
+
+
+@dataclass(frozen=True)
+class _Loader:
+    pictures: Pictures
+    batches: Sequence[Int[np.ndarray, "_"]]
+    labels: Int[np.ndarray, "rows"]
+    cameras: Int[np.ndarray, "rows"]
+    preprocessing: Preprocessing
+    augmentation: Augmentation | None
+    seed: tuple[int, ...]
+    device: torch.device
+
+    def prepare(self, number: int) -> _Prepared:
+        """A thread's share of the work on one batch."""
+        rows = np.asarray(self.batches[number], dtype=np.int64)
+        images, draws = {}, {}
+        rng = np.random.default_rng((*self.seed, number))
+        for spectrum, pixels in self.pictures.images.items():
+            if self.augmentation is not None:
+                if self.augmentation.synchronized:
+                    rng = np.random.default_rng((*self.seed, number))
+                draws[spectrum] = draw(len(rows), self.preprocessing.size, self.augmentation, rng)
+            # Not pixels[rows] of the memory map itself: numpy would wrap the copy as another memory map.
+            gathered = torch.from_numpy(np.asarray(pixels)[rows])
+            if self.device.type == "cpu":
+                images[spectrum] = self._transformed(spectrum, gathered, draws)
+            else:
+                images[spectrum] = gathered.pin_memory() if self.device.type == "cuda" else gathered
+        return _Prepared(rows, images, draws)
+
+    def finish(self, prepared: _Prepared) -> Batch:
+        """The consumer's share: send to the device and transform there what the threads have not."""
+        rows, images, present = prepared.rows, {}, {}
+        for spectrum, image in prepared.images.items():
+            if self.device.type != "cpu":
+                moved = image.to(self.device, non_blocking=True)
+                image = self._transformed(spectrum, moved, prepared.draws)
+            there = self.pictures.present[spectrum][rows]
+            present[spectrum] = torch.from_numpy(there)
+            if not there.all():
+                image = image * present[spectrum].to(self.device)[:, None, None, None]
+            images[spectrum] = image
+        numbers = (torch.from_numpy(np.asarray(column)[rows]) for column in (self.labels, self.cameras))
+        return Batch(images, present, torch.from_numpy(rows), *numbers).to(self.device)
+
+    def _transformed(
+        self, spectrum: Spectrum, pixels: UInt8[Tensor, "batch height width 3"], draws: dict[Spectrum, Draws]
+    ) -> Tensor:
+        if self.augmentation is None:
+            return self.preprocessing.normalize(pixels)
+        return apply_draws(pixels, self.preprocessing, self.augmentation, draws[spectrum])

@@ -1,0 +1,286 @@
+"""Pictures: from a manifest's reference to pixels, the same way for every file that users have.
+
+A reference is one of
+
+- a path, relative to the manifest's root or absolute: ``query/0001_c1s1_001051_00.jpg``;
+- a member of a zip file: ``drawings.zip/Greek/character01/0394_01.png`` (the component that is a file is the zip);
+- a picture of the synthetic world, rendered when asked for: ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``.
+
+Whatever the file holds becomes (height, width, 3) uint8 by fixed rules, because a rule that looks at the pixels
+would treat two pictures of one data set differently:
+
+- gray, 1-bit, palette, CMYK and other color spaces are converted to RGB; gray repeats in the three channels;
+- 16-bit gray is divided by 257, so that 65,535 becomes 255, also where a camera fills only 12 of the bits;
+- transparent pixels are laid over white, which is what picture viewers show;
+- an animation gives its first frame;
+- the orientation in the EXIF header is applied, and boxes count pixels of the upright picture.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import zipfile
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from reknow.data.manifest import Spectrum
+from reknow.errors import DataError
+
+# A larger picture is refused from its header alone. 80 million pixels are 240 MB of RGB and more than any camera of
+# a re-identification data set; a 20,000 x 20,000 PNG of 50 kB would take 1.2 GB.
+PIXEL_LIMIT = 80_000_000
+
+WORLD_PREFIX = "world:"
+
+Box = tuple[int, int, int, int]
+"""left, top, right, bottom in pixels; right and bottom are the first column and row outside."""
+
+_EXPORT_AGAIN = "Export the picture again as an 8-bit PNG or JPEG, or remove the row."
+
+
+def read_picture(root: Path, reference: str, box: Box | None = None) -> UInt8[np.ndarray, "height width 3"]:
+    """Read one picture of a manifest.
+
+    Args:
+        root: the manifest's root, which relative references start from.
+        reference: a path, a zip member or a ``world:`` reference (see above).
+        box: the part to keep, in pixels; what reaches beyond the picture is cut off.
+
+    Returns:
+        (height, width, 3) uint8, RGB, writable.
+
+    Raises:
+        DataError: no such file, not a picture, a damaged or too large one, or a box without a pixel in the picture.
+    """
+    if reference.startswith(WORLD_PREFIX):
+        from reknow.data.world import render_reference
+
+        pixels = render_reference(reference)
+    else:
+        pixels = decode(read_bytes(root, reference), locate(root, reference))
+    return pixels if box is None else _cut(pixels, box, reference)
+
+
+def read_bytes(root: Path, reference: str) -> bytes:
+    """The bytes that determine a picture, for hashing: the file's or, of the world, the reference and its version.
+
+    Raises:
+        DataError: no such file or zip member, or it cannot be read.
+    """
+    if reference.startswith(WORLD_PREFIX):
+        from reknow.data.world import WORLD_VERSION
+
+        return f"{reference}\n{WORLD_VERSION}".encode()
+    path = locate(root, reference)
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return _read_member(path)
+    except PermissionError as error:
+        raise DataError(path, found="no permission to read it", remedy=f"Run: chmod u+r '{path}'") from error
+    except IsADirectoryError as error:
+        raise DataError(
+            path, found="a folder", expected="a picture file", remedy="Name one picture in each row."
+        ) from error
+    except (OSError, ValueError) as error:  # a disk's fault; a name too long or with a null character
+        raise DataError(path, found=f"it cannot be read ({error})", remedy="Check the path and the disk.") from error
+
+
+def locate(root: Path, reference: str) -> Path:
+    """The path that a reference names: itself where absolute, otherwise below `root`."""
+    return Path(root) / reference
+
+
+def decode(data: bytes, where: object) -> UInt8[np.ndarray, "height width 3"]:
+    """Bytes of a picture file to RGB pixels by the rules above; `where` names the file in errors.
+
+    Raises:
+        DataError: not a picture, a damaged one, one above :data:`PIXEL_LIMIT`, or one with floating-point pixels.
+    """
+    image = _open(data, where)
+    try:
+        # Decoders of damaged files raise nearly anything (OSError, SyntaxError, ValueError, struct.error, ...), so
+        # everything that they raise is the file's fault.
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        return _to_rgb(image, where)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(
+            where,
+            found=f"a damaged or truncated {image.format or 'picture'} ({error})",
+            remedy="Copy or download the file again, or remove the row.",
+        ) from error
+
+
+def header_size(data: bytes, where: object) -> tuple[int, int]:
+    """(width, height) as the header says, before any rotation; no pixel is decoded.
+
+    Raises:
+        DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
+    """
+    return _open(data, where).size
+
+
+def parse_boxes(crop: str | None, spectra: Sequence[Spectrum], where: object) -> dict[Spectrum, Box | None]:
+    """The boxes of one row's ``crop`` column.
+
+    Args:
+        crop: ``left top right bottom``; several, one per spectrum, are separated by semicolons; None for none.
+        spectra: the spectra that the row has, in the order rgb, nir, tir.
+        where: names the row in errors.
+
+    Returns:
+        One box, or None, per spectrum. A single box holds for all of them.
+
+    Raises:
+        DataError: not four whole numbers, or another number of boxes than of spectra.
+
+    Example:
+        >>> parse_boxes("0 0 4 8; 4 0 8 8", ["rgb", "nir"], "row 0")
+        {'rgb': (0, 0, 4, 8), 'nir': (4, 0, 8, 8)}
+    """
+    if not crop:
+        return dict.fromkeys(spectra)
+    boxes: list[Box] = []
+    for part in crop.split(";"):
+        try:
+            left, top, right, bottom = (int(number) for number in part.split())
+        except ValueError as error:
+            raise DataError(
+                f"{where}, column 'crop'",
+                found=f"'{part.strip()}'",
+                expected="four whole numbers: left top right bottom",
+                remedy="Write the box in pixels, for example: 0 0 64 128",
+            ) from error
+        boxes.append((left, top, right, bottom))
+    if len(boxes) == 1:
+        return dict.fromkeys(spectra, boxes[0])
+    if len(boxes) != len(spectra):
+        raise DataError(
+            f"{where}, column 'crop'",
+            found=f"{len(boxes)} boxes for {len(spectra)} spectra",
+            remedy="Give one box, or one per spectrum of the row in the order rgb, nir, tir, separated by semicolons.",
+        )
+    return dict(zip(spectra, boxes, strict=True))
+
+
+def _open(data: bytes, where: object) -> Image.Image:
+    """The picture with only its header read, refused here if it is none or too large."""
+    if not data:
+        raise DataError(where, found="the file is empty", remedy="Copy or download it again, or remove the row.")
+    try:
+        image = Image.open(io.BytesIO(data))
+        width, height = image.size
+    except UnidentifiedImageError as error:
+        raise DataError(
+            where,
+            found=f"not a picture (the file starts with {data[:12]!r})",
+            remedy="Replace it by a JPEG, PNG or another common picture file, or remove the row.",
+        ) from error
+    # Pillow has limits of its own: it warns at 89 million pixels (an error where warnings are) and fails at 179.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(where, str(error)) from error
+    except Exception as error:  # a header that announces what does not follow
+        raise DataError(where, found=f"a damaged header ({error})", remedy=_EXPORT_AGAIN) from error
+    if width * height > PIXEL_LIMIT:
+        raise _too_large(where, f"{width} x {height} pixels")
+    return image
+
+
+def _too_large(where: object, found: str) -> DataError:
+    return DataError(
+        where,
+        found=found,
+        expected=f"at most {PIXEL_LIMIT:,} pixels",
+        remedy="Crop or scale the picture down; a re-identification picture shows one object.",
+    )
+
+
+def _to_rgb(image: Image.Image, where: object) -> UInt8[np.ndarray, "height width 3"]:
+    if image.mode == "F":
+        raise DataError(where, found="floating-point pixels of unknown range", remedy=_EXPORT_AGAIN)
+    if image.mode.startswith("I"):  # 16-bit gray; Pillow widens some of it to 32 bits
+        wide = np.clip(np.asarray(image).astype(np.int64), 0, 65_535)
+        gray = np.rint(wide / 257).astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        colored = image.convert("RGBA")
+        white = Image.new("RGBA", colored.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, colored)
+    return np.array(image.convert("RGB"))  # a copy, because Pillow's own pixels are read-only
+
+
+def _cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) -> UInt8[np.ndarray, "rows columns 3"]:
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
+    if left >= right or top >= bottom:
+        raise DataError(
+            where,
+            found=f"the box {' '.join(map(str, box))} holds no pixel of a picture of {width} x {height}",
+            expected="left < right and top < bottom, inside the picture",
+            remedy="Correct the row's column 'crop' (left top right bottom), or empty it.",
+        )
+    return np.ascontiguousarray(pixels[top:bottom, left:right])
+
+
+class _Archive:
+    """An open zip file. Its lock is ours because ZipFile does not promise to be read from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.lock = threading.Lock()
+        self.zip = zipfile.ZipFile(path)
+
+    def read(self, member: str) -> bytes:
+        with self.lock:
+            return self.zip.read(member)
+
+
+@lru_cache(maxsize=16)
+def _archive(path: Path, modified: int, size: int, process: int) -> _Archive:
+    """Opened once per process (a forked child must not share a file position) and again when the file changes."""
+    return _Archive(path)
+
+
+def _read_member(path: Path) -> bytes:
+    """The bytes of ``archive.zip/member``, where `path` itself does not exist."""
+    archive = next((parent for parent in path.parents if parent.is_file()), None)
+    if archive is None:
+        folder = next((parent for parent in path.parents if parent.is_dir()), path.parent)
+        raise DataError(
+            path,
+            found=f"no such file (the path exists up to {folder})",
+            remedy="Correct the reference or the root folder, or remove the row.",
+        )
+    member = path.relative_to(archive).as_posix()
+    try:
+        state = archive.stat()
+        return _archive(archive, state.st_mtime_ns, state.st_size, os.getpid()).read(member)
+    except KeyError as error:
+        raise DataError(
+            path, found=f"{archive.name} has no member '{member}'", remedy="Correct the reference, or remove the row."
+        ) from error
+    except PermissionError as error:
+        raise DataError(archive, found="no permission to read it", remedy=f"Run: chmod u+r '{archive}'") from error
+    except zipfile.BadZipFile as error:
+        raise DataError(
+            archive, found=f"not an intact zip file ({error})", remedy="Copy or download it again."
+        ) from error
+    except (
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+    ) as error:  # a damaged, encrypted or oddly compressed member
+        raise DataError(
+            path, found=f"the zip member cannot be read ({error})", remedy="Pack the zip file again."
+        ) from error

@@ -1,0 +1,327 @@
+"""Transforms: from a stored uint8 picture to what a network sees, plain for evaluation and augmented for training.
+
+The order of the training transforms is the one of TCMM's code base (specs/tcmm.md, section 2.6, [C]): resize, flip,
+pad, random crop, normalize, random erasing on the normalized values. What papers leave open is decided here:
+
+- Flip, crop, rotation, shear and scale are one resampling of the stored picture, so a rotation finds the pixels that
+  the crop would have cut away. Without rotation, shear and scale the resampling is an exact copy of pixels.
+- Photometric changes follow the geometry and precede normalization; they are clipped once, at the end.
+- Random numbers come from one explicit numpy generator, in a fixed order. They are drawn for the whole batch first
+  (:func:`draw`) and applied second, so a CPU and a GPU get the same augmentation from the same generator.
+
+:func:`apply_draws_plainly` is the form to read, in torch, for every device; ``fused_transforms.py`` is its one-pass
+form for the CPU, ten times faster on one core, and the tests hold them equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int, UInt8
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from reknow.errors import RecipeError
+
+Interpolation = Literal["bicubic", "bilinear", "nearest"]
+RESAMPLING = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "nearest": Image.Resampling.NEAREST,
+}
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's conversion to gray
+ERASING_TRIES = 100  # as the original random erasing; a picture into which none fits stays whole
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What every picture goes through before a network; travels with the weights.
+
+    Attributes:
+        size: (height, width) in pixels.
+        mean: per channel, of values in [0, 1].
+        std: per channel, of values in [0, 1].
+        interpolation: how pictures are resized.
+    """
+
+    size: tuple[int, int] = (256, 128)
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    interpolation: Interpolation = "bicubic"
+
+    def __post_init__(self) -> None:
+        if min(self.size) < 1:
+            raise RecipeError(
+                "preprocessing.size", found=str(self.size), expected="1 or more", remedy="Correct the value."
+            )
+        if min(self.std) <= 0:
+            raise RecipeError("preprocessing.std", found=str(self.std), expected="above 0", remedy="Correct the value.")
+
+    def resize(self, picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "new_height new_width 3"]:
+        """The picture at :attr:`size`, filtered against aliasing as torchvision does with PIL pictures."""
+        height, width = self.size
+        if picture.shape[:2] == (height, width):
+            return picture
+        resized = Image.fromarray(picture).resize((width, height), RESAMPLING[self.interpolation])
+        return np.asarray(resized)
+
+    def normalize(self, images: UInt8[Tensor, "batch first second third"]) -> Float32[Tensor, "batch 3 height width"]:
+        """(B, H, W, 3) or (B, 3, H, W) uint8 to normalized float32 (B, 3, H, W), on the device of the input."""
+        if images.shape[3] == 3:
+            images = images.permute(0, 3, 1, 2)
+        return self.normalize_values(images.to(torch.float32, memory_format=torch.contiguous_format))
+
+    def normalize_values(
+        self, images: Float32[Tensor, "batch 3 height width"]
+    ) -> Float32[Tensor, "batch 3 height width"]:
+        """The same for values that are floats already, in 0..255; changes its argument."""
+        factor, offset = self.factor_and_offset()
+        return images.mul_(images.new_tensor(factor)[:, None, None]).add_(images.new_tensor(offset)[:, None, None])
+
+    def factor_and_offset(self) -> tuple[list[float], list[float]]:
+        """Per channel: normalized = factor * value in 0..255 + offset."""
+        pairs = list(zip(self.mean, self.std, strict=True))
+        return [1 / (255 * std) for _, std in pairs], [-mean / std for mean, std in pairs]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What training does to a picture; zero turns each of them off.
+
+    Attributes:
+        flip: probability of a horizontal mirror image.
+        pad: pixels on every side from which the crop of the original size is drawn.
+        erase: probability of random erasing (Zhong et al., AAAI 2020).
+        erase_area: smallest and largest erased share of the picture.
+        erase_aspect: smallest ratio of height to width; the largest is its inverse, uniform between the two.
+        erase_value: per channel, in normalized values (the papers' code writes ImageNet's mean there), or ``noise``:
+            a standard normal value per pixel and channel, as TransReID and EDITOR do.
+        rotate: largest angle in degrees, either way.
+        shear: largest angle in degrees, along the rows, either way.
+        scale: smallest and largest magnification.
+        fill: value in 0..255 of what lies outside the picture, before normalization.
+        brightness: largest relative change b; the factor is uniform in [1 - b, 1 + b], and so on for the next two.
+        contrast: largest relative change around the picture's mean gray.
+        saturation: largest relative change around each pixel's gray.
+        grayscale: probability of a picture without color.
+        synchronized: one draw for all spectra of an observation, so that they stay aligned; otherwise each spectrum
+            has its own, as EDITOR's released code (specs/editor.md, [C]).
+    """
+
+    flip: float = 0.5
+    pad: int = 10
+    erase: float = 0.5
+    erase_area: tuple[float, float] = (0.02, 0.4)
+    erase_aspect: float = 0.3
+    erase_value: tuple[float, float, float] | Literal["noise"] = (0.485, 0.456, 0.406)
+    rotate: float = 0.0
+    shear: float = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    fill: int = 0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    grayscale: float = 0.0
+    synchronized: bool = False
+
+    def __post_init__(self) -> None:
+        probabilities = {name: (getattr(self, name), 0, 1) for name in ("flip", "erase", "grayscale")}
+        limits = {
+            **probabilities,
+            "pad": (self.pad, 0, np.inf),
+            "erase_area": (self.erase_area, 0, 1),
+            "erase_aspect": (self.erase_aspect, 1e-3, 1),
+            "shear": (self.shear, 0, 80),
+            "scale": (self.scale, 1e-3, np.inf),
+            "fill": (self.fill, 0, 255),
+        }
+        for name, (value, low, high) in limits.items():
+            if np.min(value) < low or np.max(value) > high or np.any(np.diff(value) < 0 if np.ndim(value) else False):
+                expected = f"within {low} and {high}" + (", the smaller one first" if np.ndim(value) else "")
+                raise RecipeError(
+                    f"augmentation.{name}", found=str(value), expected=expected, remedy="Correct the value."
+                )
+
+
+@dataclass(frozen=True)
+class Draws:
+    """One batch's random numbers.
+
+    Attributes:
+        flip: whether the picture is mirrored.
+        shift: row and column of the mirrored picture at which the crop begins; negative in the padding.
+        inverse: from a pixel's (row, column) relative to the crop's center back to where it is read; None: identity.
+        color: factors of brightness, contrast and saturation; None: all one.
+        erase: top, left, height, width of the erased rectangle; height 0 where there is none.
+        noise: values of the erased pixels in the order batch, channel, row, column; None: one value per channel.
+    """
+
+    flip: Bool[np.ndarray, "batch"]
+    shift: Int[np.ndarray, "batch 2"]
+    inverse: Float32[np.ndarray, "batch 2 2"] | None
+    color: Float32[np.ndarray, "batch 3"] | None
+    erase: Int[np.ndarray, "batch 4"]
+    noise: Float32[np.ndarray, "erased"] | None
+
+
+def draw(count: int, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator) -> Draws:
+    """Draw what happens to each of `count` pictures of `size` (height, width)."""
+    erase = _draw_rectangles(count, size, augmentation, rng)
+    noise = None
+    if augmentation.erase_value == "noise":
+        noise = rng.standard_normal(3 * int((erase[:, 2] * erase[:, 3]).sum()), dtype=np.float32)
+    return Draws(
+        flip=rng.random(count) < augmentation.flip,
+        shift=rng.integers(-augmentation.pad, augmentation.pad + 1, (count, 2)),
+        inverse=_draw_inverses(count, augmentation, rng),
+        color=_draw_colors(count, augmentation, rng),
+        erase=erase,
+        noise=noise,
+    )
+
+
+def _draw_rectangles(
+    count: int, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
+) -> Int[np.ndarray, "count 4"]:
+    height, width = size
+    rectangles = np.zeros((count, 4), dtype=np.int64)
+    rows = np.flatnonzero(rng.random(count) < augmentation.erase)
+    area = rng.uniform(*augmentation.erase_area, (len(rows), ERASING_TRIES)) * (height * width)
+    aspect = rng.uniform(augmentation.erase_aspect, 1 / augmentation.erase_aspect, area.shape)
+    heights, widths = np.rint(np.sqrt(area * aspect)), np.rint(np.sqrt(area / aspect))
+    fits = (heights >= 1) & (heights < height) & (widths >= 1) & (widths < width)
+    first = fits.argmax(axis=1)
+    found = fits[np.arange(len(rows)), first]
+    rows, first = rows[found], first[found]
+    chosen = np.stack([heights[found][np.arange(len(rows)), first], widths[found][np.arange(len(rows)), first]], 1)
+    rectangles[rows, 2:] = chosen.astype(np.int64)
+    rectangles[rows, :2] = rng.integers(0, np.array([height, width]) - rectangles[rows, 2:] + 1)
+    return rectangles
+
+
+def _draw_inverses(
+    count: int, augmentation: Augmentation, rng: np.random.Generator
+) -> Float32[np.ndarray, "count 2 2"] | None:
+    if not augmentation.rotate and not augmentation.shear and augmentation.scale == (1.0, 1.0):
+        return None
+    angle = np.deg2rad(rng.uniform(-augmentation.rotate, augmentation.rotate, count))
+    slant = np.tan(np.deg2rad(rng.uniform(-augmentation.shear, augmentation.shear, count)))
+    scale = rng.uniform(*augmentation.scale, count)
+    cosine, sine, zero, one = np.cos(angle), np.sin(angle), np.zeros(count), np.ones(count)
+    rotation = np.array([[cosine, sine], [-sine, cosine]]).transpose(2, 0, 1)
+    shear = np.array([[one, zero], [slant, one]]).transpose(2, 0, 1)
+    return np.linalg.inv(scale[:, None, None] * (rotation @ shear)).astype(np.float32)
+
+
+def _draw_colors(
+    count: int, augmentation: Augmentation, rng: np.random.Generator
+) -> Float32[np.ndarray, "count 3"] | None:
+    ranges = np.array([augmentation.brightness, augmentation.contrast, augmentation.saturation])
+    if not ranges.any() and not augmentation.grayscale:
+        return None
+    factors = rng.uniform(np.maximum(0, 1 - ranges), 1 + ranges, (count, 3))
+    factors[rng.random(count) < augmentation.grayscale, 2] = 0
+    return factors.astype(np.float32)
+
+
+def augment(
+    images: UInt8[Tensor, "batch height width 3"],
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+) -> Float32[Tensor, "batch 3 height width"]:
+    """Augment and normalize one batch of resized pictures, on the device where they are.
+
+    Args:
+        images: pictures of one spectrum. For several spectra call once each, with one generator after the other for
+            independent draws, or with equal generators for one shared draw.
+        preprocessing: gives mean and standard deviation.
+        augmentation: what may happen.
+        rng: the only source of randomness.
+    """
+    height, width = images.shape[1:3]
+    return apply_draws(images, preprocessing, augmentation, draw(len(images), (height, width), augmentation, rng))
+
+
+def apply_draws(
+    images: UInt8[Tensor, "batch height width 3"],
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    draws: Draws,
+) -> Float32[Tensor, "batch 3 height width"]:
+    """What :func:`augment` does once the numbers are drawn."""
+    if images.device.type != "cpu":
+        return apply_draws_plainly(images, preprocessing, augmentation, draws)
+    from reknow.data.fused_transforms import apply_draws_in_one_pass  # its compiler takes half a second to import
+
+    return apply_draws_in_one_pass(images, preprocessing, augmentation, draws)
+
+
+def apply_draws_plainly(
+    images: UInt8[Tensor, "batch height width 3"],
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    draws: Draws,
+) -> Float32[Tensor, "batch 3 height width"]:
+    """The same in plain torch, on any device."""
+    device = images.device
+    values = _moved(images, augmentation.fill, draws)
+    if draws.color is not None:
+        values = _recolored(values, torch.from_numpy(draws.color).to(device))
+    values = preprocessing.normalize_values(values)
+    erased = _rectangle_mask(torch.from_numpy(draws.erase).to(device), values.shape[2], values.shape[3])
+    if draws.noise is not None:
+        return values.masked_scatter_(erased.expand_as(values), torch.from_numpy(draws.noise).to(device))
+    return torch.where(erased, values.new_tensor(augmentation.erase_value)[:, None, None], values)
+
+
+def _moved(
+    images: UInt8[Tensor, "batch height width 3"], fill: int, draws: Draws
+) -> Float32[Tensor, "batch 3 height width"]:
+    """Flip, crop and affine map: values in 0..255, channels first."""
+    batch, height, width, _ = images.shape
+    device = images.device
+    flip, shift = torch.from_numpy(draws.flip).to(device), torch.from_numpy(draws.shift).to(device)
+    if draws.inverse is None:
+        rows = torch.arange(height, device=device) + shift[:, :1]
+        columns = torch.arange(width, device=device) + shift[:, 1:]
+        inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+        columns = torch.where(flip[:, None], width - 1 - columns, columns).clamp(0, width - 1)
+        picture = torch.arange(batch, device=device)[:, None, None]
+        taken = images[picture, rows.clamp(0, height - 1)[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        return torch.where(inside[:, None], taken, fill).to(torch.float32, memory_format=torch.contiguous_format)
+    center = torch.tensor([(height - 1) / 2, (width - 1) / 2], device=device)
+    grid = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
+    points = (torch.stack(grid, -1) - center).reshape(1, -1, 2)
+    points = points @ torch.from_numpy(draws.inverse).to(device).transpose(1, 2) + center + shift[:, None]
+    row, column = points.reshape(batch, height, width, 2).unbind(-1)
+    column = torch.where(flip[:, None, None], width - 1 - column, column)
+    where = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)
+    # Outside counts as zero there, so the fill value is the zero.
+    return grid_sample(images.permute(0, 3, 1, 2).float() - fill, where, align_corners=False) + fill
+
+
+def _recolored(
+    values: Float32[Tensor, "batch 3 height width"], factors: Float32[Tensor, "batch 3"]
+) -> Float32[Tensor, "batch 3 height width"]:
+    """Brightness, then contrast, then saturation: together they are linear in the pixel and the mean gray."""
+    brightness, contrast, saturation = factors[:, :, None, None, None].unbind(1)
+    gray = (values * values.new_tensor(LUMINANCE)[:, None, None]).sum(1, keepdim=True)
+    mean = gray.mean((2, 3), keepdim=True)
+    mixed = saturation * values + (1 - saturation) * gray
+    return (brightness * (contrast * mixed + (1 - contrast) * mean)).clamp(0, 255)
+
+
+def _rectangle_mask(
+    rectangles: Int[Tensor, "batch 4"], height: int, width: int
+) -> Bool[Tensor, "batch 1 height width"]:
+    top, left, tall, wide = rectangles[:, :, None].unbind(1)
+    rows = torch.arange(height, device=rectangles.device)
+    columns = torch.arange(width, device=rectangles.device)
+    inside_rows = (rows >= top) & (rows < top + tall)
+    inside_columns = (columns >= left) & (columns < left + wide)
+    return (inside_rows[:, :, None] & inside_columns[:, None, :])[:, None]

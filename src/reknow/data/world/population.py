@@ -1,0 +1,97 @@
+"""Population: who is seen by which camera, as a manifest.
+
+Each person passes two or more cameras, each takes a tracklet of two to five shots. In the test split one shot of each
+(identity, camera) is a query and the rest are gallery, as in Market-1501. Test identities have numbers of their own,
+so a world with more training identities has the same test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reknow.data.manifest import SPECTRA, Manifest
+from reknow.data.world.domain import domain_named
+from reknow.data.world.draws import Draws
+from reknow.data.world.sight import KINDS
+from reknow.errors import DataError, nearest
+
+FIRST_TEST_IDENTITY = 100_000
+
+
+def world_manifest(
+    domain: str,
+    *,
+    kind: str = "people",
+    seed: int = 0,
+    train_identities: int = 150,
+    test_identities: int = 100,
+    cameras: int = 6,
+    spectra: Sequence[str] = ("rgb",),
+) -> Manifest:
+    """The rows of a world; pictures are drawn when read.
+
+    Args:
+        domain: ``source`` or ``target``.
+        kind: what the identities are; ``people``.
+        seed: of the world; worlds of different seeds share no identity, camera or place.
+        train_identities: people to train on.
+        test_identities: others, to test with.
+        cameras: how many there are; each person passes 2 or more of them.
+        spectra: the columns to fill.
+
+    Raises:
+        DataError: an unknown domain, kind or spectrum, or numbers too small.
+    """
+    domain_named(domain)
+    if kind not in KINDS:
+        raise DataError(f"world kind '{kind}'", found="unknown kind", remedy=nearest(kind, KINDS))
+    for spectrum in spectra:
+        if spectrum not in SPECTRA:
+            raise DataError(f"world spectrum '{spectrum}'", found="unknown spectrum", remedy=nearest(spectrum, SPECTRA))
+    for name, value, least in (
+        ("seed", seed, 0),
+        ("cameras", cameras, 2),
+        ("train_identities", train_identities, 0),
+        ("test_identities", test_identities, 0),
+        ("train_identities + test_identities", train_identities + test_identities, 1),
+        ("spectra", len(spectra), 1),
+    ):
+        if value < least:
+            raise DataError(
+                f"world option '{name}'", found=str(value), expected=f"at least {least}", remedy="Raise it."
+            )
+    if train_identities > FIRST_TEST_IDENTITY:
+        raise DataError(
+            "world option 'train_identities'",
+            found=str(train_identities),
+            expected=f"at most {FIRST_TEST_IDENTITY}",
+            remedy="Lower it.",
+        )
+    names = ("observation", "identity", "camera", "tracklet", "time", "split", *spectra)
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    people = [*range(train_identities), *range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + test_identities)]
+    for identity in people:
+        draws = Draws("visits", domain, seed, identity)
+        clock = draws.uniform(0.0, 36_000.0)
+        for camera in draws.sample(cameras, 2 + draws.below(cameras - 1)):
+            shots = 2 + draws.below(4)
+            asked = draws.below(shots)
+            clock += draws.uniform(40.0, 400.0)
+            for shot in range(shots):
+                place = f"{kind}/{domain}/{seed}/{identity}/{camera}/{shot}"
+                split = "train" if identity < FIRST_TEST_IDENTITY else "query" if shot == asked else "gallery"
+                row = (
+                    place,
+                    f"{domain}-{seed}-{identity:06d}",
+                    f"{domain}-{seed}-c{camera}",
+                    f"{domain}-{seed}-{identity:06d}-c{camera}",
+                    round(clock + 0.8 * shot, 2),
+                    split,
+                )
+                for name, value in zip(
+                    names, (*row, *(f"world:{place}/{spectrum}" for spectrum in spectra)), strict=True
+                ):
+                    columns[name].append(value)
+    return Manifest.from_columns(columns, root=Path(), name=f"world-{kind}-{domain}-{seed}", protocol="market")

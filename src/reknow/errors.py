@@ -1,0 +1,90 @@
+"""Every failure that a user can cause or cure, under one root.
+
+::
+
+    ReknowError
+    ├── DataError         a file, a row or a column of the user's data
+    ├── RecipeError       a field of a recipe, or the name of one
+    ├── WeightsError      a file of weights
+    ├── RunError          a run folder, a checkpoint, a step of training
+    ├── RecognizerError   a saved recognizer, or what it was asked to embed
+    ├── EvaluationError   a question that the given rows cannot answer
+    └── MissingExtra      an optional dependency that is not installed
+
+A message always answers four questions, in this order: where, what was found, what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ReknowError(Exception):
+    """The root: catch this one to catch them all.
+
+    Args:
+        where: the file, row or field, named as the user named it.
+        found: what is there.
+        expected: what should be there; may be empty where `found` says it all.
+        remedy: one sentence that says what to do now.
+    """
+
+    def __init__(self, where: object, *, found: str, expected: str = "", remedy: str) -> None:
+        self.where = str(where)
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        wanted = f"; expected {expected}" if expected else ""
+        super().__init__(f"{self.where}: {found}{wanted}. {remedy}")
+
+
+class DataError(ReknowError):
+    """A file, a row or a column of the user's data cannot be used as it is."""
+
+
+class RecipeError(ReknowError):
+    """A recipe's name or one of its fields is wrong."""
+
+
+class WeightsError(ReknowError):
+    """A file of weights is of another kind or size than asked for."""
+
+
+class RunError(ReknowError):
+    """A run folder, a checkpoint or a training step failed."""
+
+
+class RecognizerError(ReknowError):
+    """A saved recognizer is damaged, or was given something that it cannot embed."""
+
+
+class EvaluationError(ReknowError):
+    """The rows at hand cannot answer the question that was asked."""
+
+
+class MissingExtra(ReknowError):
+    """An optional dependency is not installed.
+
+    Args:
+        extra: the name in ``reknow[extra]``.
+        purpose: what the user wanted to do.
+    """
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(
+            purpose, found=f"the extra '{extra}' is not installed", remedy=f"Run: pip install 'reknow[{extra}]'"
+        )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remedy for a misspelt name: the nearest known one first, then all of them.
+
+    Example:
+        >>> nearest("learning_rat", ["learning_rate", "momentum"])
+        "Did you mean 'learning_rate'? Known: learning_rate, momentum"
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    listing = f"Known: {', '.join(names)}"
+    return f"Did you mean '{close[0]}'? {listing}" if close else listing

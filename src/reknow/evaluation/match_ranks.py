@@ -1,0 +1,135 @@
+"""Numba kernels over blocks of distances: the ranks of the matches, and the nearest gallery rows.
+
+No metric needs the whole ranking, only the ranks of a query's few matches, and a rank is a count:
+
+    rank of match j = 1 + #{i kept : d_i < d_j, or d_i = d_j and i < j}
+
+Counting is a plain comparison loop that vectorizes: for 21 matches among 15,913 it takes 0.01 ms a query, a full
+sort about 1 ms. Ties are counted in gallery order, so the result is that of a stable sort. Rows that the protocol
+removes share the query's identity, so they are few: they are counted with the others, then taken off again.
+
+Cost: O(G m) comparisons a query with m matches, at 16 a cycle where the processor has wide registers. Memory: none
+beyond the ranks. :func:`reknow.evaluation.reference.reference_scores` says the same with a sort.
+
+Queries are shared among plain threads, not by numba's parallel loops: OpenMP's threads spin while they wait, and so
+take a core from the next block's matrix product (measured on two cores: 10 ms lost at every change between the two).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numba
+import numpy as np
+
+from reknow.clustering.threads import in_chunks
+
+
+def share_out(kernel: Callable[..., None], per_query: tuple[np.ndarray, ...], shared: tuple[np.ndarray, ...]) -> None:
+    """Run a kernel of this module over all queries of a block, in chunks over threads.
+
+    Args:
+        kernel: :func:`rank_matches` or :func:`nearest_rows`.
+        per_query: its arrays that have one entry a query; each chunk sees a slice.
+        shared: the others.
+    """
+    in_chunks(len(per_query[0]), lambda first, last: kernel(*(array[first:last] for array in per_query), *shared))
+
+
+@numba.njit(cache=True)
+def _ahead(row: np.ndarray, place: int) -> np.int64:
+    """How many of `row` stand before the one at `place`, in order of distance, then of place."""
+    # Unsigned 32-bit counters and loops that start at zero: with 64-bit ones, or with one loop split at `place`, the
+    # compiler gives up wide registers and the count takes eight times as long.
+    one, zero = np.uint32(1), np.uint32(0)
+    distance = row[place]
+    nearer = np.uint32(0)
+    for other in range(row.size):
+        nearer = np.uint32(nearer + (one if row[other] < distance else zero))
+    before = row[:place]
+    for other in range(before.size):
+        nearer = np.uint32(nearer + (one if before[other] == distance else zero))
+    return np.int64(nearer)
+
+
+@numba.njit(nogil=True, cache=True)
+def rank_matches(
+    distances: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    query_group: np.ndarray,
+    starts: np.ndarray,
+    same_identity: np.ndarray,
+    gallery_group: np.ndarray,
+    ranks: np.ndarray,
+) -> None:
+    """Write the ascending ranks of every query's matches; places of removed rows stay as they are.
+
+    Args:
+        distances: (B, G) float32 or float64, C order, no NaN.
+        first, last: (B,) bounds into `same_identity`; equal where the query's identity is unknown or absent.
+        query_group: (B,) codes; a gallery row of equal identity and group is removed, with -1 none is.
+        starts: (B,) where each query's ranks begin in `ranks`.
+        same_identity: (G,) gallery rows in order of identity; those of query b are ``[first[b]:last[b]]``.
+        gallery_group: (G,) codes.
+        ranks: the output, ``sum(last - first)`` long.
+    """
+    for query in range(distances.shape[0]):
+        row = distances[query]
+        group = query_group[query]
+        end = starts[query]
+        for position in range(first[query], last[query]):
+            match = same_identity[position]
+            if group >= 0 and gallery_group[match] == group:
+                continue
+            rank = 1 + _ahead(row, match)
+            for removed_position in range(first[query], last[query]):
+                removed = same_identity[removed_position]
+                if (
+                    group >= 0
+                    and gallery_group[removed] == group
+                    and (row[removed] < row[match] or (row[removed] == row[match] and removed < match))
+                ):
+                    rank -= 1
+            ranks[end] = rank
+            end += 1
+        ranks[starts[query] : end].sort()
+
+
+@numba.njit(nogil=True, cache=True)
+def nearest_rows(
+    distances: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    query_group: np.ndarray,
+    rows: np.ndarray,
+    nearest: np.ndarray,
+    same_identity: np.ndarray,
+    gallery_group: np.ndarray,
+) -> None:
+    """Write each query's nearest gallery rows that the protocol keeps; equal distances in gallery order.
+
+    Args:
+        distances: (B, G), finite; removed entries are overwritten with infinity.
+        first, last, query_group, same_identity, gallery_group: as in :func:`rank_matches`.
+        rows: (B, top) output, filled with -1 before.
+        nearest: (B, top) output, their distances, filled with infinity before.
+    """
+    top = rows.shape[1]
+    for query in range(distances.shape[0]):
+        row = distances[query]
+        if query_group[query] >= 0:
+            for position in range(first[query], last[query]):
+                if gallery_group[same_identity[position]] == query_group[query]:
+                    row[same_identity[position]] = np.inf
+        # Insertion into a short sorted list: after the first rows almost nothing is near enough to enter.
+        for candidate in range(row.size):
+            distance = row[candidate]
+            if distance < nearest[query, top - 1]:
+                slot = top - 1
+                while slot > 0 and nearest[query, slot - 1] > distance:
+                    nearest[query, slot] = nearest[query, slot - 1]
+                    rows[query, slot] = rows[query, slot - 1]
+                    slot -= 1
+                nearest[query, slot] = distance
+                rows[query, slot] = candidate

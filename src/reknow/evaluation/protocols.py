@@ -1,0 +1,193 @@
+"""Evaluation protocols: which gallery rows a query must not see, and which average precision is meant.
+
+A protocol is a value with a name, and numbers carry that name. Market-1501's rule, which most sets share: a
+gallery picture of the query's own identity *and* camera is removed from that query's ranking, because it may be
+the next frame of the same video. MSVR310 does so with the scene instead of the camera (Zheng et al. 2022). Where
+the column that a rule needs is empty the rule is off, and both the protocol's name in the result and a note say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from reknow.data.manifest import Manifest, encode
+from reknow.errors import EvaluationError, nearest
+from reknow.evaluation.scores import AveragePrecision
+
+
+@dataclass(frozen=True)
+class EvaluationRows:
+    """A protocol applied to the rows of one query set and one gallery.
+
+    Attributes:
+        query_identity: (Q,) codes, shared with the gallery; -1 where unknown.
+        gallery_identity: (G,) codes; -1 where unknown, and then it matches nothing.
+        query_group: (Q,) camera or scene codes; -1 where unknown, and then nothing is removed.
+        gallery_group: (G,) the same for the gallery.
+        protocol: the protocol's name, with what is off in brackets.
+        notes: sentences for the user.
+    """
+
+    query_identity: Int[np.ndarray, "queries"]
+    gallery_identity: Int[np.ndarray, "gallery"]
+    query_group: Int[np.ndarray, "queries"]
+    gallery_group: Int[np.ndarray, "gallery"]
+    protocol: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Rules of an evaluation.
+
+    Attributes:
+        name: what numbers are labelled with.
+        description: one sentence for listings.
+        group: the manifest column that, together with the identity, removes a gallery row; None removes nothing.
+        average_precision: ``exact`` or ``trapezoid``.
+        max_rank: length of the CMC.
+    """
+
+    name: str
+    description: str
+    group: Literal["camera", "scene"] | None = "camera"
+    average_precision: AveragePrecision = "exact"
+    max_rank: int = 50
+
+    def for_rows(self, query: Manifest, gallery: Manifest) -> EvaluationRows:
+        """Codes for these rows, and notes about what they lack.
+
+        Args:
+            query: Q rows.
+            gallery: G rows.
+
+        Raises:
+            EvaluationError: no rows, or no identities, on either side.
+        """
+        for side, manifest in (("query", query), ("gallery", gallery)):
+            if not len(manifest):
+                raise EvaluationError(
+                    f"{manifest.name}, {side}",
+                    found="no rows",
+                    remedy="Give it rows, or let split_queries draw queries.",
+                )
+            if not manifest.has("identity"):
+                raise EvaluationError(
+                    f"{manifest.name}, {side}, column 'identity'",
+                    found="empty in every row",
+                    expected="names of identities",
+                    remedy="Evaluation needs labels: fill the column, or group the pictures with: reknow cluster",
+                )
+        query_identity, gallery_identity = _joint_codes(query, gallery, "identity")
+        notes = [
+            f"{int((codes < 0).sum())} of {len(codes)} {side} rows have no identity: {consequence}."
+            for side, codes, consequence in (
+                ("query", query_identity, "they count as queries without a match"),
+                ("gallery", gallery_identity, "they match no query"),
+            )
+            if (codes < 0).any()
+        ]
+        off = next(
+            (side for side, manifest in (("query", query), ("gallery", gallery)) if not self._rule_on(manifest)), ""
+        )
+        name = self.name
+        if self.group is None or off:
+            groups = np.full(len(query), -1), np.full(len(gallery), -1)
+            notes += _seen_twice(query, gallery)
+        else:
+            groups = _joint_codes(query, gallery, self.group)
+            notes += [
+                f"{int((codes < 0).sum())} of {len(codes)} {side} rows have no {self.group}: "
+                f"the same-{self.group} rule does not reach them."
+                for side, codes in zip(("query", "gallery"), groups, strict=True)
+                if (codes < 0).any()
+            ]
+        if off:
+            name = f"{self.name} (same-{self.group} rule off)"
+            notes.append(
+                f"The {off} rows name no {self.group}, so the same-{self.group} rule of '{self.name}' is off: "
+                "near-duplicates of a query may count as matches."
+            )
+        return EvaluationRows(query_identity, gallery_identity, *groups, protocol=name, notes=tuple(notes))
+
+    def _rule_on(self, manifest: Manifest) -> bool:
+        return self.group is None or manifest.has(self.group)
+
+
+market = Protocol(
+    "market", "Gallery pictures of the query's identity and camera are removed (Market-1501 and most others)."
+)
+msvr310 = Protocol(
+    "msvr310", "Gallery pictures of the query's identity and scene are removed (MSVR310).", group="scene"
+)
+no_camera = Protocol("no_camera", "Nothing is removed: for pictures that no camera is known of.", group=None)
+
+PROTOCOLS = (market, msvr310, no_camera)
+
+
+def protocol_named(name: str) -> Protocol:
+    """The protocol of this name.
+
+    Raises:
+        EvaluationError: there is none; the message names the nearest.
+
+    Example:
+        >>> protocol_named("msvr310").group
+        'scene'
+    """
+    known = {protocol.name: protocol for protocol in PROTOCOLS}
+    if name not in known:
+        raise EvaluationError(f"protocol '{name}'", found="no protocol of this name", remedy=nearest(name, known))
+    return known[name]
+
+
+def split_queries(
+    manifest: Manifest, *, seed: int = 0
+) -> tuple[Int[np.ndarray, "queries"], Int[np.ndarray, "gallery"]]:
+    """Draw queries from rows that have identities but no query and gallery of their own.
+
+    The rule: every identity with at least two pictures gives one query per camera that saw it at least twice, so
+    that the camera stays in the gallery; where no camera saw it twice (or no cameras are known) it gives one. All
+    other rows of known identity are the gallery. Rows without identity take no part: they may show anyone.
+
+    Args:
+        manifest: N rows; splits are not looked at.
+        seed: of the draw; the same rows and seed give the same queries.
+
+    Returns:
+        Query rows and gallery rows, ascending; no query where no identity has two pictures.
+    """
+    generator = np.random.default_rng(seed)
+    identity, camera = manifest.codes("identity"), manifest.codes("camera")
+    order = np.lexsort((camera, identity))
+    order = order[identity[order] >= 0]
+    queries: list[int] = []
+    for rows in _runs(order, identity):
+        if len(rows) < 2:
+            continue
+        seen_twice = [shots for shots in _runs(rows, camera) if len(shots) >= 2]
+        queries.extend(int(generator.choice(shots)) for shots in seen_twice or [rows])
+    query = np.array(sorted(queries), dtype=np.int64)
+    return query, np.setdiff1d(order, query)
+
+
+def _runs(rows: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
+    """Neighboring `rows` of equal code, together."""
+    return np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else []
+
+
+def _joint_codes(query: Manifest, gallery: Manifest, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of one column in one vocabulary, so that equal names have equal codes on both sides."""
+    names = [*query.column(column), *gallery.column(column)]
+    codes, _ = encode(names)
+    return codes[: len(query)], codes[len(query) :]
+
+
+def _seen_twice(query: Manifest, gallery: Manifest) -> list[str]:
+    """Without a group rule nothing keeps a query from finding itself: say so."""
+    both = len(set(query.column("observation")) & set(gallery.column("observation")))
+    return [f"{both} observations are both query and gallery: each finds itself first."] if both else []

@@ -1,0 +1,118 @@
+"""What a ranking is worth: one line of numbers per query, and the means that papers print.
+
+Everything is a fraction here; :meth:`RankingScores.as_percent` is for people. A query without a match (its
+identity is not in the gallery, or only where its protocol removes it) has no average precision: it is NaN, it is
+left out of every mean, and it is counted in :attr:`RankingScores.unmatched`, never dropped silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+AveragePrecision = Literal["exact", "trapezoid"]
+"""How precision is averaged over the recall steps of one query; formulas in :mod:`reknow.evaluation.ranking`."""
+
+
+@dataclass(frozen=True, eq=False)
+class RankingScores:
+    """Per-query values of Q queries, and what follows from them.
+
+    Attributes:
+        average_precision: (Q,) in [0, 1], NaN where a query has no match.
+        inverse_negative_penalty: (Q,) number of matches / rank of the last one, NaN where a query has no match.
+        first_match: (Q,) rank of the first match, counted from 1; -1 where a query has no match.
+        max_rank: length of the CMC.
+        protocol: the rules under which the numbers were made; empty for :func:`~reknow.evaluation.ranking.score`.
+        notes: what the numbers do not say by themselves (a rule that is off, rows without identity).
+    """
+
+    average_precision: Float[np.ndarray, "queries"]
+    inverse_negative_penalty: Float[np.ndarray, "queries"]
+    first_match: Int[np.ndarray, "queries"]
+    max_rank: int = 50
+    protocol: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def matched(self) -> np.ndarray:
+        """(Q,) bool: whether a query has a match in the gallery."""
+        return self.first_match > 0
+
+    @property
+    def valid(self) -> int:
+        """Number of queries with a match: what every mean is taken over."""
+        return int(self.matched.sum())
+
+    @property
+    def unmatched(self) -> int:
+        """Number of queries without a match."""
+        return len(self.first_match) - self.valid
+
+    def hits(self, rank: int) -> Float[np.ndarray, "queries"]:
+        """(Q,) 1 where the first match stands at `rank` or before, 0 where later, NaN where there is none."""
+        return np.where(self.matched, self.first_match <= rank, np.nan)
+
+    @property
+    def cmc(self) -> Float[np.ndarray, "ranks"]:
+        """(max_rank,) share of the valid queries whose first match stands at rank <= r; NaN without a valid query."""
+        first = self.first_match[self.matched]
+        if not len(first):
+            return np.full(self.max_rank, np.nan)
+        within = np.bincount(first[first <= self.max_rank], minlength=self.max_rank + 1)[1:]
+        return np.cumsum(within) / len(first)
+
+    @property
+    def mAP(self) -> float:  # noqa: N802 (the field writes it so)
+        """Mean average precision over the valid queries; NaN without one."""
+        return _mean(self.average_precision)
+
+    @property
+    def mINP(self) -> float:  # noqa: N802
+        """Mean inverse negative penalty over the valid queries; NaN without one."""
+        return _mean(self.inverse_negative_penalty)
+
+    @property
+    def rank1(self) -> float:
+        """CMC at rank 1, whatever `max_rank` is."""
+        return _mean(self.hits(1))
+
+    @property
+    def rank5(self) -> float:
+        """CMC at rank 5."""
+        return _mean(self.hits(5))
+
+    @property
+    def rank10(self) -> float:
+        """CMC at rank 10."""
+        return _mean(self.hits(10))
+
+    def as_percent(self) -> dict[str, float | int | str]:
+        """The numbers of a summary: percent, query counts and the protocol's name.
+
+        Example:
+            >>> one = np.array([0.5, np.nan])
+            >>> scores = RankingScores(one, one, np.array([2, -1]), protocol="market")
+            >>> scores.as_percent()
+            {'mAP': 50.0, 'rank1': 0.0, 'rank5': 100.0, 'rank10': 100.0, 'mINP': 50.0,
+             'queries': 2, 'queries_without_match': 1, 'protocol': 'market'}
+        """
+        return {
+            "mAP": 100 * self.mAP,
+            "rank1": 100 * self.rank1,
+            "rank5": 100 * self.rank5,
+            "rank10": 100 * self.rank10,
+            "mINP": 100 * self.mINP,
+            "queries": len(self.first_match),
+            "queries_without_match": self.unmatched,
+            "protocol": self.protocol,
+        }
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is not NaN; NaN, and no warning, where nothing is left."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,1 @@
+"""Cluster contrast: learn from clusters of unlabelled pictures."""

@@ -1,0 +1,78 @@
+"""Recipes of cluster contrast. The first line of each is what ``reknow recipes`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reknow.data.transforms import Augmentation, Preprocessing
+from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
+from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
+from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.models.embedder import EmbedderConfig
+from reknow.models.resnet import ResNetConfig
+
+
+def own_data() -> Recipe:
+    """Your own unlabelled pictures, from the shipped weights, on a laptop."""
+    return Recipe(
+        name="cluster_contrast",
+        method=ClusterContrastConfig(clustering=Clustering(eps="auto")),
+        network=SMALL_NETWORK,
+        preprocessing=SMALL_PREPROCESSING,
+        augmentation=SMALL_AUGMENTATION,
+        sampling=Sampling(batch_size=64, instances=4),
+        optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
+        schedule=Schedule(kind="cosine", warmup=1, floor=0.01),
+        epochs=20,
+        status="runs on made data; no published number to reproduce",
+    )
+
+
+def world() -> Recipe:
+    """The demo: the shipped trunk adapts to the world's target domain without labels."""
+    return replace(own_data(), name="cluster_contrast/world", data="world:target")
+
+
+def omniglot() -> Recipe:
+    """Omniglot's characters without labels; strokes want small rotations and shears, and no mirror image."""
+    return replace(
+        own_data(),
+        name="cluster_contrast/omniglot",
+        augmentation=Augmentation(
+            flip=0.0, pad=6, erase=0.3, erase_area=(0.02, 0.15), erase_value=(1.0, 1.0, 1.0),
+            rotate=12.0, shear=10.0, scale=(0.85, 1.15), fill=255,
+        ),
+    )
+
+
+def market1501() -> Recipe:
+    """Market-1501 without labels: ResNet-50 from ImageNet weights, the authors' settings."""
+    return Recipe(
+        name="cluster_contrast/market1501",
+        method=ClusterContrastConfig(clustering=Clustering(eps=0.6), momentum=0.1, update="plain"),
+        network=EmbedderConfig(trunk=ResNetConfig()),
+        weights="random",
+        preprocessing=Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+        augmentation=Augmentation(),
+        sampling=Sampling(batch_size=256, instances=16),
+        optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
+        schedule=Schedule(kind="step", every=20, gamma=0.1),
+        epochs=50,
+        iterations=200,
+        evaluate_every=10,
+    )
+
+
+def msmt17() -> Recipe:
+    """MSMT17 without labels: as Market-1501, with twice the steps per epoch."""
+    return replace(market1501(), name="cluster_contrast/msmt17", iterations=400)
+
+
+def dukemtmc() -> Recipe:
+    """DukeMTMC-reID without labels, for comparison with old papers: its authors withdrew it."""
+    return replace(market1501(), name="cluster_contrast/dukemtmc")
+
+
+def personx() -> Recipe:
+    """PersonX without labels: as Market-1501."""
+    return replace(market1501(), name="cluster_contrast/personx")

@@ -1,0 +1,91 @@
+"""The contract between a method and the training loop.
+
+The loop knows nothing of a method but this. Per epoch it calls :meth:`Method.before_epoch` and draws batches from
+the plan that comes back; per step it sums :meth:`Method.losses`, steps the optimizer and calls
+:meth:`Method.after_step`. A new method is a new folder beside this file and touches no other one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from reknow.data.batch import Batch
+from reknow.data.manifest import Manifest
+
+Survey = Callable[[], Tensor]
+"""Embeds the whole training manifest in eval mode: () -> (N, D) unit rows on the CPU, in manifest order."""
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """What to train on in the coming epoch.
+
+    Attributes:
+        rows: (n,) rows of the training manifest.
+        labels: (n,) their labels, 0 and up; outliers are not in the plan.
+        diagnostics: numbers to log, such as clusters and outliers.
+        notes: sentences for the user, such as why the last labels were kept.
+    """
+
+    rows: Int[np.ndarray, "planned"]
+    labels: Int[np.ndarray, "planned"]
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Method(nn.Module, ABC):
+    """A way to learn. Everything that a resumed run needs is in ``state_dict()``.
+
+    Attributes:
+        network: from pictures to the retrieval vector; what a recognizer keeps when training is over.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def embed(self, batch: Batch) -> Float[Tensor, "batch dim"]:
+        """Unit-norm retrieval vectors: what evaluation and galleries see."""
+        return self.network(batch.images, batch.present, batch.camera)
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+        """Named scalar terms, already weighted; the loop sums them."""
+
+    @abstractmethod
+    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
+        """Pseudo-labels, memories, class statistics: whatever is fixed for an epoch."""
+
+    def after_step(self, batch: Batch) -> None:  # noqa: B027 (most methods have nothing to do here)
+        """Momentum updates, after the optimizer's step."""
+
+
+class MethodConfig(ABC):
+    """The typed settings of a method: a frozen dataclass that builds it."""
+
+    @abstractmethod
+    def build(self, network: nn.Module, manifest: Manifest) -> Method:
+        """The method, for this network and these training rows.
+
+        Raises:
+            DataError: the manifest lacks something that the method learns from.
+        """
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """The tensors of all processes, one after the other in rank order, without gradient.
+
+    Memories must see the whole batch whatever the number of processes; alone, this is the tensor itself.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return tensor.detach()
+    parts = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, tensor.detach().contiguous())
+    return torch.cat(parts)

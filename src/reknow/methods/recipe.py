@@ -1,0 +1,149 @@
+"""Recipe: a complete run, as one frozen value.
+
+A recipe is returned by a function in a method's ``recipes.py``; the command line may replace any field. There is no
+registry: a recipe's name is where its function lives, ``cluster_contrast/market1501`` for
+``reknow.methods.cluster_contrast.recipes.market1501``, and the bare method's name means its function ``own_data``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import reknow.methods
+from reknow.data.transforms import Augmentation, Preprocessing
+from reknow.errors import RecipeError, nearest
+from reknow.methods.method import MethodConfig
+from reknow.models.embedder import EmbedderConfig
+
+DEFAULT = "own_data"
+"""The function that a bare method name means."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a batch is drawn: P identities times K pictures.
+
+    Attributes:
+        batch_size: pictures per step over all processes.
+        instances: K, pictures per identity.
+        cross_camera: prefer an identity's pictures from other cameras than the first one drawn.
+    """
+
+    batch_size: int = 64
+    instances: int = 4
+    cross_camera: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """How weights move.
+
+    Attributes:
+        kind: stochastic gradient descent, Adam, or Adam with decoupled weight decay.
+        lr: learning rate of weights at the schedule's peak.
+        bias_lr_factor: multiplies the learning rate of biases (TransReID: 2).
+        momentum: of stochastic gradient descent.
+        weight_decay: on all parameters, as the papers have it.
+        clip: largest norm of the whole gradient; None leaves it alone.
+    """
+
+    kind: Literal["sgd", "adam", "adamw"] = "adam"
+    lr: float = 3.5e-4
+    bias_lr_factor: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The learning rate over epochs.
+
+    Attributes:
+        kind: constant; ``step``: times `gamma` every `every` epochs; ``cosine``: down to `floor` of the peak.
+        warmup: epochs from `warmup_start` of the peak up to the peak.
+        every: epochs between two steps.
+        gamma: what a step multiplies by.
+        floor: where the cosine ends, as a share of the peak.
+        warmup_start: where the warm-up begins, as a share of the peak.
+    """
+
+    kind: Literal["constant", "step", "cosine"] = "constant"
+    warmup: int = 0
+    every: int = 20
+    gamma: float = 0.1
+    floor: float = 0.002
+    warmup_start: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that a run depends on.
+
+    Attributes:
+        name: method and variant, as the user calls it.
+        method: the method's own settings.
+        network: from pictures to the retrieval vector.
+        data: ``FORMAT:PATH`` of the data set.
+        weights: where the network starts: ``shipped`` (the package's own small trunk), ``random``, or the path of a
+            recognizer's folder, a run, or a file of weights.
+        preprocessing: picture size and normalization; travels with the recognizer.
+        augmentation: what training does to a picture.
+        sampling: how batches are drawn.
+        optimizer: how weights move.
+        schedule: the learning rate over epochs.
+        epochs: how many.
+        iterations: steps per epoch; None means as many as it takes to draw as many pictures as were planned.
+        evaluate_every: epochs between two evaluations; 0 means only before and after.
+        checkpoint_every: epochs between two checkpoints.
+        seed: of everything that is drawn.
+        precision: ``auto`` is bf16 on a GPU that has it and 32 bit elsewhere.
+        status: who has seen this recipe's numbers.
+    """
+
+    name: str
+    method: MethodConfig
+    network: EmbedderConfig
+    data: str = ""
+    weights: str = "shipped"
+    preprocessing: Preprocessing = Preprocessing()
+    augmentation: Augmentation = Augmentation()
+    sampling: Sampling = Sampling()
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    epochs: int = 50
+    iterations: int | None = None
+    evaluate_every: int = 0
+    checkpoint_every: int = 1
+    seed: int = 1
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    status: str = "not yet reproduced"
+
+
+def recipes() -> dict[str, Callable[[], Recipe]]:
+    """Every recipe of the package: name to function."""
+    found: dict[str, Callable[[], Recipe]] = {}
+    for room in pkgutil.iter_modules(reknow.methods.__path__):
+        if room.ispkg:
+            module = importlib.import_module(f"reknow.methods.{room.name}.recipes")
+            for name, function in inspect.getmembers(module, inspect.isfunction):
+                if function.__module__ == module.__name__ and not name.startswith("_"):
+                    found[room.name if name == DEFAULT else f"{room.name}/{name}"] = function
+    return found
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe that a user called by name.
+
+    Raises:
+        RecipeError: no such recipe; the message names the nearest.
+    """
+    known = recipes()
+    if name not in known:
+        raise RecipeError(f"recipe '{name}'", found="no such recipe", remedy=nearest(name, known))
+    return known[name]()

@@ -1,0 +1,1 @@
+"""Supervised baseline: bag of tricks with labels."""

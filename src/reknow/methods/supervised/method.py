@@ -1,0 +1,89 @@
+"""Supervised baseline: identity classification and batch-hard triplets around a batch-norm neck.
+
+Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification" (CVPR workshops 2019), as
+TransReID keeps it: the triplet loss sees the feature before the neck, the classifier the feature behind it, and
+retrieval uses the normalized feature behind the neck. Both terms have weight 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from reknow.data.batch import Batch
+from reknow.data.manifest import Manifest
+from reknow.errors import DataError
+from reknow.losses.cross_entropy import SmoothedCrossEntropy
+from reknow.losses.triplet import BatchHardTriplet
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey
+from reknow.models.embedder import Embedder
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedConfig(MethodConfig):
+    """Settings of the supervised baseline.
+
+    Attributes:
+        smoothing: label smoothing of the classifier's targets.
+        margin: of the triplet loss, in feature units; None is the soft margin log(1 + exp(.)).
+        triplet_weight: share of the triplet term in the sum; 0 leaves it out.
+    """
+
+    smoothing: float = 0.1
+    margin: float | None = None
+    triplet_weight: float = 1.0
+
+    def build(self, network: Embedder, manifest: Manifest) -> Supervised:
+        """The method for these training rows; every row needs an identity."""
+        labels = manifest.codes("identity")
+        if (labels < 0).any():
+            row = int(np.flatnonzero(labels < 0)[0])
+            raise DataError(
+                f"{manifest.name}, row {row} (observation '{manifest.column('observation')[row]}')",
+                found="no identity",
+                expected="an identity in every training row, since supervised training learns from them",
+                remedy="Fill the column 'identity', or train without labels: reknow train cluster_contrast --data ...",
+            )
+        if labels.max(initial=-1) < 1:
+            raise DataError(
+                manifest.name,
+                found=f"{labels.max(initial=-1) + 1} identities to learn from",
+                expected="at least two",
+                remedy="Add pictures of another identity.",
+            )
+        return Supervised(network, labels, self)
+
+
+class Supervised(Method):
+    """Identities are classes.
+
+    Args:
+        network: gives features before and behind its neck.
+        labels: (N,) identity codes of the training rows.
+        config: see :class:`SupervisedConfig`.
+    """
+
+    network: Embedder
+
+    def __init__(self, network: Embedder, labels: np.ndarray, config: SupervisedConfig) -> None:
+        super().__init__(network)
+        self.labels = labels
+        self.triplet_weight = config.triplet_weight
+        self.classifier = nn.Linear(network.dim, int(labels.max()) + 1, bias=False)
+        nn.init.normal_(self.classifier.weight, std=0.001)  # as in the paper's code: logits start near zero
+        self.cross_entropy = SmoothedCrossEntropy(config.smoothing)
+        self.triplet = BatchHardTriplet(config.margin)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """``identity`` on logits behind the neck, ``triplet`` on features before it."""
+        before, behind = self.network.features(batch.images, batch.camera)
+        terms = {"identity": self.cross_entropy(self.classifier(behind), batch.label)}
+        if self.triplet_weight:
+            terms["triplet"] = self.triplet_weight * self.triplet(before, batch.label)
+        return terms
+
+    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
+        """Every row, every epoch, with its identity."""
+        return EpochPlan(np.arange(len(self.labels)), self.labels, {"identities": float(self.classifier.out_features)})

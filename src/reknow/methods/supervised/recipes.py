@@ -1,0 +1,63 @@
+"""Recipes of the supervised baseline. The first line of each is what ``reknow recipes`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reknow.data.transforms import Preprocessing
+from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
+from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.supervised.method import SupervisedConfig
+from reknow.models.embedder import EmbedderConfig
+from reknow.models.resnet import ResNetConfig
+
+
+def own_data() -> Recipe:
+    """Your own labelled pictures, from the shipped weights, on a laptop."""
+    return Recipe(
+        name="supervised",
+        method=SupervisedConfig(),
+        network=SMALL_NETWORK,
+        preprocessing=SMALL_PREPROCESSING,
+        augmentation=SMALL_AUGMENTATION,
+        sampling=Sampling(batch_size=64, instances=4),
+        optimizer=Optimizer(kind="adamw", lr=1e-3, weight_decay=0.05, clip=5.0),
+        schedule=Schedule(kind="cosine", warmup=2),
+        epochs=20,
+        status="runs on made data; no published number to reproduce",
+    )
+
+
+def world_source() -> Recipe:
+    """The package's own small trunk: many identities of the world's source domain, with labels."""
+    return replace(
+        own_data(),
+        name="supervised/world_source",
+        data="world:source?train_identities=1500&test_identities=100",
+        weights="random",
+        augmentation=replace(SMALL_AUGMENTATION, brightness=0.3, contrast=0.3),
+        epochs=20,
+        evaluate_every=5,
+        precision="bf16-mixed",
+        status="reproduced: its score is on the card beside the shipped weights",
+    )
+
+
+def world_target() -> Recipe:
+    """What labels would give on the world's target domain: the ceiling that adaptation without labels is held to."""
+    return replace(own_data(), name="supervised/world_target", data="world:target", epochs=20)
+
+
+def market1501() -> Recipe:
+    """Market-1501 with labels: ResNet-50 from ImageNet weights, as the strong baseline of Luo et al. (2019)."""
+    return Recipe(
+        name="supervised/market1501",
+        method=SupervisedConfig(margin=0.3),
+        network=EmbedderConfig(trunk=ResNetConfig()),
+        weights="random",
+        preprocessing=Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"),
+        sampling=Sampling(batch_size=64, instances=4, cross_camera=False),
+        optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
+        schedule=Schedule(kind="step", warmup=10, every=40, gamma=0.1),
+        epochs=120,
+    )

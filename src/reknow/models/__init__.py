@@ -1,0 +1,1 @@
+"""Networks that know no method: trunks, attention, stems, the neck, the embedder."""

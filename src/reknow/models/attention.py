@@ -1,0 +1,98 @@
+"""Multi-head self-attention and the pre-norm block around it (Dosovitskiy et al., "ViT", ICLR 2021, appendix A).
+
+Attribute names follow timm (``attn.qkv``, ``mlp.fc1``), so that published weights keep their names. A method may
+replace the attention by any module that is built from (width, heads) and called like :class:`Attention`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jaxtyping import Float
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
+from torch import Tensor, nn
+from torch.nn import functional
+
+ReadProbabilities = Callable[[Tensor], None]
+"""Gets the attention probabilities of one block, (B, heads, L, L), rows sum to 1."""
+
+AttentionFactory = Callable[[int, int], nn.Module]
+"""(width, heads) to a module that is called like :class:`Attention`."""
+
+
+class Attention(nn.Module):
+    """Softmax attention of every token to every token.
+
+    Args:
+        width: D.
+        heads: how many; divides D.
+
+    Example:
+        >>> import torch
+        >>> Attention(width=8, heads=2)(torch.zeros(1, 5, 8)).shape
+        torch.Size([1, 5, 8])
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(
+        self, sequence: Float[Tensor, "batch length width"], observe: ReadProbabilities | None = None
+    ) -> Float[Tensor, "batch length width"]:
+        """Attend.
+
+        Args:
+            sequence: (B, L, D), already normalized.
+            observe: is shown the probabilities. The fused kernel never forms them, so they cost time and B x heads x
+                L x L numbers only where somebody asks.
+        """
+        batch, length, width = sequence.shape
+        query, key, value = self.qkv(sequence).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if observe is None:
+            mixed = functional.scaled_dot_product_attention(query, key, value)
+        else:
+            scale = (width // self.heads) ** -0.5
+            probabilities = (scale * query @ key.transpose(-2, -1)).softmax(dim=-1)
+            observe(probabilities)
+            mixed = probabilities @ value
+        return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)).
+
+    Args:
+        width: D.
+        heads: of the attention.
+        mlp_ratio: hidden width of the MLP over D.
+        drop_path: probability that a picture skips a branch in training (Huang et al., "Stochastic Depth").
+        layer_norm_eps: of both norms.
+        attention: what builds the attention.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        mlp_ratio: float,
+        drop_path: float,
+        layer_norm_eps: float,
+        attention: AttentionFactory = Attention,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=layer_norm_eps)
+        self.attn = attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=layer_norm_eps)
+        self.mlp = Mlp(width, int(width * mlp_ratio))
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(
+        self, sequence: Float[Tensor, "batch length width"], observe: ReadProbabilities | None = None
+    ) -> Float[Tensor, "batch length width"]:
+        """One block; `observe` is handed to the attention."""
+        sequence = sequence + self.drop_path(self.attn(self.norm1(sequence), observe))
+        return sequence + self.drop_path(self.mlp(self.norm2(sequence)))

@@ -1,0 +1,137 @@
+"""Embedder: the network from a picture to the unit-norm retrieval vector.
+
+trunk → feature (which tokens) → batch-norm neck → length 1. Losses that need the feature on either side of the neck
+take it from :meth:`Embedder.features`. It looks at one spectrum; methods that join several bring their own network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reknow.errors import DataError, RecipeError
+from reknow.models.neck import BatchNormNeck
+from reknow.models.resnet import ResNet50, ResNetConfig
+from reknow.models.tokens import Tokens
+from reknow.models.transformer import TransformerConfig, VisionTransformer
+
+Feature = Literal["cls", "cls+extra", "cls+patches"]
+"""``cls`` alone (TransReID), with the mean extra token behind it (PASS, TCMM), or with the mean patch behind it."""
+
+Images = Float[Tensor, "batch 3 height width"] | Mapping[str, Float[Tensor, "batch 3 height width"]]
+"""Pictures (B, 3, H, W), or a batch's images by spectrum."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedderConfig:
+    """Shape of an embedder.
+
+    Attributes:
+        trunk: shape of its trunk.
+        feature: which tokens make the feature.
+        spectrum: which of an observation's images it looks at.
+    """
+
+    trunk: TransformerConfig | ResNetConfig
+    feature: Feature = "cls"
+    spectrum: Literal["rgb", "nir", "tir"] = "rgb"
+
+    def __post_init__(self) -> None:
+        extra_tokens = self.trunk.extra_tokens if isinstance(self.trunk, TransformerConfig) else 0
+        if self.feature == "cls+extra" and not extra_tokens:
+            raise RecipeError(
+                "network, field 'feature'",
+                found="'cls+extra' on a trunk without extra tokens",
+                expected="'cls' or 'cls+patches'",
+                remedy="Change it, or give the trunk extra_tokens.",
+            )
+
+    def build(self) -> Embedder:
+        """The embedder, with fresh random weights."""
+        return Embedder(self.trunk.build(), self.feature, self.spectrum)
+
+
+class Embedder(nn.Module):
+    """Pictures to unit vectors.
+
+    Args:
+        trunk: images and cameras to :class:`~reknow.models.tokens.Tokens`.
+        feature: which tokens make the feature.
+        spectrum: which of an observation's images it looks at.
+
+    Example:
+        >>> trunk = TransformerConfig(image_size=(32, 16), width=8, depth=1, heads=2)
+        >>> embedder = EmbedderConfig(trunk=trunk, feature="cls+patches").build().eval()
+        >>> vectors = embedder(torch.rand(3, 3, 32, 16))
+        >>> vectors.shape, torch.allclose(vectors.norm(dim=1), torch.ones(3))
+        (torch.Size([3, 16]), True)
+    """
+
+    def __init__(self, trunk: VisionTransformer | ResNet50, feature: Feature = "cls", spectrum: str = "rgb") -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.feature: Feature = feature
+        self.spectrum = spectrum
+        self.neck = BatchNormNeck(trunk.dim if feature == "cls" else 2 * trunk.dim)
+
+    @property
+    def dim(self) -> int:
+        """D, the size of feature and embedding."""
+        return self.neck.num_features
+
+    def forward(
+        self,
+        images: Images,
+        present: Mapping[str, Bool[Tensor, "batch"]] | None = None,
+        camera: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch dim"]:
+        """Unit-norm retrieval vectors.
+
+        Args:
+            images: (B, 3, H, W), or a batch's images by spectrum.
+            present: per spectrum, (B,): which observations have it.
+            camera: (B,) camera codes, -1 where unknown.
+
+        Raises:
+            DataError: an observation without the spectrum that this network looks at.
+        """
+        if present is not None and self.spectrum in present and not bool(present[self.spectrum].all()):
+            raise _lacks(self.spectrum, f"{int((~present[self.spectrum]).sum())} observations of a batch lack it")
+        return functional.normalize(self.features(images, camera)[1], dim=1)
+
+    def features(
+        self, images: Images, camera: Int[Tensor, "batch"] | None = None
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
+        """The feature before the neck and the one behind it, both (B, D) and not normalized."""
+        if isinstance(images, Mapping):
+            if self.spectrum not in images:
+                raise _lacks(self.spectrum, f"only {', '.join(images) or 'nothing'}")
+            images = images[self.spectrum]
+        before = feature_of(self.trunk(images, camera), self.feature)
+        return before, self.neck(before)
+
+
+def feature_of(tokens: Tokens, feature: Feature) -> Float[Tensor, "batch dim"]:
+    """The tokens that make a feature, side by side: (B, D) or (B, 2 D)."""
+    match feature:
+        case "cls":
+            return tokens.cls
+        case "cls+extra":
+            return torch.cat([tokens.cls, tokens.extra.mean(1)], dim=1)
+        case "cls+patches":
+            return torch.cat([tokens.cls, tokens.patches.mean(1)], dim=1)
+
+
+def _lacks(spectrum: str, found: str) -> DataError:
+    return DataError(
+        f"spectrum '{spectrum}'",
+        found=found,
+        expected="an image of it in every observation, since the network looks at no other",
+        remedy="Leave those rows out, or set network.spectrum to one that all of them have.",
+    )

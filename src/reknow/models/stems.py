@@ -1,0 +1,112 @@
+"""Stems: from pixels to patch vectors.
+
+Each stem is a module that maps images (B, 3, H, W) to (B, N, D) and says with :meth:`grid` how the N patches lie.
+:class:`PatchStem` is ViT's. :class:`ConvolutionStem` is the one of TransReID-SSL (Luo et al., 2021, section 3.3,
+"ICS"): a few convolutions with IBN before the strided projection, which learn faster from little data and transfer
+better between domains. IBN (Pan et al., ECCV 2018) normalizes half the channels per picture, which takes a camera's
+color and contrast out, and half over the batch, which keeps what tells pictures apart.
+
+Measured for 128 x 64 pixels, stride 8 and four blocks of width 128, pictures per core second, forward and backward:
+plain patches 100, convolutions 24-48 88, TransReID-SSL's 64-64-64 50. A narrow stem is nearly free, a wide one at half
+the resolution costs as much as the blocks. The channels_last layout was up to 23 % slower here, so nothing sets it.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Convolution = tuple[int, int, int]
+"""(output channels, kernel, stride), padded by half the kernel."""
+
+
+class PatchStem(nn.Module):
+    """One linear map per patch, as a convolution without padding.
+
+    Args:
+        width: D.
+        patch_size: edge of a patch in pixels.
+        stride: pixels between patches; below `patch_size` they overlap (TransReID).
+
+    Example:
+        >>> stem = PatchStem(width=8, patch_size=16, stride=12)
+        >>> stem.grid((256, 128)), stem(torch.zeros(1, 3, 256, 128)).shape
+        ((21, 10), torch.Size([1, 210, 8]))
+    """
+
+    def __init__(self, width: int, patch_size: int, stride: int) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.stride = stride
+        self.proj = nn.Conv2d(3, width, patch_size, stride)
+
+    def grid(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """(rows, columns) of the patches of an image of (height, width)."""
+        rows, columns = ((edge - self.patch_size) // self.stride + 1 for edge in image_size)
+        return rows, columns
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
+        """(B, 3, H, W) to (B, N, D)."""
+        return self.proj(images).flatten(2).transpose(1, 2)
+
+
+class ConvolutionStem(nn.Module):
+    """Convolutions with IBN and ReLU, then a projection that does not overlap.
+
+    Args:
+        width: D.
+        stride: of the whole stem, in pixels per patch; the projection takes what the convolutions leave of it.
+        convolutions: (channels, kernel, stride) of each. All but the last get IBN, the last plain batch norm, as in
+            TransReID-SSL, whose three are ((64, 7, 2), (64, 3, 1), (64, 3, 1)).
+
+    Example:
+        >>> stem = ConvolutionStem(width=8, stride=8, convolutions=((4, 3, 2), (8, 3, 2)))
+        >>> stem.grid((128, 64)), stem(torch.zeros(1, 3, 128, 64)).shape
+        ((16, 8), torch.Size([1, 128, 8]))
+    """
+
+    def __init__(self, width: int, stride: int, convolutions: tuple[Convolution, ...]) -> None:
+        super().__init__()
+        self.stride = stride
+        layers: list[nn.Module] = []
+        channels = 3
+        for number, (outputs, kernel, step) in enumerate(convolutions, start=1):
+            norm = nn.BatchNorm2d(outputs) if number == len(convolutions) else InstanceBatchNorm(outputs)
+            # No bias: the norm behind would take it out again.
+            layers += [nn.Conv2d(channels, outputs, kernel, step, kernel // 2, bias=False), norm, nn.ReLU()]
+            channels = outputs
+        self.conv = nn.Sequential(*layers)
+        remaining = stride // prod(step for _, _, step in convolutions)
+        self.proj = nn.Conv2d(channels, width, remaining, remaining)
+
+    def grid(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """(rows, columns) of the patches of an image of (height, width), both multiples of the stride."""
+        return image_size[0] // self.stride, image_size[1] // self.stride
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
+        """(B, 3, H, W) to (B, N, D)."""
+        return self.proj(self.conv(images)).flatten(2).transpose(1, 2)
+
+
+class InstanceBatchNorm(nn.Module):
+    """IBN-a: instance norm on the first half of the channels, batch norm on the second.
+
+    Args:
+        channels: of the maps.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.halves = [channels // 2, channels - channels // 2]
+        self.IN = nn.InstanceNorm2d(self.halves[0], affine=True)
+        self.BN = nn.BatchNorm2d(self.halves[1])
+
+    def forward(
+        self, maps: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Normalize (B, C, H, W)."""
+        instance, batch = maps.split(self.halves, dim=1)
+        return torch.cat([self.IN(instance), self.BN(batch)], dim=1)

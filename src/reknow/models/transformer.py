@@ -1,0 +1,279 @@
+"""The transformer trunk: one small class that every method bends in its own way, without a subclass.
+
+ViT (Dosovitskiy et al., ICLR 2021) with what re-identification adds: overlapping patches and a camera embedding
+(He et al., "TransReID", ICCV 2021: 3.0 x table[camera] on every token, CLS included), learned tokens beside CLS
+(PASS, TCMM), a convolutional stem (TransReID-SSL). How it bends:
+
+- `attention` of the constructor replaces the attention in all blocks (RIB);
+- `observe` shows attention probabilities block by block and keeps none (EDITOR's rollout);
+- `inject` changes the sequence after named blocks (FIRM's text);
+- :meth:`VisionTransformer.sequence` takes patch vectors of any stem (FIRM: one per spectrum);
+- :meth:`VisionTransformer.branch` copies the last block and norm (TransReID's JPM).
+
+Decision: a camera that the table does not know, or none, gets the mean of the table. The papers need the test
+cameras among the training ones; a user's new camera should still get a sensible vector.
+State-dict names are timm's and TransReID's (``blocks.0.attn.qkv.weight``, ``sie_embed``); rows of ``pos_embed`` are
+CLS, extra tokens, patches.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from math import prod
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from timm.layers.pos_embed import resample_abs_pos_embed
+from timm.layers.weight_init import trunc_normal_
+from torch import Tensor, nn
+
+from reknow.errors import RecipeError
+from reknow.models.attention import Attention, AttentionFactory, Block
+from reknow.models.stems import Convolution, ConvolutionStem, PatchStem
+from reknow.models.tokens import Tokens
+
+Observe = Callable[[int, Tensor], None]
+"""Gets a block's number, counted from 0, and its attention probabilities (B, heads, L, L)."""
+
+Inject = Mapping[int, Callable[[Tensor], Tensor]]
+"""A block's number, counted from 0, to what changes the sequence (B, L, D) that leaves it."""
+
+IBN_CONVOLUTIONS: tuple[Convolution, ...] = ((64, 7, 2), (64, 3, 1), (64, 3, 1))
+"""TransReID-SSL's stem."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Shape of a transformer trunk.
+
+    Attributes:
+        image_size: (height, width) in pixels.
+        width: D, the token size.
+        depth: number of blocks.
+        heads: of each attention; divides `width`.
+        stem: ``patch``: one linear map per patch; ``convolution``: `convolutions` first.
+        patch_size: edge of a patch of the patch stem, in pixels.
+        stride: pixels between patches.
+        convolutions: (channels, kernel, stride) of the convolution stem's layers; the patch stem has none.
+        mlp_ratio: hidden width of the MLP over `width`.
+        drop_path: probability of skipping the last block's branches; grows from 0 linearly over the blocks.
+        extra_tokens: learned tokens after CLS, each with its own position vector.
+        cameras: rows of the camera table; 0 for none.
+        camera_weight: what a camera's vector is multiplied by before it is added.
+        layer_norm_eps: of every norm.
+    """
+
+    image_size: tuple[int, int]
+    width: int
+    depth: int
+    heads: int
+    stem: Literal["patch", "convolution"] = "patch"
+    patch_size: int = 16
+    stride: int = 16
+    convolutions: tuple[Convolution, ...] = IBN_CONVOLUTIONS
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.0
+    extra_tokens: int = 0
+    cameras: int = 0
+    camera_weight: float = 3.0
+    layer_norm_eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise RecipeError(
+                "trunk, field 'heads'",
+                found=f"{self.heads}",
+                expected=f"a divisor of width {self.width}",
+                remedy="Change one of them.",
+            )
+        if self.stem == "patch" and min(self.image_size) < self.patch_size:
+            raise RecipeError(
+                "trunk, field 'image_size'",
+                found=f"{self.image_size}",
+                expected=f"at least one patch of {self.patch_size} pixels each way",
+                remedy="Use larger images or smaller patches.",
+            )
+        if self.stem == "convolution":
+            self._check_convolutions()
+
+    def _check_convolutions(self) -> None:
+        reduction = prod(step for _, _, step in self.convolutions)
+        if self.stride % reduction:
+            raise RecipeError(
+                "trunk, field 'stride'",
+                found=f"{self.stride}",
+                expected=f"a multiple of {reduction}, by which the convolutions reduce the image",
+                remedy="Change the stride, or the strides of the convolutions.",
+            )
+        if any(edge < self.stride or edge % self.stride for edge in self.image_size):
+            raise RecipeError(
+                "trunk, field 'image_size'",
+                found=f"{self.image_size}",
+                expected=f"multiples of the stride {self.stride}",
+                remedy="Change the image size or the stride.",
+            )
+
+    def build(self, attention: AttentionFactory = Attention) -> VisionTransformer:
+        """The trunk, with fresh random weights."""
+        return VisionTransformer(self, attention)
+
+
+class VisionTransformer(nn.Module):
+    """Images to tokens.
+
+    Args:
+        config: its shape.
+        attention: builds each block's attention from (width, heads).
+
+    Example:
+        >>> trunk = TransformerConfig(image_size=(32, 16), width=8, depth=2, heads=2, patch_size=8, stride=8).build()
+        >>> tokens = trunk(torch.zeros(3, 3, 32, 16))
+        >>> tokens.cls.shape, tokens.patches.shape, tokens.grid
+        (torch.Size([3, 8]), torch.Size([3, 8, 8]), (4, 2))
+    """
+
+    def __init__(self, config: TransformerConfig, attention: AttentionFactory = Attention) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.patch_embed = _stem(config)
+        self.grid: tuple[int, int] = self.patch_embed.grid(config.image_size)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
+        self.extra_tokens = nn.Parameter(torch.empty(1, config.extra_tokens, width)) if config.extra_tokens else None
+        self.pos_embed = nn.Parameter(torch.empty(1, self.prefix + prod(self.grid), width))
+        self.sie_embed = nn.Parameter(torch.empty(config.cameras, 1, width)) if config.cameras else None
+        rates = [config.drop_path * number / max(config.depth - 1, 1) for number in range(config.depth)]
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.mlp_ratio, rate, config.layer_norm_eps, attention) for rate in rates
+        )
+        self.norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self._initialize()
+
+    @property
+    def dim(self) -> int:
+        """D, the token size."""
+        return self.config.width
+
+    @property
+    def prefix(self) -> int:
+        """Number of tokens before the patches: CLS and the extra ones."""
+        return 1 + self.config.extra_tokens
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], camera: Int[Tensor, "batch"] | None = None
+    ) -> Tokens:
+        """(B, 3, H, W) and camera codes (B,), -1 where unknown, to normalized tokens."""
+        return self.split(self.encode(self.tokenize(images, camera)))
+
+    def tokenize(
+        self, images: Float[Tensor, "batch 3 height width"], camera: Int[Tensor, "batch"] | None = None
+    ) -> Float[Tensor, "batch length dim"]:
+        """Images to the sequence that enters the first block: (B, 1 + E + N, D).
+
+        Raises:
+            RecipeError: images of another size than the position table is for.
+        """
+        if tuple(images.shape[-2:]) != self.config.image_size:
+            raise RecipeError(
+                "size of the images",
+                found=f"{tuple(images.shape[-2:])}",
+                expected=f"{self.config.image_size}, the trunk's image_size",
+                remedy="Set the preprocessing's size to the trunk's, or take trunk.resized(size).",
+            )
+        return self.sequence(self.patch_embed(images), camera)
+
+    def sequence(
+        self, patches: Float[Tensor, "batch patches dim"], camera: Int[Tensor, "batch"] | None = None
+    ) -> Float[Tensor, "batch length dim"]:
+        """Patch vectors of any stem with CLS and extra tokens before them, positions and camera added."""
+        prefix = self.cls_token if self.extra_tokens is None else torch.cat([self.cls_token, self.extra_tokens], dim=1)
+        sequence = torch.cat([prefix.expand(len(patches), -1, -1), patches], dim=1) + self.pos_embed
+        if self.sie_embed is None:
+            return sequence
+        table = torch.cat([self.sie_embed, self.sie_embed.mean(0, keepdim=True)])
+        unknown = self.config.cameras
+        if camera is None:
+            return sequence + self.config.camera_weight * table[unknown]
+        row = torch.where((camera >= 0) & (camera < unknown), camera, unknown)
+        return sequence + self.config.camera_weight * table[row]
+
+    def encode(
+        self,
+        sequence: Float[Tensor, "batch length dim"],
+        *,
+        observe: Observe | None = None,
+        inject: Inject | None = None,
+        depth: int | None = None,
+    ) -> Float[Tensor, "batch length dim"]:
+        """Run the blocks on a sequence of any length.
+
+        Args:
+            sequence: (B, L, D).
+            observe: is shown each block's attention probabilities; nothing of them is kept here. They carry
+                gradient, so an observer that only looks should detach.
+            inject: what to apply to the output of which block.
+            depth: run only the first `depth` blocks and leave out the final norm; None runs all and the norm.
+
+        Raises:
+            ValueError: a block that the run does not reach.
+        """
+        blocks = list(self.blocks) if depth is None else list(self.blocks)[:depth]
+        inject = inject or {}
+        if beyond := [number for number in inject if not 0 <= number < len(blocks)]:
+            raise ValueError(f"inject after blocks {beyond}, but blocks 0 to {len(blocks) - 1} run")
+        for number, block in enumerate(blocks):
+            sequence = block(sequence, partial(observe, number) if observe else None)
+            if number in inject:
+                sequence = inject[number](sequence)
+        return self.norm(sequence) if depth is None else sequence
+
+    def split(self, sequence: Float[Tensor, "batch length dim"]) -> Tokens:
+        """A full sequence (B, 1 + E + N, D) as named tokens."""
+        return Tokens(sequence[:, 0], sequence[:, 1 : self.prefix], sequence[:, self.prefix :], self.grid)
+
+    def branch(self) -> nn.Sequential:
+        """A copy of the last block and the final norm, with its own weights: one branch of TransReID's JPM."""
+        return nn.Sequential(copy.deepcopy(self.blocks[-1]), copy.deepcopy(self.norm))
+
+    def resized(self, image_size: tuple[int, int]) -> VisionTransformer:
+        """A copy for images of another (height, width): the position table is resized bilinearly, all else kept."""
+        resized = copy.deepcopy(self)
+        resized.config = replace(self.config, image_size=image_size)
+        resized.grid = self.patch_embed.grid(image_size)
+        resized.pos_embed = nn.Parameter(
+            resized_positions(self.pos_embed.detach(), self.prefix, self.grid, resized.grid)
+        )
+        return resized
+
+    def _initialize(self) -> None:
+        """Truncated normal of deviation 0.02 for everything linear, as in ViT; convolutions keep torch's default."""
+        for parameter in (self.cls_token, self.extra_tokens, self.pos_embed, self.sie_embed):
+            if parameter is not None:
+                trunc_normal_(parameter, std=0.02)
+        for module in self.blocks.modules():
+            if isinstance(module, nn.Linear):
+                trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+
+def resized_positions(
+    table: Float[Tensor, "1 length dim"], prefix: int, old: tuple[int, int], new: tuple[int, int]
+) -> Float[Tensor, "1 resized dim"]:
+    """A position table for another grid; the first `prefix` rows (CLS, extra tokens) stay.
+
+    Bilinear without antialiasing, as TransReID and PASS resize the tables of published weights.
+    """
+    return resample_abs_pos_embed(
+        table, list(new), list(old), num_prefix_tokens=prefix, interpolation="bilinear", antialias=False
+    ).clone()
+
+
+def _stem(config: TransformerConfig) -> PatchStem | ConvolutionStem:
+    if config.stem == "patch":
+        return PatchStem(config.width, config.patch_size, config.stride)
+    return ConvolutionStem(config.width, config.stride, config.convolutions)

@@ -1,0 +1,181 @@
+"""From a run, or an evaluation alone, to what its report shows."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+
+import reknow
+from reknow.clustering.dbscan import pseudo_labels
+from reknow.data.embeddings import Embeddings
+from reknow.data.manifest import SPECTRA, Manifest
+from reknow.data.pictures import parse_boxes, read_picture
+from reknow.errors import RunError
+from reknow.evaluation.intervals import paired_difference
+from reknow.evaluation.ranking import ranked
+from reknow.report.choice import choose_queries
+from reknow.report.content import Group, Kind, PairScores, RankedPicture, RankRow, RunReport
+from reknow.report.groups import choose_groups
+from reknow.report.page import write_report
+from reknow.training.assessment import Assessment, Evaluated, per_query
+from reknow.training.groups import write_groups
+from reknow.training.train import Outcome
+
+GROUPED_AT_MOST = 50_000
+"""Training pictures that a report groups by itself; beyond, `reknow cluster` does it when asked."""
+
+PAIRS_SAMPLED = 200_000
+"""Query-gallery pairs behind the histogram of similarities: its bars move by less than a pixel with more."""
+
+
+def report_of(outcome: Outcome) -> Path:
+    """Write a run's ``report.html``, and ``groups.csv`` of its training pictures; returns the report's path."""
+    folder = outcome.run.folder
+    before, after = outcome.before, outcome.after
+    assessments = {name: found for name, found in (("before", before), ("after", after)) if found is not None}
+    groups = None
+    if len(outcome.training) <= GROUPED_AT_MOST and not (folder / "groups.csv").exists():
+        labels = pseudo_labels(outcome.training.vectors, eps="auto").labels
+        write_groups(outcome.training.manifest, labels, folder / "groups.csv")
+        groups = _groups(outcome.training.manifest, labels)
+    content = RunReport(
+        title=f"{outcome.recipe.name} on {outcome.recipe.data}",
+        summary=outcome.summary,
+        intervals=_intervals(before, after),
+        metrics=outcome.run.lines(),
+        cmc={name: found.scores.cmc for name, found in assessments.items()},
+        average_precision={name: found.scores.average_precision for name, found in assessments.items()},
+        scores=None if after is None else _pair_scores(after),
+        rank_sheets=() if after is None else _rank_sheets(after),
+        groups=groups,
+        recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),
+        machine=machine(),
+    )
+    return write_report(content, folder / "report.html")
+
+
+def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
+    """Write ``report.html`` of an evaluation without training into a new folder.
+
+    Raises:
+        RunError: the folder exists and holds something.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise RunError(folder, found="already exists and is not empty", remedy="Name another folder with --out.")
+    folder.mkdir(parents=True, exist_ok=True)
+    after = evaluated.assessment
+    content = RunReport(
+        title=f"{evaluated.recognizer} on {evaluated.dataset}",
+        summary=evaluated.numbers,
+        intervals=_intervals(None, after),
+        cmc={"after": after.scores.cmc},
+        average_precision={"after": after.scores.average_precision},
+        scores=_pair_scores(after),
+        rank_sheets=_rank_sheets(after),
+        machine=machine(),
+    )
+    return write_report(content, folder / "report.html")
+
+
+def machine() -> dict[str, str]:
+    """What numbers of speed and memory depend on."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "reknow": reknow.__version__,
+        "Python": platform.python_version(),
+        "torch": torch.__version__,
+        "CPU": f"{platform.machine()}, {os.cpu_count()} cores",
+        "GPU": gpu,
+        "memory": f"{memory:.0f} GiB",
+        "system": platform.system(),
+        "written": time.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def _intervals(before: Assessment | None, after: Assessment | None) -> dict[str, tuple[float, float]]:
+    """95 % intervals in percent, of the numbers and of the paired change."""
+    intervals: dict[str, tuple[float, float]] = {}
+    for prefix, found in (("start.", before), ("", after)):
+        for name, interval in (found.intervals if found else {}).items():
+            intervals[prefix + name] = (100 * interval.low, 100 * interval.high)
+    if before is not None and after is not None:
+        earlier, later = per_query(before.scores), per_query(after.scores)
+        for name in later:
+            change = paired_difference(later[name], earlier[name])
+            intervals[f"change.{name}"] = (100 * change.low, 100 * change.high)
+    return intervals
+
+
+def _pair_scores(assessment: Assessment) -> PairScores | None:
+    """Similarities of a fixed random sample of query-gallery pairs; what the protocol removes is in neither half."""
+    query, gallery = assessment.query, assessment.gallery
+    rows = assessment.protocol.for_rows(query.manifest, gallery.manifest)
+    asked = np.random.default_rng(0).permutation(len(query))[: max(1, PAIRS_SAMPLED // len(gallery))]
+    asked = asked[rows.query_identity[asked] >= 0]
+    similarity = query.vectors[asked] @ gallery.vectors.T
+    genuine = rows.query_identity[asked][:, None] == rows.gallery_identity[None, :]
+    group = rows.query_group[asked][:, None]
+    removed = genuine & (group >= 0) & (group == rows.gallery_group[None, :])
+    if not (genuine & ~removed).any():
+        return None
+    return PairScores(similarity[genuine & ~removed], similarity[~genuine])
+
+
+def _rank_sheets(assessment: Assessment, count: int = 4) -> list[RankRow]:
+    """The best, typical and worst queries with their ten nearest gallery pictures."""
+    query, gallery = assessment.query, assessment.gallery
+    cameras = gallery.manifest.column("camera")
+    chosen = choose_queries(assessment.scores.average_precision, count)
+    rows: list[RankRow] = []
+    for kind in get_args(Kind):
+        wanted = np.asarray(chosen[kind], dtype=np.int64)
+        if not len(wanted):
+            continue
+        head = ranked(query.select(wanted), gallery, assessment.protocol, top=10)
+        for row, hits, matches, similarity in zip(wanted, head.rows, head.matches, head.similarity, strict=True):
+            results = [
+                RankedPicture(picture_of(gallery.manifest, int(hit)), bool(match), float(near), cameras[hit] or "")
+                for hit, match, near in zip(hits, matches, similarity, strict=True)
+                if hit >= 0
+            ]
+            rows.append(
+                RankRow(
+                    kind,
+                    picture_of(query.manifest, int(row)),
+                    query.manifest.column("observation")[row],
+                    float(assessment.scores.average_precision[row]),
+                    results,
+                    query.manifest.column("camera")[row] or "",
+                )
+            )
+    return rows
+
+
+def _groups(manifest: Manifest, labels: Int[np.ndarray, "rows"]) -> list[Group]:
+    identities = manifest.codes("identity") if manifest.has("identity") else None
+    return [
+        Group(
+            str(chosen.label),
+            chosen.size,
+            [picture_of(manifest, int(row)) for row in chosen.rows],
+            chosen.purity,
+            chosen.strangers,
+        )
+        for chosen in choose_groups(labels, identities)
+    ]
+
+
+def picture_of(manifest: Manifest, row: int) -> UInt8[np.ndarray, "height width 3"]:
+    """The first spectrum's picture of one observation."""
+    one = manifest.select([row])
+    there = [spectrum for spectrum in SPECTRA if one.column(spectrum)[0]]
+    boxes = parse_boxes(one.column("crop")[0], there, one.column("observation")[0])
+    return read_picture(manifest.root, one.column(there[0])[0], boxes[there[0]])

@@ -1,0 +1,123 @@
+"""What a report shows, as plain values: no file is read here and nothing is computed.
+
+Everything but the title is optional, because reports are made of whole runs, of an evaluation alone and of data
+without labels. A part that has no data has no section on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+METRICS: dict[str, str] = {"mAP": "mAP", "rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "mINP": "mINP"}
+"""The numbers of ``summary.json``, in the order of the page, with the names that readers know."""
+
+Kind = Literal["best", "typical", "worst"]
+
+
+@dataclass(frozen=True)
+class RankedPicture:
+    """One gallery picture in a ranking list.
+
+    Attributes:
+        picture: (H, W, 3) RGB.
+        match: whether it shows the query's identity.
+        similarity: cosine with the query, in [-1, 1].
+        camera: its camera's name; empty where unknown.
+    """
+
+    picture: UInt8[np.ndarray, "height width 3"]
+    match: bool
+    similarity: float
+    camera: str = ""
+
+
+@dataclass(frozen=True)
+class RankRow:
+    """A query and the gallery pictures nearest to it, best first.
+
+    Attributes:
+        kind: which part of the report the row belongs to.
+        picture: (H, W, 3) RGB, the query.
+        name: the query's observation id.
+        average_precision: of this query, as a fraction; None where unknown.
+        results: at most ten are drawn.
+        camera: the query's camera; empty where unknown.
+    """
+
+    kind: Kind
+    picture: UInt8[np.ndarray, "height width 3"]
+    name: str
+    average_precision: float | None
+    results: Sequence[RankedPicture]
+    camera: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of images that the recognizer takes for one identity.
+
+    Attributes:
+        label: the group's name or number; "-1" is the images that fell into no group.
+        size: how many images it has.
+        pictures: (H, W, 3) RGB each: a sample.
+        purity: share of the group's labelled images that show its most frequent identity; None without labels.
+        strangers: for each of `pictures`, whether it shows another identity than the group's; empty without labels.
+    """
+
+    label: str
+    size: int
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]
+    purity: float | None = None
+    strangers: Sequence[bool] = ()
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """Similarities of query-gallery pairs, or a sample of them.
+
+    Attributes:
+        genuine: (n,) pairs that show one identity.
+        impostor: (m,) pairs that show two.
+    """
+
+    genuine: Float[np.ndarray, "genuine"]
+    impostor: Float[np.ndarray, "impostor"]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Everything that one page says.
+
+    Attributes:
+        title: "cluster_contrast on world:target".
+        summary: what ``summary.json`` holds: method, dataset, seed, protocol, the metrics in percent, ``start`` with
+            the same metrics before training, seconds, images_per_second, peak_memory_gb, queries,
+            queries_without_match, notes, images.
+        intervals: 95 % intervals in percent, by metric; those of the start as "start.mAP", those of the paired change
+            as "change.mAP".
+        metrics: the lines of ``metrics.jsonl``.
+        cmc: "before" and "after": (max_rank,) fractions.
+        average_precision: "before" and "after": (Q,) fractions in the same order of queries, NaN without a match.
+        scores: similarities of matching and other pairs; None where identities are unknown.
+        rank_sheets: rows of any kind; the page orders them.
+        groups: None where nothing was grouped.
+        recipe: the text of ``recipe.yaml``.
+        machine: what the run was made with, in the order to print.
+    """
+
+    title: str
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    metrics: Sequence[Mapping[str, Any]] = ()
+    cmc: Mapping[str, Float[np.ndarray, "_"]] = field(default_factory=dict)
+    average_precision: Mapping[str, Float[np.ndarray, "_"]] = field(default_factory=dict)
+    scores: PairScores | None = None
+    rank_sheets: Sequence[RankRow] = ()
+    groups: Sequence[Group] | None = None
+    recipe: str = ""
+    machine: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,142 @@
+"""The numbers that a page opens with, as they are printed.
+
+Percent are printed with one decimal, and a difference is that of the printed numbers, so that a reader who checks it
+finds it right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reknow.report.content import METRICS, RunReport
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric before and after.
+
+    Attributes:
+        name: as readers know it.
+        after: percent, one decimal.
+        before: percent, one decimal; None without a start.
+        interval: 95 %, of `after`.
+        interval_before: 95 %, of `before`.
+        interval_change: 95 %, of the change, queries paired.
+    """
+
+    name: str
+    after: float
+    before: float | None
+    interval: Interval | None
+    interval_before: Interval | None
+    interval_change: Interval | None
+
+    @property
+    def change(self) -> float | None:
+        """Percentage points, from the printed numbers."""
+        return None if self.before is None else round(self.after - self.before, 1)
+
+
+def metrics_of(content: RunReport) -> list[Metric]:
+    """Every metric that the summary has, in the order of the page."""
+    start: Mapping[str, Any] = content.summary.get("start") or {}
+    return [
+        Metric(
+            name=name,
+            after=round(float(content.summary[key]), 1),
+            before=round(float(start[key]), 1) if _is_number(start.get(key)) else None,
+            interval=_interval(content, key),
+            interval_before=_interval(content, f"start.{key}"),
+            interval_change=_interval(content, f"change.{key}"),
+        )
+        for key, name in METRICS.items()
+        if _is_number(content.summary.get(key))
+    ]
+
+
+def basis_of(content: RunReport) -> str:
+    """One sentence on what the metrics stand on: protocol, queries, and those that could not be scored."""
+    summary = content.summary
+    parts = []
+    if summary.get("protocol"):
+        parts.append(f"Protocol {summary['protocol']}")
+    if summary.get("queries") is not None:
+        parts.append(f"{int(summary['queries']):,} queries")
+    if summary.get("queries_without_match"):
+        parts.append(f"{int(summary['queries_without_match']):,} of them without a match and not scored")
+    if content.intervals:
+        parts.append("95 % intervals over queries")
+    return ", ".join(parts) + "." if parts else ""
+
+
+def why_unmeasured(content: RunReport) -> str:
+    """Why a report without metrics has none, in a sentence that says what cannot be known."""
+    if content.summary.get("queries"):
+        return (
+            f"None of the {int(content.summary['queries']):,} queries has a match in the gallery, so there is nothing "
+            "to score: there is no mAP and no rank-1 here."
+        )
+    if any(group.purity is not None for group in content.groups or ()):
+        return "These data have no query and gallery rows, so there is no mAP and no rank-1 here."
+    return (
+        "These images carry no identities, so no one can compute from them how often a match is right: there is no "
+        "mAP, no rank-1 and no purity here."
+    )
+
+
+def counts_of(content: RunReport) -> list[tuple[str, str]]:
+    """What can be counted without labels: (value, what it counts), from the last clustering."""
+    epochs = [line for line in content.metrics if line.get("kind") == "epoch"]
+    last: Mapping[str, Any] = epochs[-1] if epochs else {}
+    images = content.summary.get("images", last.get("rows"))
+    facts = []
+    if images is not None:
+        facts.append((f"{int(images):,}", "images"))
+    if last.get("clusters") is not None:
+        facts.append((f"{int(last['clusters']):,}", "groups in the last epoch"))
+    if last.get("outliers") is not None and last.get("rows"):
+        facts.append((f"{100 * last['outliers'] / last['rows']:.1f} %", "of the images in no group"))
+    return facts
+
+
+def run_facts(content: RunReport) -> list[tuple[str, str]]:
+    """What the run was and what it took: (name, value)."""
+    summary = content.summary
+    facts = [(key, str(summary[key])) for key in ("method", "dataset", "seed") if summary.get(key) is not None]
+    if summary.get("seconds") is not None:
+        facts.append(("time", duration(float(summary["seconds"]))))
+    if summary.get("images_per_second") is not None:
+        facts.append(("speed", f"{float(summary['images_per_second']):,.0f} images/s"))
+    if summary.get("peak_memory_gb") is not None:
+        facts.append(("peak memory", f"{float(summary['peak_memory_gb']):.1f} GB"))
+    return facts
+
+
+def _interval(content: RunReport, key: str) -> Interval | None:
+    found = content.intervals.get(key)
+    return found if found is not None and all(map(_is_number, found)) else None
+
+
+def _is_number(value: Any) -> bool:
+    """Present and finite: where no query has a match, a mean over queries is NaN."""
+    return value is not None and math.isfinite(float(value))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    Example:
+        >>> duration(42.4), duration(200.0), duration(7500.0)
+        ('42 s', '3 min 20 s', '2 h 5 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,1 @@
+"""The loop: recipes in, run folders out. It knows no method by name."""

@@ -1,0 +1,158 @@
+"""How good a network is on the rows of a manifest that can tell: its query and gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reknow.data.embeddings import Embeddings
+from reknow.data.formats import open_dataset
+from reknow.data.manifest import Manifest
+from reknow.errors import EvaluationError
+from reknow.evaluation.intervals import Interval, bootstrap
+from reknow.evaluation.protocols import Protocol, protocol_named, split_queries
+from reknow.evaluation.ranking import RankingScores, evaluate, score
+from reknow.evaluation.rerank import k_reciprocal
+from reknow.recognizer import Recognizer
+from reknow.training.progress import Display
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The rows that evaluation needs, and how they are used.
+
+    Attributes:
+        manifest: queries and gallery.
+        query: rows of the manifest.
+        gallery: rows of the manifest.
+        protocol: which gallery rows a query must not see.
+        notes: what the numbers cannot say.
+    """
+
+    manifest: Manifest
+    query: np.ndarray
+    gallery: np.ndarray
+    protocol: Protocol
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, manifest: Manifest, seed: int = 0) -> Examination | None:
+        """The data set's own queries and gallery; without these, queries drawn from its identities; else None."""
+        protocol = protocol_named(manifest.protocol)
+        if len(manifest.rows_of("query")) and len(manifest.rows_of("gallery")):
+            rows = np.concatenate([manifest.rows_of("query"), manifest.rows_of("gallery")])
+            count = len(manifest.rows_of("query"))
+            return cls(manifest.select(rows), np.arange(count), np.arange(count, len(rows)), protocol)
+        if not manifest.has("identity"):
+            return None
+        query, gallery = split_queries(manifest, seed=seed)
+        if not len(query):
+            return None
+        note = "The data have no query and gallery: queries were drawn from the pictures that were also trained on."
+        return cls(manifest, query, gallery, protocol, (note,))
+
+    def assess(self, embeddings: Embeddings) -> Assessment:
+        """Score the embeddings of this manifest's rows."""
+        query, gallery = embeddings.select(self.query), embeddings.select(self.gallery)
+        scores = evaluate(query, gallery, self.protocol)
+        intervals = {name: bootstrap(values) for name, values in per_query(scores).items()}
+        return Assessment(scores, query, gallery, self.protocol, intervals, self.notes)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Numbers, what they were computed from, and how sure they are.
+
+    Attributes:
+        scores: see :class:`RankingScores`.
+        query: embedded queries.
+        gallery: embedded gallery.
+        protocol: which gallery rows a query must not see.
+        intervals: 95 % over queries, for ``mAP`` and ``rank1``; fractions.
+        notes: what the numbers cannot say.
+    """
+
+    scores: RankingScores
+    query: Embeddings
+    gallery: Embeddings
+    protocol: Protocol
+    intervals: dict[str, Interval]
+    notes: tuple[str, ...]
+
+    def numbers(self) -> dict[str, float | int | str | None]:
+        """In percent, for summaries."""
+        return dict(self.scores.as_percent())
+
+
+def per_query(scores: RankingScores) -> dict[str, np.ndarray]:
+    """What intervals are drawn from: one value per query, NaN where it has no match."""
+    return {"mAP": scores.average_precision, "rank1": scores.hits(1)}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What ``reknow evaluate`` found out.
+
+    Attributes:
+        recognizer: its name.
+        dataset: as the user named it.
+        assessment: the scores and what they come from.
+        numbers: the same in percent, with intervals and notes, as printed.
+    """
+
+    recognizer: str
+    dataset: str
+    assessment: Assessment
+    numbers: dict[str, Any]
+
+
+def evaluate_recognizer(recognizer: Recognizer, data: str, *, rerank: bool = False, display: Display) -> Evaluated:
+    """Score a recognizer on a data set.
+
+    Args:
+        recognizer: who is examined.
+        data: ``FORMAT:PATH`` of a data set with identities.
+        rerank: also score the k-reciprocal re-ranking; takes 4 bytes per query-gallery pair.
+        display: what the user sees.
+
+    Raises:
+        EvaluationError: no identities, or none that a query could be matched by.
+    """
+    manifest = open_dataset(data)
+    examination = Examination.of(manifest)
+    if examination is None:
+        raise EvaluationError(
+            data,
+            found="no identity that has a query and a gallery picture",
+            expected="a column 'identity' with two pictures or more of an individual",
+            remedy="Add identities (see docs: own data), or look at groups: reknow embed, then reknow cluster.",
+        )
+    assessment = examination.assess(recognizer.embed_manifest(examination.manifest, display.bar("embedding")))
+    numbers = {
+        "recognizer": recognizer.card.name,
+        "dataset": data,
+        **assessment.numbers(),
+        "intervals": {name: [100 * found.low, 100 * found.high] for name, found in assessment.intervals.items()},
+        "notes": list(dict.fromkeys((*manifest.notes, *assessment.notes, *assessment.scores.notes))),
+    }
+    if rerank:
+        numbers["reranked"] = _reranked(assessment)
+    return Evaluated(recognizer.card.name, data, assessment, numbers)
+
+
+def _reranked(assessment: Assessment) -> dict[str, Any]:
+    query, gallery = assessment.query, assessment.gallery
+    distances = k_reciprocal(query.vectors, gallery.vectors)
+    rows = assessment.protocol.for_rows(query.manifest, gallery.manifest)
+    scores = score(
+        distances,
+        rows.query_identity,
+        rows.gallery_identity,
+        rows.query_group,
+        rows.gallery_group,
+        max_rank=assessment.protocol.max_rank,
+        average_precision=assessment.protocol.average_precision,
+    )
+    return dict(scores.as_percent())

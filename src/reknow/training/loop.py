@@ -1,0 +1,348 @@
+"""The training loop: any method, any recipe, one process or many.
+
+Per epoch: ask the method for a plan, draw P x K batches from it, and per batch sum the losses, step, and let the
+method follow. Everything drawn depends on (seed, epoch, step) alone, so a resumed run repeats the unbroken one to
+the bit on the CPU. Under ``torchrun`` each process takes its share of every batch.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from reknow.data.batch import Batch
+from reknow.data.cache import Pictures
+from reknow.data.loading import load_batches
+from reknow.data.manifest import Manifest
+from reknow.data.sampling import identity_batches
+from reknow.errors import RunError
+from reknow.methods.method import EpochPlan, Method
+from reknow.methods.recipe import Recipe
+from reknow.recognizer import embed_batches, evaluation_batches
+from reknow.training.optimization import build_optimizer, set_learning_rate
+from reknow.training.progress import Display
+from reknow.training.run import Run
+
+LOG_LINES_PER_EPOCH = 20
+
+
+@dataclass
+class Position:
+    """Where training stands: what a checkpoint adds to weights and optimizer.
+
+    Attributes:
+        epoch: the epoch that runs, or comes next.
+        step: steps done in it.
+        plan: its plan; None before it was made.
+        seconds: trained so far, over all resumptions.
+        pictures: seen so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    plan: EpochPlan | None = None
+    seconds: float = 0.0
+    pictures: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def start_fabric(recipe: Recipe) -> Fabric:
+    """One process, or this process of a ``torchrun`` job; the recipe's precision."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    precision = recipe.precision
+    if precision == "auto":
+        # On a CPU autocast to bf16 was slower than 32 bit for the small trunk (docs/performance.md).
+        precision = "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
+    strategy: Any = "auto"
+    if processes > 1:
+        from lightning_fabric.strategies import DDPStrategy
+
+        # Memories are buffers whose size changes; the loop itself keeps statistics equal (Trainer.survey).
+        strategy = DDPStrategy(broadcast_buffers=False)
+    fabric = Fabric(devices=local, num_nodes=processes // local, strategy=strategy, precision=precision)
+    fabric.launch()
+    return fabric
+
+
+class Trainer:
+    """Carries a method through its epochs.
+
+    Args:
+        recipe: what to do.
+        method: who learns.
+        manifest: the training rows.
+        pictures: their pictures.
+        run: where to write.
+        fabric: device, precision, processes.
+        display: what the user sees.
+    """
+
+    def __init__(
+        self, recipe: Recipe, method: Method, manifest: Manifest, pictures: Pictures, run: Run, fabric: Fabric, display: Display
+    ) -> None:
+        self.recipe = recipe
+        self.manifest = manifest
+        self.pictures = pictures
+        self.run = run
+        self.fabric = fabric
+        self.display = display
+        self.cameras = manifest.codes("camera")
+        self.position = Position()
+        self.stopping = False
+        torch.manual_seed(recipe.seed)
+        self.method = method.to(fabric.device)
+        self.optimizer = build_optimizer(self.method, recipe.optimizer)
+        self.wrapped, self._optimizer = fabric.setup(self.method, self.optimizer)
+        self.wrapped.mark_forward_method("losses")
+
+    def fit(self) -> Iterator[int]:
+        """Train; yields after each finished epoch, its number, so that the caller can evaluate."""
+        with self._stop_after_step():
+            while self.position.epoch < self.recipe.epochs:
+                self._epoch()
+                finished = self.position.epoch
+                self.position = Position(
+                    finished + 1, seconds=self.position.seconds, pictures=self.position.pictures, notes=self.position.notes
+                )
+                last = self.position.epoch == self.recipe.epochs
+                if last or self.position.epoch % self.recipe.checkpoint_every == 0:
+                    self.save()
+                yield finished
+
+    def _epoch(self) -> None:
+        position = self.position
+        rate = set_learning_rate(
+            self.optimizer, self.recipe.optimizer.lr, self.recipe.schedule, position.epoch, self.recipe.epochs
+        )
+        if position.plan is None:
+            position.plan = self.method.before_epoch(position.epoch, self.survey)
+            self._report_plan(position.plan)
+        batches = self._draw(position.plan)
+        advance = self.display.bar(f"epoch {position.epoch + 1}/{self.recipe.epochs}", self.recipe.sampling.batch_size)
+        self.method.train()
+        window = _Window()
+        every = max(1, len(batches) // LOG_LINES_PER_EPOCH)
+        started = time.perf_counter()
+        for batch in self._load(batches, position):
+            terms = self._step(batch)
+            position.step += 1
+            position.pictures += len(batch) * self.fabric.world_size
+            now = time.perf_counter()
+            position.seconds += now - started
+            window.add(terms, len(batch) * self.fabric.world_size, now - started)
+            started = now
+            if self.fabric.is_global_zero and (position.step % every == 0 or position.step == len(batches)):
+                self.run.log("step", epoch=position.epoch, step=position.step, **window.flush(), learning_rate=rate)
+            advance(position.step, len(batches))
+            if self.stopping:
+                self._stop()
+
+    def _step(self, batch: Batch) -> dict[str, Tensor]:
+        """One optimizer step; the method follows afterwards."""
+        terms = self.wrapped.losses(batch)
+        total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            self._refuse_non_finite(batch, terms)
+        self.fabric.backward(total)
+        if self.recipe.optimizer.clip is not None:
+            self.fabric.clip_gradients(self.wrapped, self._optimizer, max_norm=self.recipe.optimizer.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.method.after_step(batch)
+        return {"loss": total.detach(), **{f"loss/{name}": term.detach() for name, term in terms.items()}}
+
+    def survey(self) -> Tensor:
+        """(N, D) unit rows of the whole training manifest, in eval mode, on the CPU; processes share the work."""
+        self._equalize_statistics()
+        self.method.eval()
+        shares = np.array_split(np.arange(len(self.manifest)), self.fabric.world_size)
+        advance = self.display.bar("embedding")
+
+        def watched(done: int, total: int) -> None:
+            advance(done, total)
+            if self.stopping:
+                self._stop()
+
+        rows = shares[self.fabric.global_rank]
+        batches = evaluation_batches(self.pictures, rows, self.cameras, self.recipe.preprocessing, self.fabric.device)
+        with self.fabric.autocast():
+            vectors = embed_batches(self.method.embed, batches, len(rows), self.method.network.dim, watched)
+        if self.fabric.world_size == 1:
+            return vectors
+        parts: list[Any] = [None] * self.fabric.world_size
+        torch.distributed.all_gather_object(parts, vectors)
+        return torch.cat(parts)
+
+    def save(self) -> None:
+        """Write the checkpoint; the main process alone does."""
+        if not self.fabric.is_global_zero:
+            return
+        plan = self.position.plan
+        self.run.save(
+            {
+                "manifest": self.manifest.fingerprint(),
+                "method": self.method.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "random": torch.get_rng_state(),
+                "random_devices": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+                "epoch": self.position.epoch,
+                "step": self.position.step,
+                "seconds": self.position.seconds,
+                "pictures": self.position.pictures,
+                "notes": list(self.position.notes),
+                "plan": None if plan is None else [torch.from_numpy(plan.rows), torch.from_numpy(plan.labels)],
+            }
+        )
+
+    def resume(self) -> None:
+        """Continue from the checkpoint.
+
+        Raises:
+            RunError: no checkpoint, a damaged one, or one of other training rows.
+        """
+        state = self.run.load()
+        if state["manifest"] != self.manifest.fingerprint():
+            raise RunError(
+                self.run.folder,
+                found=f"its checkpoint was made with other rows than {self.manifest.name} has now",
+                expected="the manifest that the run began with",
+                remedy="Restore the data, or start a new run with --init-from to keep the weights.",
+            )
+        if self.fabric.is_global_zero:
+            self.run.cut_metrics(state)
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        if torch.cuda.is_available() and state["random_devices"]:
+            torch.cuda.set_rng_state_all(state["random_devices"])
+        plan = None if state["plan"] is None else EpochPlan(*(part.numpy() for part in state["plan"]))
+        self.position = Position(
+            state["epoch"], state["step"], plan, state["seconds"], state["pictures"], list(state["notes"])
+        )
+
+    def _draw(self, plan: EpochPlan) -> list[np.ndarray]:
+        """The epoch's batches as manifest rows; equal on every process."""
+        sampling = self.recipe.sampling
+        rng = np.random.default_rng((self.recipe.seed, self.position.epoch))
+        batches = identity_batches(
+            plan.labels,
+            self.cameras[plan.rows] if sampling.cross_camera else None,
+            batch_size=sampling.batch_size,
+            instances=sampling.instances,
+            rng=rng,
+            batches=self.recipe.iterations or max(1, round(len(plan.rows) / sampling.batch_size)),
+        )
+        return [plan.rows[batch] for batch in batches]
+
+    def _load(self, batches: list[np.ndarray], position: Position) -> Iterator[Batch]:
+        assert position.plan is not None
+        labels = np.full(len(self.manifest), -1)
+        labels[position.plan.rows] = position.plan.labels
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        return load_batches(
+            self.pictures,
+            [np.array_split(batch, world)[rank] for batch in batches],
+            labels=labels,
+            cameras=self.cameras,
+            preprocessing=self.recipe.preprocessing,
+            augmentation=self.recipe.augmentation,
+            seed=(self.recipe.seed, position.epoch, rank),
+            device=self.fabric.device,
+            start=position.step,
+        )
+
+    def _report_plan(self, plan: EpochPlan) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        self.run.log("epoch", epoch=self.position.epoch, **plan.diagnostics, notes=list(plan.notes))
+        numbers = ", ".join(f"{name} {value:,.4g}" for name, value in plan.diagnostics.items())
+        self.display.line(f"epoch {self.position.epoch + 1}/{self.recipe.epochs}: {numbers}")
+        for note in plan.notes:
+            self.display.line(f"  note: {note}")
+            if note not in self.position.notes:
+                self.position.notes.append(note)
+
+    def _refuse_non_finite(self, batch: Batch, terms: dict[str, Tensor]) -> None:
+        rows = batch.index.tolist()
+        values = ", ".join(f"{name} = {term.item():g}" for name, term in terms.items())
+        raise RunError(
+            f"{self.run.folder}, epoch {self.position.epoch + 1}, step {self.position.step + 1}",
+            found=f"a loss that is not finite ({values}) on rows {rows}",
+            remedy="Lower --optimizer.lr, set --optimizer.clip, or look at these rows; the last checkpoint is whole.",
+        )
+
+    def _equalize_statistics(self) -> None:
+        """Average batch-norm statistics over the processes, so that all of them embed alike."""
+        if self.fabric.world_size == 1:
+            return
+        for buffer in self.method.network.buffers():
+            if buffer.is_floating_point():
+                torch.distributed.all_reduce(buffer)
+                buffer /= self.fabric.world_size
+
+    def _stop(self) -> None:
+        self.save()
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def _stop_after_step(self) -> Iterator[None]:
+        """Ctrl-C ends the run after the step that is under way; a second one ends it at once."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self.stopping:
+                raise KeyboardInterrupt
+            self.stopping = True
+            self.display.line("Stopping after this step; press Ctrl-C again to stop at once.")
+
+        try:
+            before = signal.signal(signal.SIGINT, note)
+        except ValueError:  # not the main thread: whoever runs the loop there stops it another way
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+class _Window:
+    """Means of the terms since the last log line."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
+        self.pictures = 0
+        self.seconds = 0.0
+
+    def add(self, terms: dict[str, Tensor], pictures: int, seconds: float) -> None:
+        for name, term in terms.items():
+            self.sums[name] = self.sums[name] + term if name in self.sums else term.clone()
+        self.steps += 1
+        self.pictures += pictures
+        self.seconds += seconds
+
+    def flush(self) -> dict[str, float]:
+        means = {name: float(total) / self.steps for name, total in self.sums.items()}
+        means["images_per_second"] = round(self.pictures / max(self.seconds, 1e-9), 1)
+        self.__init__()
+        return means
+
+
+def peak_memory_gb() -> float:
+    """The most memory that this process held: on the GPU where there is one, else in RAM."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

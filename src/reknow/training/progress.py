@@ -1,0 +1,74 @@
+"""What a user sees while work goes on: bars with speed and time left, and plain lines that stay.
+
+Everything goes to standard error, so that ``--json`` output stays clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+Advance = Callable[[int, int], None]
+"""Called with (done, in all)."""
+
+
+class _Speed(ProgressColumn):
+    """Pictures per second."""
+
+    def render(self, task: Task) -> Text:
+        """Blank until the first report."""
+        factor = task.fields.get("pictures", 1)
+        speed = (task.finished_speed or task.speed or 0) * factor
+        return Text(f"{speed:,.0f} pictures/s" if speed else "", style="cyan")
+
+
+class Display:
+    """Bars while something runs, lines for what is done; used as a context manager.
+
+    Args:
+        quiet: show nothing at all (the other processes of a run, tests).
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            _Speed(),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+            speed_estimate_period=10.0,
+        )
+
+    def __enter__(self) -> Display:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def bar(self, what: str, pictures: int = 1) -> Advance:
+        """A new bar; call what comes back with (done, in all).
+
+        Args:
+            what: the work's name.
+            pictures: pictures per unit of work, for the speed.
+        """
+        task = self._bars.add_task(what, total=None, pictures=pictures)
+
+        def advance(done: int, total: int) -> None:
+            self._bars.update(task, completed=done, total=total, visible=done < total)
+
+        return advance

@@ -1,0 +1,146 @@
+"""A run folder: what a training run writes, all of it atomically.
+
+::
+
+    recipe.yaml        the resolved recipe; repeats the run
+    metrics.jsonl      one object per log step, epoch and evaluation
+    summary.json       the final numbers
+    checkpoints/       last.pt: everything that a resumed run needs
+    recognizer/        the trained network with its preprocessing and card
+    report.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from reknow.errors import RunError
+from reknow.methods.recipe import Recipe
+from reknow.values import from_plain, to_plain
+
+
+class Run:
+    """One run's folder.
+
+    Args:
+        folder: where it lies; use :meth:`create` or :meth:`open`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    @classmethod
+    def create(cls, folder: Path, recipe: Recipe) -> Run:
+        """Start a new run; a folder that holds anything is refused, since nothing is ever overwritten."""
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(
+                folder,
+                found="already exists and is not empty",
+                remedy="Name another folder with --out, or continue that run with --resume.",
+            )
+        run = cls(folder)
+        with _disk(folder):
+            (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        run.write("recipe.yaml", yaml.safe_dump(to_plain(recipe), sort_keys=False))
+        return run
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """A run that exists."""
+        if not (Path(folder) / "recipe.yaml").is_file():
+            raise RunError(
+                folder, found="no recipe.yaml, so no run", expected="a folder that reknow train wrote", remedy="Check the path."
+            )
+        return cls(folder)
+
+    def recipe(self) -> Recipe:
+        """The recipe as the run resolved it."""
+        path = self.folder / "recipe.yaml"
+        try:
+            value = from_plain(yaml.safe_load(path.read_text()), str(path))
+        except yaml.YAMLError as error:
+            raise RunError(path, found=f"not YAML ({error})", remedy="Restore the file as the run wrote it.") from error
+        if not isinstance(value, Recipe):
+            raise RunError(path, found="not a recipe", remedy="Restore the file as the run wrote it.")
+        return value
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file beside and rename it."""
+        return self._atomically(self.folder / name, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+    def summarize(self, summary: dict[str, Any]) -> None:
+        """Write ``summary.json``."""
+        self.write("summary.json", json.dumps(summary, indent=2) + "\n")
+
+    @property
+    def metrics(self) -> Path:
+        """``metrics.jsonl``."""
+        return self.folder / "metrics.jsonl"
+
+    def log(self, kind: str, **values: Any) -> None:
+        """Append one line to the metrics."""
+        with _disk(self.metrics), self.metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"kind": kind, **values}) + "\n")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The metrics so far."""
+        if not self.metrics.exists():
+            return []
+        return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint; on a full disk the previous one stays whole."""
+        state = {**state, "metrics_bytes": self.metrics.stat().st_size if self.metrics.exists() else 0}
+        self._atomically(self.folder / "checkpoints" / "last.pt", lambda beside: torch.save(state, beside))
+
+    def load(self) -> dict[str, Any]:
+        """The last checkpoint."""
+        path = self.folder / "checkpoints" / "last.pt"
+        if not path.is_file():
+            raise RunError(path, found="no checkpoint", remedy="The run stopped before its first one; start it again.")
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises a dozen kinds for damaged files
+            raise RunError(path, found=f"damaged checkpoint ({error})", remedy="Start the run again.") from error
+        return state
+
+    def cut_metrics(self, state: dict[str, Any]) -> None:
+        """Forget what was logged after this checkpoint, since it will be logged again."""
+        if self.metrics.exists():
+            os.truncate(self.metrics, min(state["metrics_bytes"], self.metrics.stat().st_size))
+
+    def _atomically(self, path: Path, write: Callable[[Path], Any]) -> Path:
+        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with _disk(path):
+                write(beside)
+                beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        return path
+
+
+class _disk:
+    """Turn what a disk can do wrong into an error that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        # torch.save reports a full disk as a RuntimeError of its zip writer.
+        if isinstance(error, OSError) or (isinstance(error, RuntimeError) and "write" in str(error).lower()):
+            raise RunError(
+                self.path,
+                found=f"could not be written ({error})",
+                remedy="Free space or permissions there. What was written before is whole; continue with --resume.",
+            ) from error

@@ -1,0 +1,227 @@
+"""From a recipe to a finished run folder: data, network, evaluation before and after, recognizer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from reknow.data.cache import Pictures
+from reknow.data.embeddings import Embeddings
+from reknow.data.formats import open_dataset
+from reknow.data.manifest import Manifest
+from reknow.errors import DataError, RecipeError
+from reknow.methods.recipe import Recipe
+from reknow.models.embedder import Embedder
+from reknow.recognizer import SHIPPED, Card, Recognizer, load
+from reknow.training.assessment import Assessment, Examination
+from reknow.training.loop import Trainer, peak_memory_gb, start_fabric
+from reknow.training.progress import Display
+from reknow.training.run import Run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves behind, beside its folder.
+
+    Attributes:
+        run: the folder.
+        recipe: as resolved.
+        summary: the content of ``summary.json``.
+        before: the test rows before training; None where the data cannot tell.
+        after: the same rows after training.
+        training: the training rows, embedded by the trained network.
+    """
+
+    run: Run
+    recipe: Recipe
+    summary: dict[str, Any]
+    before: Assessment | None
+    after: Assessment | None
+    training: Embeddings
+
+
+def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Display | None = None) -> Outcome:
+    """Carry out a recipe.
+
+    Args:
+        recipe: what to do; its ``data`` must name a data set.
+        folder: the run's folder; must be new, unless resumed.
+        resume: continue the run in `folder` from its checkpoint.
+        display: what the user sees.
+
+    Raises:
+        DataError, RecipeError, RunError: see there. Before the first epoch nothing has been written but ``recipe.yaml``.
+    """
+    if not recipe.data:
+        raise RecipeError(f"recipe '{recipe.name}', field 'data'", found="empty", remedy="Name the data: --data FORMAT:PATH")
+    manifest = open_dataset(recipe.data)
+    rows = manifest.training()
+    if not len(rows):
+        raise DataError(manifest.name, found="no row in the split 'train'", remedy="Mark the rows to train on.")
+    torch.manual_seed(recipe.seed)
+    network = initial_network(recipe)
+    method = recipe.method.build(network, rows)
+    fabric = start_fabric(recipe)
+    with display or Display(quiet=not fabric.is_global_zero) as shown:
+        for note in manifest.notes:
+            shown.line(f"note: {note}")
+        pictures = _open_pictures(rows, recipe, shown)
+        examination = Examination.of(manifest)
+        test_pictures = None if examination is None else _open_pictures(examination.manifest, recipe, shown)
+        # Only now is anything written: whatever is wrong with data or recipe has shown itself.
+        run = _open_run(folder, recipe, resume, fabric)
+        trainer = Trainer(recipe, method, rows, pictures, run, fabric, shown)
+
+        def assess() -> Assessment | None:
+            if examination is None or test_pictures is None:
+                return None
+            recognizer = Recognizer(recipe.network, network, recipe.preprocessing, Card(name=recipe.name), fabric.device)
+            vectors = recognizer.embed_pictures(test_pictures, progress=shown.bar("embedding test rows"))
+            return examination.assess(Embeddings(vectors, examination.manifest))
+
+        if resume:
+            start = _Start.of(run, initial_network(recipe), network, assess)
+            trainer.resume()
+        else:
+            start = _Start(assess(), None)
+        if start.assessment is not None and fabric.is_global_zero and not resume:
+            run.log("evaluation", epoch=-1, **_percent(start.assessment))
+            shown.line(f"before training: {_words(start.assessment)}")
+        latest: Assessment | None = None
+        for epoch in trainer.fit():
+            last = epoch + 1 == recipe.epochs
+            if last or (recipe.evaluate_every and (epoch + 1) % recipe.evaluate_every == 0):
+                latest = assess()
+                if latest is not None and fabric.is_global_zero:
+                    run.log("evaluation", epoch=epoch, **_percent(latest))
+                    shown.line(f"after epoch {epoch + 1}: {_words(latest)}")
+        if latest is None:
+            latest = assess()
+        training = Embeddings(trainer.survey().numpy(), rows)
+        summary = _summary(recipe, manifest, trainer, start.assessment, latest)
+        if fabric.is_global_zero:
+            _finish(run, recipe, rows, network, summary)
+        fabric.barrier()
+    return Outcome(run, recipe, summary, start.assessment, latest, training)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The evaluation before training; a resumed run repeats it with the weights it began from."""
+
+    assessment: Assessment | None
+    network: Embedder | None
+
+    @classmethod
+    def of(cls, run: Run, fresh: Embedder, network: Embedder, assess: Any) -> _Start:
+        trained = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        network.load_state_dict(fresh.state_dict())
+        assessment = assess()
+        network.load_state_dict(trained)
+        return cls(assessment, network)
+
+
+def initial_network(recipe: Recipe) -> Embedder:
+    """The recipe's network with the weights that it starts from.
+
+    Raises:
+        RecipeError: the weights belong to a network of another shape.
+    """
+    network = recipe.network.build()
+    if recipe.weights == "random":
+        return network
+    source = load(SHIPPED if recipe.weights == "shipped" else recipe.weights, device="cpu")
+    if source.config != recipe.network:
+        raise RecipeError(
+            f"recipe '{recipe.name}', field 'weights'",
+            found=f"'{recipe.weights}' holds a network of another shape ({source.config})",
+            expected=str(recipe.network),
+            remedy="Start from that network's shape with --init-from, or choose other weights.",
+        )
+    network.load_state_dict(source.network.state_dict())
+    return network
+
+
+def starting_from(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with network, preprocessing and weights of a recognizer: what ``--init-from`` means."""
+    source = load(folder, device="cpu")
+    return replace(recipe, network=source.config, preprocessing=source.preprocessing, weights=str(folder))
+
+
+def _open_run(folder: Path, recipe: Recipe, resume: bool, fabric: Fabric) -> Run:
+    """The run's folder; the main process alone creates it."""
+    if resume:
+        return Run.open(folder)
+    if fabric.is_global_zero:
+        Run.create(folder, recipe)
+    fabric.barrier()
+    return Run.open(folder)
+
+
+def _open_pictures(rows: Manifest, recipe: Recipe, display: Display) -> Pictures:
+    return Pictures.open(
+        rows,
+        recipe.preprocessing.size,
+        interpolation=recipe.preprocessing.interpolation,
+        progress=display.bar(f"reading {len(rows):,} pictures"),
+    )
+
+
+def _percent(assessment: Assessment) -> dict[str, Any]:
+    return {name: value for name, value in assessment.numbers().items() if not isinstance(value, str)}
+
+
+def _words(assessment: Assessment) -> str:
+    numbers = assessment.scores
+    return f"mAP {100 * numbers.mAP:.1f}, rank-1 {100 * float(numbers.cmc[0]):.1f} ({numbers.protocol})"
+
+
+def _summary(
+    recipe: Recipe, manifest: Manifest, trainer: Trainer, before: Assessment | None, after: Assessment | None
+) -> dict[str, Any]:
+    """The content of ``summary.json``: percentages, or null where the data cannot tell."""
+    unknown: dict[str, Any] = dict.fromkeys(("mAP", "rank1", "rank5", "rank10", "mINP"))
+    notes = [*manifest.notes, *trainer.position.notes]
+    if after is None:
+        notes.append("No identities in the data, so there are no scores; look at the groups.")
+    else:
+        notes += [*after.notes, *after.scores.notes]
+    seconds = trainer.position.seconds
+    return {
+        "recipe": recipe.name,
+        "method": type(recipe.method).__name__.removesuffix("Config"),
+        "dataset": recipe.data,
+        "seed": recipe.seed,
+        **(unknown if after is None else after.numbers()),
+        "start": unknown if before is None else before.numbers(),
+        "seconds": round(seconds, 1),
+        "images_per_second": round(trainer.position.pictures / max(seconds, 1e-9), 1),
+        "peak_memory_gb": round(peak_memory_gb(), 2),
+        "notes": list(dict.fromkeys(notes)),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _finish(run: Run, recipe: Recipe, rows: Manifest, network: Embedder, summary: dict[str, Any]) -> None:
+    identities = rows.codes("identity")
+    card = Card(
+        name=recipe.name,
+        trained_on=recipe.data,
+        data_fingerprint=rows.fingerprint(),
+        identities=len(np.unique(identities[identities >= 0])),
+        scores={
+            f"{name} ({recipe.data}, {summary['protocol']})": summary[name]
+            for name in ("mAP", "rank1", "mINP")
+            if summary.get(name) is not None
+        },
+    )
+    recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, "cpu")
+    if not (run.folder / "recognizer").exists():
+        recognizer.save(run.folder / "recognizer")
+    run.summarize(summary)

@@ -1,0 +1,120 @@
+"""Frozen dataclasses as plain data, and back: how recipes and network shapes reach YAML and JSON.
+
+A recipe is a value, so its file says everything: each dataclass becomes a mapping of its fields plus ``type``,
+the import path of its class. Reading back imports only from this package, never from where a file points to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from reknow.errors import RecipeError, nearest
+
+Plain = Any
+"""What YAML and JSON know: None, bool, int, float, str, and lists and mappings of these."""
+
+
+def to_plain(value: Any) -> Plain:
+    """A dataclass value as mappings, lists, numbers and strings.
+
+    Example:
+        >>> from reknow.data.transforms import Preprocessing
+        >>> to_plain(Preprocessing())["type"]
+        'reknow.data.transforms.Preprocessing'
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"type": f"{type(value).__module__}.{type(value).__qualname__}", **fields}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{type(value).__name__} has no plain form")
+
+
+def from_plain(plain: Plain, where: str) -> Any:
+    """The value that :func:`to_plain` wrote.
+
+    Args:
+        plain: what the YAML or JSON file holds.
+        where: the file's name, for messages.
+
+    Raises:
+        RecipeError: a field that the class does not have, one of the wrong type, or a class of another package.
+    """
+    if isinstance(plain, list):
+        return tuple(from_plain(item, where) for item in plain)
+    if not isinstance(plain, dict):
+        return plain
+    if "type" not in plain:
+        return {key: from_plain(item, where) for key, item in plain.items()}
+    return _build(_class_named(str(plain["type"]), where), plain, where)
+
+
+def _build(kind: type, plain: dict[str, Plain], where: str) -> Any:
+    known = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    hints = get_type_hints(kind)
+    values = {}
+    for name, item in plain.items():
+        if name == "type":
+            continue
+        if name not in known:
+            raise RecipeError(f"{where}, field '{name}'", found=f"not a field of {kind.__name__}", remedy=nearest(name, known))
+        value = from_plain(item, where)
+        if isinstance(value, int) and not isinstance(value, bool) and hints[name] is float:
+            value = float(value)  # YAML writes 1 for 1.0
+        if not fits(value, hints[name]):
+            raise RecipeError(
+                f"{where}, field '{name}'",
+                found=f"{value!r}",
+                expected=str(getattr(hints[name], "__name__", hints[name])),
+                remedy="Correct the value.",
+            )
+        values[name] = value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise RecipeError(where, found=str(error), remedy="Add the field that is missing.") from error
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value may stand in a field of this type; covers what recipes use and accepts the rest."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return any(fits(value, choice) for choice in get_args(hint))
+    if origin is Literal:
+        return value in get_args(hint)
+    if origin is tuple:
+        inner = get_args(hint)
+        if not isinstance(value, tuple):
+            return False
+        if len(inner) == 2 and inner[1] is Ellipsis:
+            return all(fits(item, inner[0]) for item in value)
+        return len(value) == len(inner) and all(fits(item, kind) for item, kind in zip(value, inner, strict=True))
+    if hint is None or hint is NoneType:
+        return value is None
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint) if isinstance(hint, type) and origin is None else True
+
+
+def _class_named(path: str, where: str) -> type:
+    module, _, name = path.rpartition(".")
+    remedy = "Restore the line 'type' as the run wrote it."
+    if not module.startswith("reknow."):
+        raise RecipeError(f"{where}, field 'type'", found=f"'{path}'", expected="a class of this package", remedy=remedy)
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise RecipeError(f"{where}, field 'type'", found=f"no class '{path}'", remedy=remedy) from error
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        raise RecipeError(f"{where}, field 'type'", found=f"'{path}' is not a dataclass", remedy=remedy)
+    return kind

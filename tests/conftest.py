@@ -1,0 +1,90 @@
+"""What every test shares: checked shapes, quiet threads, and where the golden files and real file names are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before torch and numba load: xdist starts one worker a core, so each worker keeps to one thread.
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+from jaxtyping import install_import_hook
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def modules_with_shapes() -> list[str]:
+    """Every module of the package whose functions beartype can wrap: all but those that numba compiles."""
+    source = ROOT / "src"
+    modules = []
+    for path in sorted((source / "reknow").rglob("*.py")):
+        if "numba" not in path.read_text() and path.name != "__init__.py":
+            modules.append(".".join(path.relative_to(source).with_suffix("").parts))
+    return modules
+
+
+install_import_hook(modules_with_shapes(), "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with golden files, layouts and real data, which a clone alone does not have."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the shared folder (golden tensors, real file names) beside the checkout")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the picture cache of the tests out of the user's own."""
+    monkeypatch.setenv("REKNOW_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def crops(tmp_path: Path) -> Path:
+    """A folder of unlabelled pictures that can be told apart: 6 individuals x 2 cameras x 4 shots, 32 x 16 pixels.
+
+    File names carry the truth (``person3_c1_0.png``), which only tests read.
+    """
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for person in range(6):
+        clothes = rng.integers(0, 255, (4, 2, 3))
+        for camera in range(2):
+            for shot in range(4):
+                picture = np.kron(clothes, np.ones((8, 8, 1))) + rng.normal(0, 12, (32, 16, 3)) + 15 * camera
+                name = folder / f"person{person}_c{camera}_{shot}.png"
+                Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(name)
+    return folder
+
+
+@pytest.fixture
+def tiny():  # noqa: ANN201 (a recipe; imported late, so that the import hook is in place)
+    """The own-data recipe of cluster contrast around a network that trains in milliseconds."""
+    from dataclasses import replace
+
+    from reknow.data.transforms import Preprocessing
+    from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
+    from reknow.methods.recipe import Sampling, recipe_named
+    from reknow.models.embedder import EmbedderConfig
+    from reknow.models.transformer import TransformerConfig
+
+    trunk = TransformerConfig(image_size=(32, 16), width=16, depth=2, heads=2, patch_size=8, stride=8, drop_path=0.2)
+    return replace(
+        recipe_named("cluster_contrast"),
+        method=ClusterContrastConfig(clustering=Clustering(eps=0.6, min_samples=2, k1=8, k2=2)),
+        network=EmbedderConfig(trunk=trunk),
+        weights="random",
+        preprocessing=Preprocessing(size=(32, 16)),
+        sampling=Sampling(batch_size=8, instances=2),
+        epochs=3,
+    )

@@ -1,0 +1,32 @@
+"""The numbers at the top of the page."""
+
+from __future__ import annotations
+
+from reknow.report.content import RunReport
+from reknow.report.headline import counts_of, metrics_of, run_facts
+
+
+def test_the_change_is_that_of_the_printed_numbers():
+    metric = metrics_of(RunReport("t", {"mAP": 10.04, "start": {"mAP": 5.06}}))[0]
+    assert (metric.before, metric.after, metric.change) == (5.1, 10.0, 4.9)
+
+
+def test_unknown_numbers_and_intervals_are_left_out():
+    nan = float("nan")
+    metrics = metrics_of(
+        RunReport("t", {"mAP": None, "rank1": nan, "mINP": 3.0, "start": {"mINP": None}}, {"mINP": (nan, nan)})
+    )
+    assert [metric.name for metric in metrics] == ["mINP"]
+    assert metrics[0].interval is None and metrics[0].change is None
+
+
+def test_counts_come_from_the_last_clustering():
+    lines = [{"kind": "epoch", "epoch": e, "clusters": 5.0 + e, "outliers": 1.0, "rows": 1000.0} for e in range(2)]
+    assert counts_of(RunReport("t", metrics=lines)) == [
+        ("1,000", "images"), ("6", "groups in the last epoch"), ("0.1 %", "of the images in no group"),
+    ]  # fmt: skip
+    assert counts_of(RunReport("t", {"images": 7})) == [("7", "images")]
+
+
+def test_facts_name_only_what_is_known():
+    assert run_facts(RunReport("t", {"seed": 0, "seconds": 61})) == [("seed", "0"), ("time", "1 min 1 s")]

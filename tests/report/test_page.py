@@ -1,0 +1,185 @@
+"""The page as a whole: what stands on it, what it never does, and that it is written whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reknow.errors import RunError
+from reknow.report.content import Group, RankedPicture, RankRow, RunReport
+from reknow.report.page import render, write_report
+
+NASTY = '<script>alert("x")</script> & \'quoted\' "double".jpg'
+
+
+def test_a_whole_run_has_every_section_in_order_and_each_is_linked(source, parse):
+    page = parse(source)
+    assert page.sections == ["numbers", "rankings", "retrieval", "groups", "training", "recipe", "machine"]
+    assert [link["href"] for link in page.all("a")] == [f"#{section}" for section in page.sections]
+    assert page.words("h1") == ["cluster_contrast on world:target"]
+    assert page.all("html")[0]["lang"] == "en"
+
+
+def test_numbers_are_printed_as_given_with_their_intervals_and_the_difference_of_what_is_printed(source, parse):
+    page = parse(source)
+    text = " ".join(text for _, text in page.texts)
+    assert page.words("strong")[:2] == ["64.9", "78.2"]
+    # 64.94 - 41.26 = 23.68, but the page shows 64.9 and 41.3, and a reader will subtract these.
+    assert "+23.6 points" in text
+    assert "from 41.3 %" in text
+    assert "95 % interval 61.8 to 67.9, before 38.2 to 44.5, change +21.4 to +25.7" in text
+    assert "-2.3" in text  # mINP fell, and the page says so
+    assert "Protocol market, 1,300 queries, 7 of them without a match and not scored" in text
+    assert "3 min 32 s" in text and "412 images/s" in text and "2.3 GB" in text
+
+
+def test_notes_stand_before_the_numbers(whole, source):
+    assert source.index("the same-camera rule is off") < source.index('id="numbers"')
+    assert 'class="notes"' not in render(replace(whole, summary={**whole.summary, "notes": []}))
+
+
+def test_without_labels_the_page_leads_with_groups_and_says_what_cannot_be_known(unlabelled, parse):
+    page = parse(render(unlabelled))
+    assert page.sections == ["numbers", "groups", "training", "recipe"]
+    text = " ".join(text for _, text in page.texts)
+    assert "carry no identities" in text
+    assert "reknow evaluate RUN --data table:labels.csv" in text
+    assert page.words("dd")[-3:] == ["120", "11", "25.0 %"]  # images, groups of the last epoch, share in no group
+    assert "Purity" not in text and "identities in the data" not in text
+    assert not re.search(r"\bnan\b|None", text)
+
+
+def test_queries_without_any_match_are_not_taken_for_missing_labels(unlabelled):
+    summary = {
+        **unlabelled.summary,
+        "mAP": float("nan"),
+        "rank1": float("nan"),
+        "queries": 5,
+        "queries_without_match": 5,
+    }
+    text = render(replace(unlabelled, summary=summary))
+    assert "None of the 5 queries has a match" in text
+    assert "carry no identities" not in text
+    assert "nan" not in text
+
+
+def test_an_evaluation_alone_has_no_curves_and_no_before(whole, parse):
+    summary = {key: value for key, value in whole.summary.items() if key != "start"}
+    intervals = {"mAP": (61.8, 67.9)}
+    alone = replace(
+        whole, summary=summary, intervals=intervals, metrics=(), cmc={"after": whole.cmc["after"]},
+        average_precision={"after": whole.average_precision["after"]}, groups=None, recipe="",
+    )  # fmt: skip
+    page = parse(render(alone))
+    assert page.sections == ["numbers", "rankings", "retrieval", "machine"]
+    assert page.words("th")[:2] == ["Percent", "Now"]
+    assert "points" not in " ".join(page.words("span"))
+    assert "Change per query" not in page.words("h3")
+
+
+def test_a_title_alone_makes_a_page_without_empty_headings(parse):
+    page = parse(render(RunReport("nothing yet")))
+    assert page.sections == [] and page.all("h2") == [] and page.all("nav") == []
+
+
+def test_nothing_is_loaded_from_anywhere_and_nothing_runs(source, parse):
+    page = parse(source)
+    for _, attributes in page.tags:
+        for name in ("src", "href", "xlink:href", "srcset", "data", "action"):
+            if name in attributes:
+                assert re.match(r"data:|#", attributes[name]), attributes[name]
+        assert not any(name.startswith("on") for name in attributes)
+    assert not page.all("script") and not page.all("iframe")
+    assert "://" not in source and "@import" not in source
+    assert not re.search(r"url\((?!#)", source)
+    policy = next(meta for meta in page.all("meta") if meta.get("http-equiv"))
+    assert policy["content"].startswith("default-src 'none'")
+
+
+def test_every_picture_and_figure_has_a_text_and_every_id_is_unique(source, parse):
+    page = parse(source)
+    assert page.all("img") and all(image["alt"] for image in page.all("img"))
+    for drawing in page.all("svg"):
+        assert drawing.get("aria-hidden") == "true" or len(drawing["aria-label"]) > 20
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for reference in re.findall(r'(?:href="|url\(|aria-labelledby=")#?([\w-]+)(?=["\)])', source):
+        assert reference in ids or reference == "data"
+
+
+def test_hits_and_misses_differ_by_more_than_color(source, parse):
+    page = parse(source)
+    frames = [attributes["class"] for attributes in page.all("li") if attributes.get("class", "").startswith("framed")]
+    assert frames[:3] == ["framed hit", "framed miss", "framed hit"]
+    alts = [image["alt"] for image in page.all("img")]
+    assert alts[:3] == ["query query.jpg", "rank 1, match, similarity 0.90", "rank 2, no match, similarity 0.80"]
+    assert "border: 3px dashed" in source
+    assert page.words("h3")[:3] == ["Best queries", "Typical queries", "Worst queries"]
+
+
+def test_groups_say_their_size_purity_and_strangers(source, parse):
+    page = parse(source)
+    assert page.words("h3")[-7:-5] == ["Group 4", "In no group"]
+    assert {"12 images", "1 image", "purity 50 %"} <= set(page.words("p"))
+    assert "Group 4, image 2, another identity" in [image["alt"] for image in page.all("img")]
+
+
+def test_what_users_name_is_escaped_everywhere(whole, picture, parse):
+    row = RankRow("best", picture(0), NASTY, 0.5, [RankedPicture(picture(1), True, 0.5, NASTY)], NASTY)
+    nasty = replace(
+        whole, title=NASTY, summary={**whole.summary, "dataset": NASTY, "notes": [NASTY]}, rank_sheets=[row],
+        groups=[Group(NASTY, 2, [picture(1)])], recipe=NASTY, machine={NASTY: NASTY},
+        metrics=[{"kind": "step", "epoch": 0, "step": step, f"loss/{NASTY}": 1.0} for step in (1, 2)],
+    )  # fmt: skip
+    source = render(nasty)
+    page = parse(source)
+    assert "<script" not in source
+    assert page.words("h1") == [NASTY] and page.words("pre") == [NASTY] and page.words("code")[0] == NASTY
+    assert f"query {NASTY}" in [image["alt"] for image in page.all("img")]
+
+
+def test_equal_content_gives_equal_bytes(whole, source):
+    assert render(whole) == source
+
+
+def test_the_page_stays_small_whatever_the_pictures_are(whole):
+    large = [np.random.default_rng(n).integers(0, 255, (400, 300, 3), dtype=np.uint8) for n in range(24)]
+    rows = [RankRow("best", large[0], "q", 0.5, [RankedPicture(p, True, 0.5) for p in large[:10]])] * 6
+    source = render(replace(whole, rank_sheets=rows, groups=[Group(str(n), 10, large[:10]) for n in range(6)]))
+    assert len(source.encode()) < 3_000_000
+
+
+def test_at_most_ten_pictures_of_a_ranking_are_drawn(picture, parse):
+    row = RankRow("best", picture(0), "q", None, [RankedPicture(picture(n), True, 0.5) for n in range(12)])
+    other = RankRow("best", picture(0, 20, 50), "r", None, [RankedPicture(picture(1, 20, 40), True, 0.5)])
+    page = parse(render(RunReport("t", rank_sheets=[row, other], groups=[Group("0", 1, [picture(2, 20, 30)])])))
+    assert [image["width"] for image in page.all("img")] == ["30"] + ["16"] * 11 + ["50", "40"]
+
+
+def test_writing_replaces_the_file_whole_and_leaves_nothing_beside(whole, source, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    assert write_report(whole, path) == path
+    assert path.read_text(encoding="utf-8") == source
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_folder_that_is_not_there_is_an_error_with_its_name(tmp_path):
+    with pytest.raises(RunError, match=r"absent.report\.html"):
+        write_report(RunReport("t"), tmp_path / "absent" / "report.html")
+
+
+def test_a_report_that_cannot_be_finished_leaves_the_old_one_whole(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(type(path), "replace", full)
+    with pytest.raises(RunError, match="no space left"):
+        write_report(RunReport("t"), path)
+    assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["report.html"]

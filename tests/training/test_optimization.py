@@ -1,0 +1,30 @@
+"""Optimizer groups and schedules; the papers' own numbers are in tests/golden/test_schedules.py."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reknow.methods.recipe import Optimizer, Schedule
+from reknow.training.optimization import build_optimizer, learning_rate, set_learning_rate
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_biases_have_their_own_rate_and_frozen_parameters_none(kind, expected):
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1, bias=False))
+    module[1].weight.requires_grad_(False)
+    optimizer = build_optimizer(module, Optimizer(kind=kind, lr=0.1, bias_lr_factor=2.0))
+    assert type(optimizer) is expected
+    assert [(group["lr"], len(group["params"])) for group in optimizer.param_groups] == [(0.1, 1), (0.2, 1)]
+    set_learning_rate(optimizer, 0.1, Schedule(kind="step", every=1, gamma=0.1), epoch=1, epochs=5)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.01, 0.02])
+
+
+def test_the_cosine_ends_at_its_floor_and_never_rises_after_the_warm_up():
+    schedule = Schedule(kind="cosine", warmup=3, floor=0.01)
+    rates = [learning_rate(1.0, 1.0, schedule, epoch, 10) for epoch in range(10)]
+    assert rates[-1] == pytest.approx(0.01)
+    assert all(earlier >= later for earlier, later in zip(rates[2:], rates[3:], strict=False))
+    assert rates[0] < rates[1] < rates[2]
