@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
 from measure import arguments
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset

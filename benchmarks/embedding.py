@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+
 from measure import alternating_seconds, arguments, report
 from reknow.data.cache import Pictures
 from reknow.methods.small import SMALL_NETWORK, SMALL_PREPROCESSING

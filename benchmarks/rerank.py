@@ -1,4 +1,4 @@
-"""k-reciprocal re-ranking of 3,368 queries x 15,913 gallery x 768, against exact neighbors of all rows plus the product.
+"""Re-ranking of 3,368 queries x 15,913 gallery x 768, against exact neighbors of all rows plus the product.
 
 Run: ``python benchmarks/rerank.py [--quick]``. The result alone is 214 MB and counts as memory.
 """
@@ -6,6 +6,7 @@ Run: ``python benchmarks/rerank.py [--quick]``. The result alone is 214 MB and c
 from __future__ import annotations
 
 import faiss
+
 from measure import alternating_seconds, arguments, made_embeddings, peak_memory, report
 from reknow.evaluation.rerank import k_reciprocal
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from measure import alternating_seconds, arguments, best_seconds, report
 from reknow.data.cache import Pictures
 from reknow.data.loading import load_batches

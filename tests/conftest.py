@@ -68,7 +68,7 @@ def crops(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tiny():  # noqa: ANN201 (a recipe; imported late, so that the import hook is in place)
+def tiny():
     """The own-data recipe of cluster contrast around a network that trains in milliseconds."""
     from dataclasses import replace
 

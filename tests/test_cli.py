@@ -50,7 +50,7 @@ def test_own_pictures_from_training_to_groups(reknow, crops, tiny_recipe, tmp_pa
     assert json.loads(out)["pictures"] == 48
     code, out, _ = reknow("cluster", "embeddings.parquet", "--k1", "8", "--min-samples", "2", "--json")
     assert code == 0
-    rows = list(csv.DictReader((tmp_path / "groups.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "groups.csv").read_text().splitlines()))
     assert len(rows) == 48
     assert {row["image"] for row in rows} == {path.name for path in crops.iterdir()}
     assert len({row["group"] for row in rows} - {"-1"}) == json.loads(out)["groups"]
@@ -125,7 +125,10 @@ def test_the_doctor_exits_1_on_errors(reknow, crops):
     code, out, _ = reknow("data", "check", f"folder:{crops}", "--json")
     assert code == 1
     report = json.loads(out)
-    assert any("person0_c0_0.jpg" in finding["where"] or "person0_c0_0.jpg" in finding["message"] for finding in report["findings"])
+    assert any(
+        "person0_c0_0.jpg" in finding["where"] or "person0_c0_0.jpg" in finding["message"]
+        for finding in report["findings"]
+    )
 
 
 def test_import_writes_a_table_that_reads_back(reknow, crops, tmp_path):

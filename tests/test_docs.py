@@ -46,7 +46,7 @@ LINKED = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 
 # Other programs that a reader is told to run; anything else at the start of a line is a misspelling.
 OTHER_PROGRAMS = {"pip", "git", "cd", "bash", "pytest", "lint-imports", "mkdocs", "ruff", "pyright"}
-SHELLS = {"bash", "console", "sh"}
+SHELLS = {"bash", "console", "sh", ""}  # a block without a language is one, too: the README has such
 
 
 def name_of(page: Path) -> str:
@@ -198,9 +198,14 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for camera in (1, 2):
             for shot in range(3):
                 painter.picture(f"crops/{person:04d}_c{camera}_{shot:03d}.jpg")
+    painter.picture("crops/a.jpg")
+    painter.picture("crops/b.jpg")
     for bicycle in ("0815", "0816", "0817"):
         for view in ("left", "right", "front", "back"):
             painter.picture(f"bicycles/{bicycle}/{view}.jpg", 48, 64)
+    for person in ("1", "2"):
+        for shot in range(3):
+            painter.picture(f"labelled/{person}/{shot}.jpg")
     for split, person in (("train", "a"), ("query", "b"), ("gallery", "b")):
         painter.picture(f"sorted/{split}/{person}/0.jpg")
     painter.picture("damaged/whole.jpg")
@@ -211,8 +216,24 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What torchvision's file holds, with random numbers in it."""
+    from torchvision.models import resnet50
+
+    path = tmp_path_factory.mktemp("imagenet") / "resnet50-imagenet.pth"
+    torch.save(resnet50(weights=None).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def checked() -> set[str]:
+    """Weights that were tried on a network already: to build a ResNet-50 takes half a second."""
+    return set()
+
+
 @pytest.fixture
-def workplace(stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(stock: Path, checked: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the stock as the current folder, with stand-ins for what takes minutes."""
     folder = tmp_path / "workplace"
     shutil.copytree(stock, folder)
@@ -220,8 +241,10 @@ def workplace(stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
     def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: object = None) -> Any:
         open_dataset(recipe.data)
-        if recipe.weights not in ("shipped", "random"):
+        start = f"{recipe.weights} {recipe.network}"
+        if recipe.weights not in ("shipped", "random") and start not in checked:
             initial_network(recipe)  # are these weights for this network?
+            checked.add(start)
         run = Run.open(folder) if resume else Run.create(folder, recipe)
         shutil.copytree(SHIPPED, folder / "recognizer", dirs_exist_ok=True)
         return SimpleNamespace(run=run, summary={"dataset": recipe.data})
@@ -235,21 +258,16 @@ def workplace(stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
-def imagenet_weights(folder: Path) -> None:
-    """What torchvision's file holds, with random numbers in it."""
-    from torchvision.models import resnet50
-
-    torch.save(resnet50(weights=None).state_dict(), folder / "resnet50-imagenet.pth")
-
-
 # --- The tests --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_example_works(page: Path, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_example_works(
+    page: Path, workplace: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
     text = page.read_text(encoding="utf-8")
     if "resnet50-imagenet.pth" in text:
-        imagenet_weights(workplace)
+        (workplace / "resnet50-imagenet.pth").symlink_to(request.getfixturevalue("imagenet"))
     namespace: dict[str, Any] = {"__name__": "__main__"}
     blocks = blocks_of(text)
     for block in blocks:  # a reader has the file before she uses it, wherever the page shows it
@@ -277,8 +295,8 @@ def run(command: Command, where: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_block_names_its_language(page: Path) -> None:
-    known = SHELLS | {"python", "text", "csv", "yaml", "json"}
+def test_every_block_has_a_language_that_is_checked_or_none(page: Path) -> None:
+    known = SHELLS | {"python", "text", "csv"}
     for block in blocks_of(page.read_text(encoding="utf-8")):
         assert block.language in known, f"{name_of(page)}, line {block.line}: '{block.language}'"
 
@@ -336,6 +354,26 @@ def test_every_recipe_and_every_field_is_listed() -> None:
         assert f"| `{field.name}` |" in training, f"field {field.name}"
     for listed in re.findall(r"^\| `([a-z_]+(?:/\w+)?)` \| (?:no|yes) \|", training, flags=re.MULTILINE):
         assert listed in recipes(), f"there is no recipe {listed}"
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "methods").glob("*.md")), ids=name_of)
+def test_settings_are_those_of_the_recipes(page: Path) -> None:
+    """Rows of options against columns of recipes: ``| `--method.momentum` | 0.1 | ... |``."""
+    section = page.read_text(encoding="utf-8").partition("## Settings")[2].partition("```")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.strip().splitlines()]
+    columns = {column: cell.strip("`") for column, cell in enumerate(rows[0]) if cell.strip("`") in recipes()}
+    assert columns
+    for row in rows[2:]:
+        for column, recipe in columns.items():
+            options, shown = re.findall(r"--([\w.-]+)", row[0]), row[column].replace("`", "").partition(":")[0]
+            assert [str(setting(recipe, option)) for option in options] == shown.split(", "), f"{recipe}, {row[0]}"
+
+
+def setting(recipe: str, option: str) -> Any:
+    value: Any = recipes()[recipe]()
+    for name in option.replace("-", "_").split("."):
+        value = getattr(value, name)
+    return value
 
 
 @pytest.mark.parametrize("name", formats())

@@ -27,7 +27,7 @@ def plain_recipe() -> dict:
 def test_a_misspelt_field_names_the_nearest():
     plain = plain_recipe()
     plain["optimizer"]["learnig_rate"] = 1.0
-    with pytest.raises(RecipeError, match="r.yaml, field 'learnig_rate': not a field of Optimizer"):
+    with pytest.raises(RecipeError, match=r"r\.yaml, field 'learnig_rate': not a field of Optimizer"):
         from_plain(plain, "r.yaml")
     plain = plain_recipe()
     plain["epoch"] = 3

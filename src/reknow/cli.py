@@ -10,17 +10,18 @@ import json as json_format
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
-from reknow.errors import DataError, ReknowError, RecipeError
+from reknow.errors import DataError, RecipeError, ReknowError
 
 Json = Annotated[bool, arg(help="Print one JSON object instead of text.")]
 Data = Annotated[str, arg(help="The data set, as FORMAT:PATH; e.g. folder:crops, market1501:PATH, table:rows.csv.")]
+INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run, and nothing else of it."
 SHIPPED_HELP = "A recognizer's folder or a finished run; 'shipped' is the package's own small one."
 
 
@@ -30,12 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given[:1] == ["train"]:
             return _train(given[1:])
-        return tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            args=given,
-            prog="reknow",
-            description="Know the same individual again: re-identification, mostly without labels.",
-            config=(FlagCreatePairsOff,),
+        if given[:1] == ["data"]:
+            return _choose(DATA_COMMANDS, given[1:], "reknow data", "Look at a data set before it is used.")
+        return _choose(
+            COMMANDS, given, "reknow", "Know the same individual again: re-identification, mostly without labels."
         )
     except ReknowError as error:
         print(f"reknow: {error}", file=sys.stderr)
@@ -46,6 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone; Python would complain once more at exit
         return 0
+
+
+def _choose(commands: dict[str, Callable[..., int]], arguments: list[str], prog: str, description: str) -> int:
+    return tyro.extras.subcommand_cli_from_dict(
+        commands, args=arguments, prog=prog, description=description, config=(FlagCreatePairsOff,)
+    )
 
 
 def demo(
@@ -63,17 +68,6 @@ def demo(
     result = run_demo(_new_folder(out, "demo"), seed=seed, quick=quick)
     _print(result, json, lines=[*result["lines"], f"report: {result['report']}"])
     return 0
-
-
-@dataclass(frozen=True)
-class _TrainOptions:
-    """What `train` knows beside the recipe's own fields."""
-
-    recipe: Annotated[Any, arg(name="")]
-    out: Annotated[Path | None, arg(help="The run's folder; by default a new one below runs/.")] = None
-    resume: Annotated[Path | None, arg(help="Continue this run with everything it had; other options are refused.")] = None
-    init_from: Annotated[Path | None, arg(help="Take network, preprocessing and weights of this recognizer or run.")] = None
-    json: Json = False
 
 
 def _train(arguments: list[str]) -> int:
@@ -94,18 +88,25 @@ def _train(arguments: list[str]) -> int:
             print(text)
             return 0
         raise RecipeError("reknow train", found=f"'{arguments[0]}' where a recipe's name belongs", remedy=text)
-    recipe = recipe_named(arguments[0])
-
-    @dataclass(frozen=True)
-    class Options(_TrainOptions):
-        recipe: Annotated[Recipe, arg(name="")] = field(default=recipe)
-
-    options = tyro.cli(
-        Options,
+    preset = recipe_named(arguments[0])
+    # Made here and not at import: the recipe's own fields are options too, with this recipe's values as defaults.
+    options_type = make_dataclass(
+        "Options",
+        [
+            ("recipe", Annotated[Recipe, arg(name="")], field(default=preset)),
+            ("out", Annotated[Path | None, arg(help="The run's folder; by default a new one below runs/.")], None),
+            ("init_from", Annotated[Path | None, arg(help=INIT_FROM_HELP)], None),
+            ("json", Json, False),
+        ],
+        frozen=True,
+    )
+    options: Any = tyro.cli(
+        options_type,
         args=arguments[1:],
         prog=f"reknow train {arguments[0]}",
-        description=f"Train by the recipe '{arguments[0]}' (status: {recipe.status}). Any field can be replaced.",
-        config=(FlagCreatePairsOff, OmitArgPrefixes) if False else (FlagCreatePairsOff,),
+        description=f"Train by the recipe '{arguments[0]}' (status: {preset.status}). Any field can be replaced. "
+        "To continue a run with everything it had: reknow train --resume RUN",
+        config=(FlagCreatePairsOff, AvoidSubcommands),
     )
     recipe = options.recipe
     if options.init_from is not None:
@@ -175,11 +176,16 @@ def embed(
     from reknow.training.progress import Display
 
     _refuse_existing(out)
-    manifest = open_dataset(data)
+    model, manifest = _recognizer(recognizer), open_dataset(data)
     with Display() as display:
-        embeddings = _recognizer(recognizer).embed_manifest(manifest, display.bar("embedding"))
+        embeddings = model.embed_manifest(manifest, display.bar("embedding"))
     embeddings.write(out)
-    facts = {"pictures": len(embeddings), "dim": int(embeddings.vectors.shape[1]), "file": str(out), "notes": list(manifest.notes)}
+    facts = {
+        "pictures": len(embeddings),
+        "dim": int(embeddings.vectors.shape[1]),
+        "file": str(out),
+        "notes": list(manifest.notes),
+    }
     _print(facts, json, lines=[*_notes(facts), f"{len(embeddings):,} pictures x {facts['dim']} numbers: {out}"])
     return 0
 
@@ -187,7 +193,9 @@ def embed(
 def cluster(
     embeddings: Annotated[Positional[Path], arg(help="What `reknow embed` wrote.")],
     out: Annotated[Path, arg(help="The CSV to write: image, group (-1 = in no group).")] = Path("groups.csv"),
-    eps: Annotated[float | Literal["auto"], arg(help="Largest Jaccard distance between neighbors; larger merges more.")] = "auto",
+    eps: Annotated[
+        float | Literal["auto"], arg(help="Largest Jaccard distance between neighbors; larger merges more.")
+    ] = "auto",
     min_samples: Annotated[int, arg(help="Pictures that make a group.")] = 4,
     k1: Annotated[int, arg(help="Size of the reciprocal neighborhoods.")] = 30,
     json: Json = False,
@@ -209,8 +217,8 @@ def cluster(
         "file": str(out),
         "notes": [found.warning] if found.warning else [],
     }
-    line = f"{found.num_clusters:,} groups, {found.num_outliers:,} of {len(read):,} pictures in none (eps {found.eps:.2f}): {out}"
-    _print(facts, json, lines=[*_notes(facts), line])
+    line = f"{found.num_clusters:,} groups; {found.num_outliers:,} of {len(read):,} pictures in none"
+    _print(facts, json, lines=[*_notes(facts), f"{line} (eps {found.eps:.2f}): {out}"])
     return 0
 
 
@@ -225,13 +233,22 @@ def data_check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: 
         findings = examine(manifest, progress=display.bar("examining"))
     errors = sum(finding.severity == "error" for finding in findings)
     rows = [
-        {"severity": f.severity, "kind": f.kind, "row": f.row, "where": f.where, "message": f.message, "remedy": f.remedy}
+        {
+            "severity": f.severity,
+            "kind": f.kind,
+            "row": f.row,
+            "where": f.where,
+            "message": f.message,
+            "remedy": f.remedy,
+        }
         for f in findings
     ]
     lines = _first_of_each_kind(findings)
     lines += [f"note: {note}" for note in manifest.notes]
     lines.append(f"{len(manifest):,} rows: {errors} errors, {len(findings) - errors} warnings")
-    _print({"rows": len(manifest), "errors": errors, "findings": rows, "notes": list(manifest.notes)}, json, lines=lines)
+    _print(
+        {"rows": len(manifest), "errors": errors, "findings": rows, "notes": list(manifest.notes)}, json, lines=lines
+    )
     return 1 if errors else 0
 
 
@@ -281,18 +298,26 @@ def list_recipes(json: Json = False) -> int:
     return 0
 
 
+def train() -> int:
+    """Train by a recipe; `reknow train --help` lists the recipes, `reknow train RECIPE --help` its fields."""
+    return _train([])
+
+
+def data() -> int:
+    """Look at a data set: `reknow data show`, `data check`, `data import`."""
+    return _choose(DATA_COMMANDS, [], "reknow data", "Look at a data set before it is used.")
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "demo": demo,
-    "train": lambda: _train([]),
+    "train": train,
     "evaluate": evaluate,
     "embed": embed,
     "cluster": cluster,
-    "data check": data_check,
-    "data import": data_import,
-    "data show": data_show,
+    "data": data,
     "recipes": list_recipes,
 }
-COMMANDS["train"].__doc__ = "Train by a recipe; `reknow train RECIPE --help` lists its fields."
+DATA_COMMANDS: dict[str, Callable[..., int]] = {"check": data_check, "import": data_import, "show": data_show}
 
 
 def _first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
@@ -337,10 +362,14 @@ def _scores(numbers: dict[str, Any]) -> list[str]:
         value = numbers.get(name)
         if value is not None:
             earlier = start.get(name)
-            lines.append(f"{name:>7} {value:5.1f}" + (f"  (before training {earlier:.1f})" if earlier is not None else ""))
+            lines.append(
+                f"{name:>7} {value:5.1f}" + (f"  (before training {earlier:.1f})" if earlier is not None else "")
+            )
     if numbers.get("protocol"):
         unmatched = numbers.get("queries_without_match", 0)
-        lines.append(f"protocol {numbers['protocol']}: {numbers['queries']} queries, {unmatched} of them without a match")
+        lines.append(
+            f"protocol {numbers['protocol']}: {numbers['queries']} queries, {unmatched} of them without a match"
+        )
     return lines
 
 

@@ -63,7 +63,7 @@ class EvaluationError(ReknowError):
     """The rows at hand cannot answer the question that was asked."""
 
 
-class MissingExtra(ReknowError):
+class MissingExtra(ReknowError):  # noqa: N818 (it names what is missing, and reads so in a traceback)
     """An optional dependency is not installed.
 
     Args:

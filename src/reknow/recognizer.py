@@ -110,7 +110,9 @@ class Recognizer:
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def embed(self, images: Picture | Sequence[Picture], camera: Sequence[int] | None = None) -> Float[np.ndarray, "n dim"]:
+    def embed(
+        self, images: Picture | Sequence[Picture], camera: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "n dim"]:
         """Embed pictures from anywhere.
 
         Args:
@@ -163,12 +165,18 @@ class Recognizer:
             beside.mkdir(parents=True)
             state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
             save_file(state, beside / "model.safetensors")
-            content = {"network": to_plain(self.config), "preprocessing": to_plain(self.preprocessing), "card": to_plain(self.card)}
+            content = {
+                "network": to_plain(self.config),
+                "preprocessing": to_plain(self.preprocessing),
+                "card": to_plain(self.card),
+            }
             (beside / "recognizer.json").write_text(json.dumps(content, indent=2) + "\n")
             (beside / "README.md").write_text(_card_in_words(self))
             beside.rename(folder)
         except OSError as error:
-            raise RecognizerError(folder, found=f"could not be written ({error})", remedy="Free space there.") from error
+            raise RecognizerError(
+                folder, found=f"could not be written ({error})", remedy="Free space there."
+            ) from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
@@ -206,7 +214,9 @@ def load(folder: str | Path | None = None, device: str | torch.device | None = N
         network = config.build()
         network.load_state_dict(load_file(path / "model.safetensors"))
     except (json.JSONDecodeError, KeyError, OSError, SafetensorError, RuntimeError) as error:
-        raise RecognizerError(path, found=f"damaged ({error})", remedy="Restore the folder from where it was saved.") from error
+        raise RecognizerError(
+            path, found=f"damaged ({error})", remedy="Restore the folder from where it was saved."
+        ) from error
     return Recognizer(config, network, preprocessing, card, device)
 
 
@@ -221,7 +231,13 @@ def evaluation_batches(
     batches = [rows[part] for part in sequential_batches(len(rows), EMBEDDED_AT_ONCE)]
     unlabelled = np.full(len(pictures), -1)
     return load_batches(
-        pictures, batches, labels=unlabelled, cameras=cameras, preprocessing=preprocessing, augmentation=None, device=device
+        pictures,
+        batches,
+        labels=unlabelled,
+        cameras=cameras,
+        preprocessing=preprocessing,
+        augmentation=None,
+        device=device,
     )
 
 
@@ -262,9 +278,10 @@ def _as_array(picture: Picture, number: int) -> np.ndarray:
         picture = (picture.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
         return picture
+    shape, kind = tuple(getattr(picture, "shape", ())), getattr(picture, "dtype", "")
     raise RecognizerError(
         f"picture {number}",
-        found=f"{type(picture).__name__} of {getattr(picture, 'dtype', '')} {tuple(getattr(picture, 'shape', ()))}".strip(),
+        found=f"{type(picture).__name__} {kind} {shape}",
         expected="a path, a PIL image, a (H, W, 3) uint8 array or a (3, H, W) tensor in [0, 1]",
         remedy="Convert it first.",
     )
@@ -274,7 +291,8 @@ def _card_in_words(recognizer: Recognizer) -> str:
     card, height, width = recognizer.card, *recognizer.preprocessing.size
     scores = "\n".join(f"- {name}: {value:.1f}" for name, value in card.scores.items()) or "- none measured"
     return (
-        f"# {card.name}\n\nA re-identification recognizer: {recognizer.dim} numbers per picture of {height} x {width}.\n\n"
+        f"# {card.name}\n\n"
+        f"A re-identification recognizer: {recognizer.dim} numbers per picture of {height} x {width}.\n\n"
         f"- trained on: {card.trained_on or 'unstated'} (fingerprint {card.data_fingerprint or 'none'})\n"
         f"- license of the weights: {card.license}\n- intended use: {card.intended_use}\n- limits: {card.limits}\n\n"
         f"Scores in percent:\n{scores}\n"

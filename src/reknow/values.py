@@ -65,7 +65,9 @@ def _build(kind: type, plain: dict[str, Plain], where: str) -> Any:
         if name == "type":
             continue
         if name not in known:
-            raise RecipeError(f"{where}, field '{name}'", found=f"not a field of {kind.__name__}", remedy=nearest(name, known))
+            raise RecipeError(
+                f"{where}, field '{name}'", found=f"not a field of {kind.__name__}", remedy=nearest(name, known)
+            )
         value = from_plain(item, where)
         if isinstance(value, int) and not isinstance(value, bool) and hints[name] is float:
             value = float(value)  # YAML writes 1 for 1.0
@@ -110,7 +112,9 @@ def _class_named(path: str, where: str) -> type:
     module, _, name = path.rpartition(".")
     remedy = "Restore the line 'type' as the run wrote it."
     if not module.startswith("reknow."):
-        raise RecipeError(f"{where}, field 'type'", found=f"'{path}'", expected="a class of this package", remedy=remedy)
+        raise RecipeError(
+            f"{where}, field 'type'", found=f"'{path}'", expected="a class of this package", remedy=remedy
+        )
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:

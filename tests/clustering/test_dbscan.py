@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import DBSCAN
+from sklearn.metrics import adjusted_rand_score
+
 from reknow.clustering.dbscan import density_clusters, pseudo_labels
 from reknow.clustering.jaccard import jaccard_distances
 from reknow.clustering.reference import reference_jaccard
 from reknow.errors import DataError, RecipeError
-from sklearn.cluster import DBSCAN
-from sklearn.metrics import adjusted_rand_score
 
 
 def test_known_clusters_come_back(made_rows):
@@ -101,7 +102,7 @@ def test_diverged_networks_are_named():
         pseudo_labels(rows, eps=0.6)
 
 
-@pytest.mark.parametrize("eps", [0, 1, 1.5, -1, float("nan")])
+@pytest.mark.parametrize("eps", [0.0, 1.0, 1.5, -1.0, float("nan")])
 def test_eps_is_a_distance(eps):
     with pytest.raises(RecipeError, match="eps"):
         pseudo_labels(np.eye(5, dtype=np.float32), eps=eps)
@@ -111,3 +112,13 @@ def test_eps_is_a_distance(eps):
 def test_sizes_are_positive(setting):
     with pytest.raises(RecipeError, match=setting):
         pseudo_labels(np.eye(5, dtype=np.float32), eps=0.6, **{setting: 0})
+
+
+def test_auto_does_not_let_weak_embeddings_merge():
+    """60 individuals of 10, noise stronger than the differences: the distances' middle alone gives 5 clusters."""
+    rng = np.random.default_rng(0)
+    noisy = np.repeat(rng.standard_normal((60, 32)), 10, axis=0) + 1.2 * rng.standard_normal((600, 32))
+    found = pseudo_labels(noisy.astype(np.float32), eps="auto", k1=20)
+    assert found.num_clusters >= 40
+    assert np.bincount(found.labels[found.labels >= 0]).max() <= 40
+    assert 0.5 <= found.eps <= 0.65

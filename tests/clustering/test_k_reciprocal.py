@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from reknow.clustering.k_reciprocal import (
     SparseRows,
     expanded_sets,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
+
 from reknow.clustering.neighbors import blocked_neighbors, nearest_neighbors, unit_rows
 from reknow.errors import DataError
 
@@ -70,10 +73,16 @@ def test_unit_rows_are_not_copied_and_never_changed():
 def test_rows_without_a_direction_are_named(bad):
     rows = np.eye(8, dtype=np.float32)
     rows[[2, 5]] = bad
-    with pytest.raises(DataError, match="2 of 8 rows .* rows 2, 5;"):
+    with pytest.raises(DataError, match=r"2 of 8 rows .* rows 2, 5;"):
         unit_rows(rows)
 
 
 def test_many_bad_rows_are_counted_not_listed():
-    with pytest.raises(DataError, match="9 of 9 rows .*: rows 0, 1, 2, 3, 4, …;"):
+    with pytest.raises(DataError, match=r"9 of 9 rows .*: rows 0, 1, 2, 3, 4, …;"):
         unit_rows(np.full((9, 2), np.nan))
+
+
+def test_one_vector_is_no_matrix():
+    # Unwrapped: in tests the checked signature would refuse it first.
+    with pytest.raises(DataError, match=r"shape \(4,\); expected \(N, D\)"):
+        inspect.unwrap(unit_rows)(np.ones(4, np.float32))

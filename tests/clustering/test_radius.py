@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from reknow.clustering.dbscan import pseudo_labels
 from reknow.clustering.jaccard import jaccard_distances
 from reknow.clustering.radius import LARGEST_RADIUS, auto_radius, k_distances

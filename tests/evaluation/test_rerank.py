@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from reknow.clustering.reference import reference_distances
 from reknow.errors import DataError, EvaluationError, RecipeError
 from reknow.evaluation.rerank import k_reciprocal, k_reciprocal_from_distances

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
+
 from reknow.clustering.dbscan import pseudo_labels
 from reknow.clustering.jaccard import jaccard_distances
 from reknow.clustering.neighbors import nearest_neighbors, unit_rows
-from safetensors.numpy import load_file
 
 DATA = Path(__file__).parent / "data"
 CASES = ["jaccard_n150_k20", "jaccard_n150_k30", "jaccard_n400_k20", "jaccard_n400_k30"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from reknow.evaluation.rerank import k_reciprocal_from_distances
 from safetensors.numpy import load_file
+
+from reknow.evaluation.rerank import k_reciprocal_from_distances
 
 DATA = Path(__file__).parent / "data"
 

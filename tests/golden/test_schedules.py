@@ -32,5 +32,8 @@ def test_warm_up_cosine(name):
 def test_steps():
     given = json.loads(HEADER["tcmm"])
     schedule = Schedule(kind="step", every=given["step_size"], gamma=given["gamma"])
-    rates = [learning_rate(given["base_lr"], given["base_lr"], schedule, epoch, given["epochs"]) for epoch in range(given["epochs"])]
+    rates = [
+        learning_rate(given["base_lr"], given["base_lr"], schedule, epoch, given["epochs"])
+        for epoch in range(given["epochs"])
+    ]
     assert rates == pytest.approx(EXPECTED["expected/tcmm/lr"].tolist(), rel=1e-6)

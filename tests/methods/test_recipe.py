@@ -11,7 +11,9 @@ from reknow.methods.recipe import recipe_named, recipes
 
 
 def test_names_follow_the_folders():
-    assert {"cluster_contrast", "cluster_contrast/market1501", "supervised", "supervised/world_source"} <= set(recipes())
+    assert {"cluster_contrast", "cluster_contrast/market1501", "supervised", "supervised/world_source"} <= set(
+        recipes()
+    )
 
 
 @pytest.mark.parametrize("name", sorted(recipes()))

@@ -22,7 +22,7 @@ def save(folder, name, seed):
     Image.fromarray(picture).save(folder / f"{name}.png")
 
 
-@pytest.mark.parametrize("seeds", [[0, 1], [0] * 12, [0, 1, 2, 3, 4]], ids=["two", "all alike", "five"])
+@pytest.mark.parametrize("seeds", [[0, 1], [0] * 12], ids=["two", "all alike"])
 def test_a_run_without_structure_finishes_and_says_so(tiny, tmp_path, seeds):
     for number, seed in enumerate(seeds):
         save(tmp_path / "crops", str(number), seed)
@@ -56,6 +56,6 @@ def test_identities_with_one_picture_train_with_labels(tiny, tmp_path):
 
 def test_a_picture_that_cannot_be_read_stops_before_anything_is_written(crops, tiny, tmp_path):
     (crops / "person0_c0_0.png").write_bytes(b"\x89PNG half a picture")
-    with pytest.raises(DataError, match="person0_c0_0.png"):
+    with pytest.raises(DataError, match=r"person0_c0_0\.png"):
         train(replace(tiny, data=f"folder:{crops}"), tmp_path / "run", display=QUIET)
     assert not (tmp_path / "run").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -26,5 +28,5 @@ def test_the_cosine_ends_at_its_floor_and_never_rises_after_the_warm_up():
     schedule = Schedule(kind="cosine", warmup=3, floor=0.01)
     rates = [learning_rate(1.0, 1.0, schedule, epoch, 10) for epoch in range(10)]
     assert rates[-1] == pytest.approx(0.01)
-    assert all(earlier >= later for earlier, later in zip(rates[2:], rates[3:], strict=False))
+    assert all(earlier >= later for earlier, later in pairwise(rates[2:]))
     assert rates[0] < rates[1] < rates[2]

@@ -5,7 +5,7 @@ of every row's neighbors, itself first:
 
     R(i, k)  = {j in the first k of i : i in the first k of j}                              eq. 3
     R*(i)    = R(i, k) plus every R(c, h) of a c in R(i, k), where
-               |R(c, h) and R(i, k)| > 2/3 |R(c, h)|                                        eq. 4 (strict, as in every code)
+               |R(c, h) and R(i, k)| > 2/3 |R(c, h)|                                        eq. 5 (strict)
     V_i      = weights over R*(i), in sum 1                                                 eq. 7
     V_i      = mean of V over the first k2 of i                                             eq. 11
 

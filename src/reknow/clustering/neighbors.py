@@ -62,7 +62,7 @@ def unit_rows(features: Float[np.ndarray, "rows dim"] | Float[Tensor, "rows dim"
                 "features",
                 found=f"{len(bad):,} of {len(rows):,} rows hold NaN, infinity or only zeros: rows {listing}",
                 expected="finite vectors of some length",
-                remedy="Look at these pictures; if every row is listed, the network has diverged: train with a smaller learning rate.",
+                remedy="Look at these pictures. If all rows are bad, the network diverged: lower the learning rate.",
             )
         rows = (rows / lengths[:, None]).to(torch.float32)
     return rows

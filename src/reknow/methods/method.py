@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +48,8 @@ class Method(nn.Module, ABC):
         network: from pictures to the retrieval vector; what a recognizer keeps when training is over.
     """
 
+    network: Any  # an nn.Module with a `dim`; each method names the kind that it can train
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
@@ -63,7 +66,7 @@ class Method(nn.Module, ABC):
     def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
         """Pseudo-labels, memories, class statistics: whatever is fixed for an epoch."""
 
-    def after_step(self, batch: Batch) -> None:  # noqa: B027 (most methods have nothing to do here)
+    def after_step(self, batch: Batch) -> None:
         """Momentum updates, after the optimizer's step."""
 
 
@@ -71,8 +74,8 @@ class MethodConfig(ABC):
     """The typed settings of a method: a frozen dataclass that builds it."""
 
     @abstractmethod
-    def build(self, network: nn.Module, manifest: Manifest) -> Method:
-        """The method, for this network and these training rows.
+    def build(self, network: Any, manifest: Manifest) -> Method:
+        """The method, for this network (each method names the kind that it can train) and these training rows.
 
         Raises:
             DataError: the manifest lacks something that the method learns from.

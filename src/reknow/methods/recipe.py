@@ -11,7 +11,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import reknow.methods
@@ -90,8 +90,9 @@ class Recipe:
         method: the method's own settings.
         network: from pictures to the retrieval vector.
         data: ``FORMAT:PATH`` of the data set.
-        weights: where the network starts: ``shipped`` (the package's own small trunk), ``random``, or the path of a
-            recognizer's folder, a run, or a file of weights.
+        weights: where the network starts: ``shipped`` (the package's own small trunk), ``random``, the path of a
+            recognizer's folder or a run, or a file with the trunk's weights (.pth, .safetensors). Empty where a recipe
+            needs a file that the package may not ship.
         preprocessing: picture size and normalization; travels with the recognizer.
         augmentation: what training does to a picture.
         sampling: how batches are drawn.
@@ -102,8 +103,9 @@ class Recipe:
         evaluate_every: epochs between two evaluations; 0 means only before and after.
         checkpoint_every: epochs between two checkpoints.
         seed: of everything that is drawn.
-        precision: ``auto`` is bf16 on a GPU that has it and 32 bit elsewhere.
+        precision: ``auto`` is bf16 where the processor computes in it, 32 bit elsewhere.
         status: who has seen this recipe's numbers.
+        license: of the weights that come out, for their card.
     """
 
     name: str
@@ -111,8 +113,8 @@ class Recipe:
     network: EmbedderConfig
     data: str = ""
     weights: str = "shipped"
-    preprocessing: Preprocessing = Preprocessing()
-    augmentation: Augmentation = Augmentation()
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     sampling: Sampling = Sampling()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
@@ -123,6 +125,7 @@ class Recipe:
     seed: int = 1
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     status: str = "not yet reproduced"
+    license: str = "unstated"
 
 
 def recipes() -> dict[str, Callable[[], Recipe]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -24,7 +24,7 @@ from reknow.models.transformer import TransformerConfig, VisionTransformer
 Feature = Literal["cls", "cls+extra", "cls+patches"]
 """``cls`` alone (TransReID), with the mean extra token behind it (PASS, TCMM), or with the mean patch behind it."""
 
-Images = Float[Tensor, "batch 3 height width"] | Mapping[str, Float[Tensor, "batch 3 height width"]]
+Images = Float[Tensor, "batch 3 height width"] | Mapping[Any, Float[Tensor, "batch 3 height width"]]
 """Pictures (B, 3, H, W), or a batch's images by spectrum."""
 
 
@@ -88,7 +88,7 @@ class Embedder(nn.Module):
     def forward(
         self,
         images: Images,
-        present: Mapping[str, Bool[Tensor, "batch"]] | None = None,
+        present: Mapping[Any, Bool[Tensor, "batch"]] | None = None,
         camera: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch dim"]:
         """Unit-norm retrieval vectors.

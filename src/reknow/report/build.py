@@ -14,8 +14,7 @@ from jaxtyping import Int, UInt8
 
 import reknow
 from reknow.clustering.dbscan import pseudo_labels
-from reknow.data.embeddings import Embeddings
-from reknow.data.manifest import SPECTRA, Manifest
+from reknow.data.manifest import SPECTRA, Manifest, Spectrum
 from reknow.data.pictures import parse_boxes, read_picture
 from reknow.errors import RunError
 from reknow.evaluation.intervals import paired_difference
@@ -109,7 +108,7 @@ def _intervals(before: Assessment | None, after: Assessment | None) -> dict[str,
     if before is not None and after is not None:
         earlier, later = per_query(before.scores), per_query(after.scores)
         for name in later:
-            change = paired_difference(later[name], earlier[name])
+            change = paired_difference(earlier[name], later[name])
             intervals[f"change.{name}"] = (100 * change.low, 100 * change.high)
     return intervals
 
@@ -176,6 +175,6 @@ def _groups(manifest: Manifest, labels: Int[np.ndarray, "rows"]) -> list[Group]:
 def picture_of(manifest: Manifest, row: int) -> UInt8[np.ndarray, "height width 3"]:
     """The first spectrum's picture of one observation."""
     one = manifest.select([row])
-    there = [spectrum for spectrum in SPECTRA if one.column(spectrum)[0]]
+    there: list[Spectrum] = [spectrum for spectrum in SPECTRA if one.column(spectrum)[0]]
     boxes = parse_boxes(one.column("crop")[0], there, one.column("observation")[0])
     return read_picture(manifest.root, one.column(there[0])[0], boxes[there[0]])

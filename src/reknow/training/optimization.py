@@ -59,7 +59,9 @@ def learning_rate(peak: float, lr: float, schedule: Schedule, epoch: int, epochs
     return peak
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float, schedule: Schedule, epoch: int, epochs: int) -> float:
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, lr: float, schedule: Schedule, epoch: int, epochs: int
+) -> float:
     """Set every group's rate for this epoch; returns the first group's."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(group["peak"], lr, schedule, epoch, epochs)

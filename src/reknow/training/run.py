@@ -47,7 +47,7 @@ class Run:
                 remedy="Name another folder with --out, or continue that run with --resume.",
             )
         run = cls(folder)
-        with _disk(folder):
+        with _Writing(folder):
             (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         run.write("recipe.yaml", yaml.safe_dump(to_plain(recipe), sort_keys=False))
         return run
@@ -57,7 +57,10 @@ class Run:
         """A run that exists."""
         if not (Path(folder) / "recipe.yaml").is_file():
             raise RunError(
-                folder, found="no recipe.yaml, so no run", expected="a folder that reknow train wrote", remedy="Check the path."
+                folder,
+                found="no recipe.yaml, so no run",
+                expected="a folder that reknow train wrote",
+                remedy="Check the path.",
             )
         return cls(folder)
 
@@ -87,7 +90,7 @@ class Run:
 
     def log(self, kind: str, **values: Any) -> None:
         """Append one line to the metrics."""
-        with _disk(self.metrics), self.metrics.open("a", encoding="utf-8") as stream:
+        with _Writing(self.metrics), self.metrics.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"kind": kind, **values}) + "\n")
 
     def lines(self) -> list[dict[str, Any]]:
@@ -120,7 +123,7 @@ class Run:
     def _atomically(self, path: Path, write: Callable[[Path], Any]) -> Path:
         beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            with _disk(path):
+            with _Writing(path):
                 write(beside)
                 beside.replace(path)
         finally:
@@ -128,7 +131,7 @@ class Run:
         return path
 
 
-class _disk:
+class _Writing:
     """Turn what a disk can do wrong into an error that names the file."""
 
     def __init__(self, path: Path) -> None:

@@ -18,6 +18,7 @@ from reknow.data.manifest import Manifest
 from reknow.errors import DataError, RecipeError
 from reknow.methods.recipe import Recipe
 from reknow.models.embedder import Embedder
+from reknow.models.weights import load_trunk
 from reknow.recognizer import SHIPPED, Card, Recognizer, load
 from reknow.training.assessment import Assessment, Examination
 from reknow.training.loop import Trainer, peak_memory_gb, start_fabric
@@ -56,10 +57,12 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         display: what the user sees.
 
     Raises:
-        DataError, RecipeError, RunError: see there. Before the first epoch nothing has been written but ``recipe.yaml``.
+        DataError, RecipeError, RunError: see there. What is wrong with data or recipe shows before anything is written.
     """
     if not recipe.data:
-        raise RecipeError(f"recipe '{recipe.name}', field 'data'", found="empty", remedy="Name the data: --data FORMAT:PATH")
+        raise RecipeError(
+            f"recipe '{recipe.name}', field 'data'", found="empty", remedy="Name the data: --data FORMAT:PATH"
+        )
     manifest = open_dataset(recipe.data)
     rows = manifest.training()
     if not len(rows):
@@ -81,7 +84,9 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         def assess() -> Assessment | None:
             if examination is None or test_pictures is None:
                 return None
-            recognizer = Recognizer(recipe.network, network, recipe.preprocessing, Card(name=recipe.name), fabric.device)
+            recognizer = Recognizer(
+                recipe.network, network, recipe.preprocessing, Card(name=recipe.name), fabric.device
+            )
             vectors = recognizer.embed_pictures(test_pictures, progress=shown.bar("embedding test rows"))
             return examination.assess(Embeddings(vectors, examination.manifest))
 
@@ -131,10 +136,21 @@ def initial_network(recipe: Recipe) -> Embedder:
     """The recipe's network with the weights that it starts from.
 
     Raises:
-        RecipeError: the weights belong to a network of another shape.
+        RecipeError: no weights named, or they belong to a network of another shape.
+        WeightsError: a file that does not hold this trunk.
     """
     network = recipe.network.build()
     if recipe.weights == "random":
+        return network
+    if not recipe.weights:
+        raise RecipeError(
+            f"recipe '{recipe.name}', field 'weights'",
+            found="empty",
+            expected="a file of pretrained weights, since clustering random features goes nowhere",
+            remedy="Name it with --weights FILE (ResNet-50: torchvision's ImageNet file), or --weights random.",
+        )
+    if Path(recipe.weights).is_file():
+        load_trunk(network.trunk, Path(recipe.weights))
         return network
     source = load(SHIPPED if recipe.weights == "shipped" else recipe.weights, device="cpu")
     if source.config != recipe.network:
@@ -215,8 +231,9 @@ def _finish(run: Run, recipe: Recipe, rows: Manifest, network: Embedder, summary
         trained_on=recipe.data,
         data_fingerprint=rows.fingerprint(),
         identities=len(np.unique(identities[identities >= 0])),
+        license=recipe.license,
         scores={
-            f"{name} ({recipe.data}, {summary['protocol']})": summary[name]
+            f"{name} ({recipe.data}, {summary['protocol']})": round(summary[name], 2)
             for name in ("mAP", "rank1", "mINP")
             if summary.get(name) is not None
         },

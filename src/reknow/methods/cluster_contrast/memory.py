@@ -39,9 +39,7 @@ class PrototypeMemory(nn.Module):
 
     prototypes: Tensor
 
-    def __init__(
-        self, dim: int, momentum: float = 0.1, temperature: float = 0.05, update: Update = "hard"
-    ) -> None:
+    def __init__(self, dim: int, momentum: float = 0.1, temperature: float = 0.05, update: Update = "hard") -> None:
         super().__init__()
         self.momentum = momentum
         self.temperature = temperature
@@ -90,7 +88,9 @@ class PrototypeMemory(nn.Module):
         moved = self.momentum * self.prototypes[clusters] + (1 - self.momentum) * toward
         self.prototypes[clusters] = functional.normalize(moved, dim=1)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride] (the rest is torch's to name)
+        self, state_dict: dict[str, Any], prefix: str, *rest: Any
+    ) -> None:
         # The number of clusters changes with every epoch, so the stored memory decides the size.
         stored = state_dict.get(f"{prefix}prototypes")
         if stored is not None:

@@ -66,7 +66,10 @@ class ClusterContrastConfig(MethodConfig):
         """The method for these training rows, which need neither identity nor camera."""
         if len(manifest) < 2:
             raise DataError(
-                manifest.name, found=f"{len(manifest)} picture to train on", expected="at least 2", remedy="Add pictures."
+                manifest.name,
+                found=f"{len(manifest)} picture to train on",
+                expected="at least 2",
+                remedy="Add pictures.",
             )
         memory = PrototypeMemory(network.dim, self.momentum, self.temperature, self.update)
         return ClusterContrast(network, memory, self.clustering, manifest.codes("identity"))
