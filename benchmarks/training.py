@@ -19,7 +19,7 @@ from reknow.data.cache import Pictures
 from reknow.data.loading import load_batches
 from reknow.data.manifest import Manifest
 from reknow.methods.supervised.recipes import own_data
-from reknow.training.loop import Position, Trainer, start_fabric
+from reknow.training.loop import Position, Trainer, _Sealed, start_fabric
 from reknow.training.progress import Display
 from reknow.training.run import Run
 
@@ -56,9 +56,9 @@ with tempfile.TemporaryDirectory() as folder, Display(quiet=True) as display:
         """The same steps on one batch that is always there."""
         method.train()
         for _ in batches:
-            total = torch.stack(list(trainer.wrapped.losses(batch).values())).sum()
+            total = torch.stack(list(trainer.losses(_Sealed(batch)).values())).sum()
             fabric.backward(total)
-            fabric.clip_gradients(trainer.wrapped, trainer._optimizer, max_norm=recipe.optimizer.clip)
+            fabric.clip_gradients(trainer.losses, trainer._optimizer, max_norm=recipe.optimizer.clip)
             trainer._optimizer.step()
             trainer._optimizer.zero_grad(set_to_none=True)
         if fabric.device.type == "cuda":

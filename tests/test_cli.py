@@ -62,6 +62,7 @@ def test_own_pictures_from_training_to_groups(reknow, crops, tiny_recipe, tmp_pa
     assert numbers["intervals"]["mAP"][0] <= numbers["mAP"] <= numbers["intervals"]["mAP"][1]
     assert 0 < numbers["reranked"]["mAP"] <= 100
     assert (tmp_path / "scores" / "report.html").is_file()
+    assert json.loads((tmp_path / "scores" / "scores.json").read_text()) == numbers
 
 
 def test_a_field_is_replaced_and_written_into_the_run(reknow, crops, tiny_recipe, tmp_path):

@@ -21,7 +21,7 @@ from reknow.errors import DataError, RecipeError, ReknowError
 
 Json = Annotated[bool, arg(help="Print one JSON object instead of text.")]
 Data = Annotated[str, arg(help="The data set, as FORMAT:PATH; e.g. folder:crops, market1501:PATH, table:rows.csv.")]
-INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run, and nothing else of it."
+INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run (or 'shipped'), nothing else of it."
 SHIPPED_HELP = "A recognizer's folder or a finished run; 'shipped' is the package's own small one."
 
 
@@ -106,7 +106,7 @@ def _train(arguments: list[str]) -> int:
         prog=f"reknow train {arguments[0]}",
         description=f"Train by the recipe '{arguments[0]}' (status: {preset.status}). Any field can be replaced. "
         "To continue a run with everything it had: reknow train --resume RUN",
-        config=(FlagCreatePairsOff, AvoidSubcommands),
+        config=(AvoidSubcommands,),
     )
     recipe = options.recipe
     if options.init_from is not None:
@@ -138,6 +138,8 @@ def _carry_out(recipe: Any, folder: Path, *, resume: bool, json: bool) -> int:
     except KeyboardInterrupt:
         print(f"reknow: interrupted. Continue with: reknow train --resume {folder}", file=sys.stderr)
         return 130
+    if not outcome.main_process:
+        return 0
     report = report_of(outcome)
     summary = {**outcome.summary, "run": str(folder), "report": str(report)}
     _print(summary, json, lines=[*_scores(outcome.summary), f"run: {folder}", f"report: {report}"])
@@ -160,7 +162,9 @@ def evaluate(
         result = evaluate_recognizer(_recognizer(recognizer), data, rerank=rerank, display=display)
     lines = _scores(result.numbers)
     if out is not None:
-        lines.append(f"report: {evaluation_report(result, out)}")
+        report = evaluation_report(result, out)
+        (out / "scores.json").write_text(json_format.dumps(result.numbers, indent=2) + "\n")
+        lines.append(f"report: {report}")
     _print(result.numbers, json, lines=lines)
     return 0
 

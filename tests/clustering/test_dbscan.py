@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from reknow.clustering.dbscan import density_clusters, pseudo_labels
 from reknow.clustering.jaccard import jaccard_distances
+from reknow.clustering.radius import LARGEST_RADIUS, auto_radius
 from reknow.clustering.reference import reference_jaccard
 from reknow.errors import DataError, RecipeError
 
@@ -89,10 +90,20 @@ def test_mostly_outliers(made_rows):
 
 
 def test_fewer_rows_than_k1(made_rows):
-    # Lists of all 24 rows would say nothing; half of them still tell three clusters apart.
-    rows, truth = made_rows(3, 8, noise=0.2)
+    # Lists of all 20 rows merge the four clusters; lists of half of them keep them apart.
+    rows, truth = made_rows(4, 5, noise=0.8, seed=1)
+    assert density_clusters(jaccard_distances(rows, k1=30), 0.5, 4).max() < 3
     found = pseudo_labels(rows, eps=0.5, k1=30)
     assert adjusted_rand_score(truth, found.labels) == 1
+
+
+def test_auto_does_not_merge_strangers(made_rows):
+    # Two pictures each: no row has three neighbors of its own, and the curve alone says 0.75, one cluster of 600.
+    rows, _ = made_rows(300, 2, noise=0.4, seed=2)
+    assert auto_radius(jaccard_distances(rows, radius=LARGEST_RADIUS), 4) > 0.7
+    found = pseudo_labels(rows, eps="auto")
+    assert found.eps < 0.65
+    assert found.num_clusters > 20
 
 
 def test_diverged_networks_are_named():

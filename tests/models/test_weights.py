@@ -39,9 +39,9 @@ def test_safetensors_round_trip(tmp_path):
 
 def test_another_network_or_size_is_refused(tmp_path):
     torch.save(small().state_dict(), tmp_path / "vit.pth")
-    with pytest.raises(WeightsError, match="0 of the trunk's .* a ResNet50"):
+    with pytest.raises(WeightsError, match=r"0 of the trunk's .* a ResNet50"):
         load_trunk(ResNetConfig().build(), tmp_path / "vit.pth")
-    with pytest.raises(WeightsError, match="size .* expected"):
+    with pytest.raises(WeightsError, match=r"size .* expected"):
         load_trunk(small(width=16), tmp_path / "vit.pth")
 
 

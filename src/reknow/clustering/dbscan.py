@@ -103,10 +103,10 @@ def density_clusters(distances: csr_matrix, eps: float, min_samples: int) -> Int
 def _unmerged(distances: csr_matrix, radius: float, min_samples: int) -> float:
     """Lower a radius in steps of 0.05 for as long as that gives a quarter more clusters.
 
-    Where embeddings are weak, rows in between chain most of a data set into one cluster, and the curve of distances does
-    not show it: on the world's target, before any adaptation, a radius of 0.71 gave 39 clusters, the largest with 1,481
-    of 2,041 rows, and 0.61 gave 129 of 150. On Omniglot 0.75 gave 12, the largest with 2,419 of 2,860, and 0.6 gave
-    83. Real clusters do not multiply like that when the radius shrinks.
+    Where embeddings are weak, rows in between chain most of a data set into one cluster, and the curve of distances
+    does not show it: on the world's target, before any adaptation, a radius of 0.71 gave 39 clusters, the largest with
+    1,481 of 2,041 rows, and 0.61 gave 129 of 150. On Omniglot 0.75 gave 12, the largest with 2,419 of 2,860, and 0.6
+    gave 83. Real clusters do not multiply like that when the radius shrinks.
     """
     count = int(density_clusters(distances, radius, min_samples).max(initial=-1)) + 1
     while radius - _STEP >= _SMALLEST_RADIUS:

@@ -82,8 +82,11 @@ class Assessment:
     notes: tuple[str, ...]
 
     def numbers(self) -> dict[str, float | int | str | None]:
-        """In percent, for summaries."""
-        return dict(self.scores.as_percent())
+        """In percent, for summaries; None where no query has a match, since JSON knows no NaN."""
+        return {
+            name: None if isinstance(value, float) and np.isnan(value) else value
+            for name, value in self.scores.as_percent().items()
+        }
 
 
 def per_query(scores: RankingScores) -> dict[str, np.ndarray]:

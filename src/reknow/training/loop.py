@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from reknow.data.batch import Batch
 from reknow.data.cache import Pictures
@@ -126,8 +126,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.method = method.to(fabric.device)
         self.optimizer = build_optimizer(self.method, recipe.optimizer)
-        self.wrapped, self._optimizer = fabric.setup(self.method, self.optimizer)
-        self.wrapped.mark_forward_method("losses")
+        self.losses, self._optimizer = fabric.setup(_Losses(self.method), self.optimizer)
 
     def fit(self) -> Iterator[int]:
         """Train; yields after each finished epoch, its number, so that the caller can evaluate."""
@@ -176,13 +175,13 @@ class Trainer:
 
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step; the method follows afterwards."""
-        terms = self.wrapped.losses(batch)
+        terms = self.losses(_Sealed(batch))
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
             self._refuse_non_finite(batch, terms)
         self.fabric.backward(total)
         if self.recipe.optimizer.clip is not None:
-            self.fabric.clip_gradients(self.wrapped, self._optimizer, max_norm=self.recipe.optimizer.clip)
+            self.fabric.clip_gradients(self.losses, self._optimizer, max_norm=self.recipe.optimizer.clip)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.method.after_step(batch)
@@ -340,6 +339,24 @@ class Trainer:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+class _Sealed:
+    """A batch that Fabric's precision plugin does not take apart: it copies dataclasses, and refuses frozen ones."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+
+class _Losses(nn.Module):
+    """A method's losses as a forward, since gradients are exchanged between processes for what forward does."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, sealed: _Sealed) -> dict[str, Tensor]:
+        return self.method.losses(sealed.batch)
 
 
 class _Window:

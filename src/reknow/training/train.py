@@ -37,6 +37,7 @@ class Outcome:
         before: the test rows before training; None where the data cannot tell.
         after: the same rows after training.
         training: the training rows, embedded by the trained network.
+        main_process: whether this process is the one that writes and speaks.
     """
 
     run: Run
@@ -45,6 +46,7 @@ class Outcome:
     before: Assessment | None
     after: Assessment | None
     training: Embeddings
+    main_process: bool = True
 
 
 def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Display | None = None) -> Outcome:
@@ -113,7 +115,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         if fabric.is_global_zero:
             _finish(run, recipe, rows, network, summary)
         fabric.barrier()
-    return Outcome(run, recipe, summary, start.assessment, latest, training)
+    return Outcome(run, recipe, summary, start.assessment, latest, training, fabric.is_global_zero)
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def initial_network(recipe: Recipe) -> Embedder:
 
 def starting_from(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with network, preprocessing and weights of a recognizer: what ``--init-from`` means."""
-    source = load(folder, device="cpu")
+    source = load(SHIPPED if str(folder) == "shipped" else folder, device="cpu")
     return replace(recipe, network=source.config, preprocessing=source.preprocessing, weights=str(folder))
 
 
