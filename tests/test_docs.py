@@ -237,6 +237,7 @@ def workplace(stock: Path, checked: set[str], tmp_path: Path, monkeypatch: pytes
     """A copy of the stock as the current folder, with stand-ins for what takes minutes."""
     folder = tmp_path / "workplace"
     shutil.copytree(stock, folder)
+    (folder / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(folder)
 
     def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: object = None) -> Any:
