@@ -54,4 +54,4 @@ def run_demo(folder: Path, *, seed: int = 0, quick: bool = False) -> dict[str, A
 
 
 QUICK_EPOCHS = 3
-QUICK_WORLD = "train_identities=60&test_identities=50"
+QUICK_WORLD = "train_identities=40&test_identities=40"

@@ -40,7 +40,7 @@ def test_two_processes_share_a_run(crops, tiny, tmp_path):
         env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=400,
     )
     # Both processes hold the same embeddings of all rows, so weights, statistics and pseudo-labels agree.
     assert (tmp_path / "run-0.txt").read_text() == (tmp_path / "run-1.txt").read_text()
