@@ -39,6 +39,7 @@ def omniglot() -> Recipe:
     return replace(
         own_data(),
         name="cluster_contrast/omniglot",
+        epochs=30,
         augmentation=Augmentation(
             flip=0.0,
             pad=6,
