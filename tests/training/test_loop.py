@@ -49,6 +49,12 @@ def test_labels_give_numbers_before_and_after(crops, tiny, tmp_path):
     assert all(0 < line["purity"] <= 1 for line in epochs)
 
 
+def test_a_resumed_run_reports_the_start_that_it_began_from(crops, tiny, tmp_path):
+    recipe = replace(tiny, data=f"folder:{crops}{LABELLED}")
+    started = train(recipe, tmp_path / "run", display=QUIET).summary["start"]
+    assert train(recipe, tmp_path / "run", resume=True, display=QUIET).summary["start"] == started
+
+
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(crops, tiny, tmp_path):
     recipe = replace(tiny, data=f"folder:{crops}")
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

@@ -92,14 +92,13 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
             vectors = recognizer.embed_pictures(test_pictures, progress=shown.bar("embedding test rows"))
             return examination.assess(Embeddings(vectors, examination.manifest))
 
+        # The network still has the weights that the run began from, also where it is resumed.
+        before = assess()
         if resume:
-            start = _Start.of(run, initial_network(recipe), network, assess)
             trainer.resume()
-        else:
-            start = _Start(assess(), None)
-        if start.assessment is not None and fabric.is_global_zero and not resume:
-            run.log("evaluation", epoch=-1, **_percent(start.assessment))
-            shown.line(f"before training: {_words(start.assessment)}")
+        elif before is not None and fabric.is_global_zero:
+            run.log("evaluation", epoch=-1, **_percent(before))
+            shown.line(f"before training: {_words(before)}")
         latest: Assessment | None = None
         for epoch in trainer.fit():
             last = epoch + 1 == recipe.epochs
@@ -111,27 +110,11 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         if latest is None:
             latest = assess()
         training = Embeddings(trainer.survey().numpy(), rows)
-        summary = _summary(recipe, manifest, trainer, start.assessment, latest)
+        summary = _summary(recipe, manifest, trainer, before, latest)
         if fabric.is_global_zero:
             _finish(run, recipe, rows, network, summary)
         fabric.barrier()
-    return Outcome(run, recipe, summary, start.assessment, latest, training, fabric.is_global_zero)
-
-
-@dataclass(frozen=True)
-class _Start:
-    """The evaluation before training; a resumed run repeats it with the weights it began from."""
-
-    assessment: Assessment | None
-    network: Embedder | None
-
-    @classmethod
-    def of(cls, run: Run, fresh: Embedder, network: Embedder, assess: Any) -> _Start:
-        trained = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        network.load_state_dict(fresh.state_dict())
-        assessment = assess()
-        network.load_state_dict(trained)
-        return cls(assessment, network)
+    return Outcome(run, recipe, summary, before, latest, training, fabric.is_global_zero)
 
 
 def initial_network(recipe: Recipe) -> Embedder:
