@@ -2,8 +2,8 @@
 
 Each page is carried out from top to bottom in a small folder of its own, as a reader would do it. A fenced block
 whose ``title`` names a file is written to it, ``reknow`` commands run through the command line, and Python blocks run
-in one namespace per page. Only training and the demo are stood in for: their options are parsed, their data opened,
-their weights checked, and a run folder is left behind for the commands that follow.
+in one namespace per page. Only training, studies and the demo are stood in for: their options are parsed, their data
+opened, their weights checked, and a run folder is left behind for the commands that follow.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ from reknow.data.formats.published import Count
 from reknow.data.manifest import SCHEMA
 from reknow.evaluation.protocols import PROTOCOLS
 from reknow.methods.recipe import Recipe, recipes
+from reknow.models.osnet import OSNetConfig
 from reknow.recognizer import SHIPPED
+from reknow.studies.findings import Findings
+from reknow.studies.study import Study, seeded, studies
 from reknow.training.run import Run
-from reknow.training.train import initial_network
+from reknow.training.start import initial_network
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -227,6 +230,15 @@ def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def osnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What torchreid's file holds, with random numbers in it."""
+    path = tmp_path_factory.mktemp("osnet") / "osnet_x0_25_msmt17.pth"
+    classifier = {"classifier.weight": torch.zeros(1041, 512), "classifier.bias": torch.zeros(1041)}
+    torch.save(OSNetConfig(width=0.25).build().state_dict() | classifier, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def checked() -> set[str]:
     """Weights that were tried on a network already: to build a ResNet-50 takes half a second."""
     return set()
@@ -253,9 +265,26 @@ def workplace(stock: Path, checked: set[str], tmp_path: Path, monkeypatch: pytes
     def run_demo(folder: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]:
         return {"lines": [], "report": str(folder / "report.html")}
 
+    def carry_out(study: Study, folder: Path, *, seeds: int, display: object = None) -> Findings:
+        for variant in study.variants:
+            open_dataset(seeded(variant.of(study.base), seeds).data)
+        return Findings(
+            study=study.name,
+            question=study.question,
+            columns=study.columns,
+            scale=study.scale,
+            seeds=tuple(range(1, seeds + 1)),
+            base={},
+            rows=(),
+            measurements={},
+            about={},
+            machines=(),
+        )
+
     monkeypatch.setattr("reknow.training.train.train", train)
     monkeypatch.setattr("reknow.report.build.report_of", lambda outcome: outcome.run.folder / "report.html")
     monkeypatch.setattr("reknow.demo.run_demo", run_demo)
+    monkeypatch.setattr("reknow.studies.carry_out.carry_out", carry_out)
     return folder
 
 
@@ -267,8 +296,9 @@ def test_every_example_works(
     page: Path, workplace: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     text = page.read_text(encoding="utf-8")
-    if "resnet50-imagenet.pth" in text:
-        (workplace / "resnet50-imagenet.pth").symlink_to(request.getfixturevalue("imagenet"))
+    for weights, fixture in (("resnet50-imagenet.pth", "imagenet"), ("osnet_x0_25_msmt17.pth", "osnet")):
+        if weights in text:
+            (workplace / weights).symlink_to(request.getfixturevalue(fixture))
     namespace: dict[str, Any] = {"__name__": "__main__"}
     blocks = blocks_of(text)
     for block in blocks:  # a reader has the file before she uses it, wherever the page shows it
@@ -410,6 +440,7 @@ def test_every_page_of_a_format_has_a_format() -> None:
         ("tasks/data-doctor.md", get_args(Kind)),
         ("tasks/own-data.md", SCHEMA.names),
         ("tasks/evaluation.md", [protocol.name for protocol in PROTOCOLS]),
+        ("tasks/studies.md", list(studies())),
     ],
 )
 def test_a_table_lists_what_the_code_has(page: str, names: list[str]) -> None:

@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _train(given[1:])
         if given[:1] == ["data"]:
             return _choose(DATA_COMMANDS, given[1:], "reknow data", "Look at a data set before it is used.")
+        if given[:1] == ["explain"]:
+            return _choose(EXPLAIN_COMMANDS, given[1:], "reknow explain", "Look at what a run has learned to look at.")
         return _choose(
             COMMANDS, given, "reknow", "Know the same individual again: re-identification, mostly without labels."
         )
@@ -110,7 +112,7 @@ def _train(arguments: list[str]) -> int:
     )
     recipe = options.recipe
     if options.init_from is not None:
-        from reknow.training.train import starting_from
+        from reknow.training.start import starting_from
 
         recipe = starting_from(recipe, options.init_from)
     folder = _new_folder(options.out, recipe.name.replace("/", "-"))
@@ -226,6 +228,86 @@ def cluster(
     return 0
 
 
+def study(
+    name: Annotated[Positional[str | None], arg(help="Which study; without a name they are listed.")] = None,
+    quick: Annotated[bool, arg(help="A small world and few epochs, to see that it runs.")] = False,
+    seeds: Annotated[int, arg(help="Runs of each variant; each has its own world.")] = 3,
+    out: Annotated[Path | None, arg(help="The study's folder; by default runs/study-NAME.")] = None,
+    json: Json = False,
+) -> int:
+    """Carry out a study: a table and a plot of variants over seeds. The same command continues an interrupted one."""
+    from reknow.studies.carry_out import carry_out
+    from reknow.studies.sizes import scale_here
+    from reknow.studies.study import studies, study_named
+
+    scale = scale_here(quick)
+    if name is None:
+        questions = {known: function(scale).question for known, function in sorted(studies().items())}
+        width = max(len(known) for known in questions)
+        lines = [f"{known:<{width}}  {question}" for known, question in questions.items()]
+        _print({"studies": questions}, json, lines=lines)
+        return 0
+    chosen = study_named(name, scale)
+    folder = out or Path("runs") / f"study-{name}{'-quick' if quick else ''}"
+    try:
+        findings = carry_out(chosen, folder, seeds=seeds)
+    except KeyboardInterrupt:
+        print(f"reknow: interrupted. The same command with --out {folder} continues.", file=sys.stderr)
+        return 130
+    _print({**findings.as_json(), "folder": str(folder)}, json, lines=[findings.as_markdown(), f"study: {folder}"])
+    return 0
+
+
+def explain_tokens(
+    run: Annotated[Positional[Path], arg(help="A finished run whose method chooses patches, such as tcmm.")],
+    data: Annotated[str | None, arg(help="Look at other data, as FORMAT:PATH; by default the run's own.")] = None,
+    count: Annotated[int, arg(help="Pictures on the sheet.")] = 6,
+    out: Annotated[Path, arg(help="The PNG to write; must be new.")] = Path("tokens.png"),
+    json: Json = False,
+) -> int:
+    """Show which patches a run's method takes for the object, before and after training.
+
+    On the synthetic world, where each pixel is known, it also says how often they lie there.
+    """
+    from reknow.explain.run import explain_run
+    from reknow.explain.sheet import save_token_sheet
+    from reknow.training.progress import Display
+    from reknow.training.run import Run
+
+    _refuse_existing(out)
+    with Display() as display:
+        explanation = explain_run(Run.open(run), data, shown=count, progress=display.bar("choosing"))
+    save_token_sheet(explanation, out, shown=count)
+    facts = {**explanation.facts(), "file": str(out)}
+    _print(facts, json, lines=[*_notes(facts), *_shares(facts), f"sheet: {out}"])
+    return 0
+
+
+def export(
+    recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
+    to: Annotated[Literal["onnx"], arg(help="The format.")] = "onnx",
+    out: Annotated[Path, arg(help="The file to write; must be new.")] = Path("recognizer.onnx"),
+    json: Json = False,
+) -> int:
+    """Write a recognizer as a file for other programs: pixels in, unit vectors out; it is compared with torch first."""
+    from reknow.export import export_onnx
+
+    exported = export_onnx(_recognizer(recognizer), out)
+    facts = {
+        "format": to,
+        "file": str(exported.path),
+        "bytes": exported.size,
+        "opset": exported.opset,
+        "batches": exported.batches,
+        "deviation": exported.deviation,
+        "metadata": exported.metadata,
+    }
+    lines = [f"{name}: {said}" for name, said in exported.metadata.items() if said]
+    checked = f"in batches of {', '.join(map(str, exported.batches))} it differs from torch by {exported.deviation:.1g}"
+    _print(facts, json, lines=[*lines, f"{exported.size / 1e6:.1f} MB, opset {exported.opset}; {checked}: {out}"])
+    return 0
+
+
 def data_check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
     """Look for what would spoil training or numbers, row by row; exit code 1 if there are errors."""
     from reknow.data.doctor import examine
@@ -307,6 +389,11 @@ def train() -> int:
     return _train([])
 
 
+def explain() -> int:
+    """Look at what a run has learned to look at: `reknow explain tokens`."""
+    return _choose(EXPLAIN_COMMANDS, [], "reknow explain", "Look at what a run has learned to look at.")
+
+
 def data() -> int:
     """Look at a data set: `reknow data show`, `data check`, `data import`."""
     return _choose(DATA_COMMANDS, [], "reknow data", "Look at a data set before it is used.")
@@ -318,10 +405,14 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate,
     "embed": embed,
     "cluster": cluster,
+    "explain": explain,
+    "export": export,
     "data": data,
     "recipes": list_recipes,
+    "study": study,
 }
 DATA_COMMANDS: dict[str, Callable[..., int]] = {"check": data_check, "import": data_import, "show": data_show}
+EXPLAIN_COMMANDS: dict[str, Callable[..., int]] = {"tokens": explain_tokens}
 
 
 def _first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
@@ -374,6 +465,24 @@ def _scores(numbers: dict[str, Any]) -> list[str]:
         lines.append(
             f"protocol {numbers['protocol']}: {numbers['queries']} queries, {unmatched} of them without a match"
         )
+    return lines
+
+
+def _shares(facts: dict[str, Any]) -> list[str]:
+    """How often patches were chosen well, in percent with intervals."""
+    lines = [
+        f"{facts['pictures']:,} pictures of {facts['patches']} patches: {facts['positives']} positive and "
+        f"{facts['negatives']} negative in each"
+    ]
+    if not facts["shares"]:
+        lines.append("no shares: of these pictures nobody knows which pixels show the object")
+    for name, share in facts["shares"].items():
+        found = [
+            f"{moment} {share[moment]['mean']:.1f} ({share[moment]['low']:.1f} to {share[moment]['high']:.1f})"
+            for moment in ("before", "after")
+            if moment in share
+        ]
+        lines.append(f"{name.replace('_', ' ')}, percent: {', '.join(found)}; by chance {share['chance']:.1f}")
     return lines
 
 

@@ -8,6 +8,7 @@
     ├── WeightsError      a file of weights
     ├── RunError          a run folder, a checkpoint, a step of training
     ├── RecognizerError   a saved recognizer, or what it was asked to embed
+    ├── ExportError       a recognizer as a file for other programs
     ├── EvaluationError   a question that the given rows cannot answer
     └── MissingExtra      an optional dependency that is not installed
 
@@ -57,6 +58,10 @@ class RunError(ReknowError):
 
 class RecognizerError(ReknowError):
     """A saved recognizer is damaged, or was given something that it cannot embed."""
+
+
+class ExportError(ReknowError):
+    """A file for other programs could not be made, or would not compute what the recognizer computes."""
 
 
 class EvaluationError(ReknowError):

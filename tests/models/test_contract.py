@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig, VisionTransformer
 
 SIZE = (32, 16)
-Trunk = VisionTransformer | ResNet50
+Trunk = VisionTransformer | ResNet50 | OSNet
 
 
 def transformer(**changes: object) -> TransformerConfig:
@@ -28,8 +29,9 @@ CONFIGS = {
     "cameras": transformer(cameras=4),
     "everything": transformer(stem="convolution", convolutions=((5, 7, 2),), extra_tokens=2, cameras=3, stride=4),
     "resnet": ResNetConfig(),
+    "osnet": OSNetConfig(width=0.25),
 }
-GRIDS = {"overlapping": (5, 2), "everything": (8, 4), "resnet": (2, 1)}
+GRIDS = {"overlapping": (5, 2), "everything": (8, 4), "resnet": (2, 1), "osnet": (2, 1)}
 
 
 @pytest.fixture(params=CONFIGS, scope="module")
@@ -69,8 +71,9 @@ def test_camera_is_optional_and_minus_one_means_unknown(trunk: Trunk, images: Te
 def test_gradient_reaches_every_parameter(name: str, images: Tensor) -> None:
     torch.manual_seed(0)
     trunk = CONFIGS[name].build().train()
-    tokens = together(trunk(images, torch.tensor([0, 1, 2, -1])))
-    (tokens * torch.randn_like(tokens)).sum().backward()
+    tokens = trunk(images, torch.tensor([0, 1, 2, -1]))
+    outputs = [together(tokens)] + ([trunk.project(tokens.cls)] if isinstance(trunk, OSNet) else [])
+    sum((output * torch.randn_like(output)).sum() for output in outputs).backward()
     unreached = [key for key, value in trunk.named_parameters() if value.grad is None or not value.grad.abs().max() > 0]
     assert unreached == []
     assert all(torch.isfinite(value.grad).all() for value in trunk.parameters() if value.grad is not None)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from reknow.errors import DataError, RecipeError
-from reknow.models.embedder import EmbedderConfig, feature_of
+from reknow.models.embedder import EmbedderConfig
 from reknow.models.neck import BatchNormNeck
 from reknow.models.resnet import ResNetConfig
 from reknow.models.sizes import vit_small
@@ -36,9 +36,9 @@ def test_embeddings_are_unit_vectors_behind_the_neck(feature: str, dim: int) -> 
 
 def test_features_are_made_of_the_named_tokens() -> None:
     tokens = Tokens(torch.zeros(1, 2), torch.tensor([[[1.0, 1], [3, 3]]]), torch.tensor([[[5.0, 6], [7, 8]]]), (2, 1))
-    assert feature_of(tokens, "cls").tolist() == [[0, 0]]
-    assert feature_of(tokens, "cls+extra").tolist() == [[0, 0, 2, 2]]
-    assert feature_of(tokens, "cls+patches").tolist() == [[0, 0, 6, 7]]
+    expected = {"cls": [[0, 0]], "cls+extra": [[0, 0, 2, 2]], "cls+patches": [[0, 0, 6, 7]]}
+    for feature, vector in expected.items():
+        assert EmbedderConfig(trunk=TRUNK, feature=feature).build().feature_of(tokens).tolist() == vector
 
 
 def test_a_batch_by_spectrum_gives_what_its_pictures_give() -> None:

@@ -46,3 +46,13 @@ class Batch:
             move(self.label),
             move(self.camera),
         )
+
+    def __getitem__(self, rows: slice) -> Batch:
+        """Some of the observations."""
+        return Batch(
+            {spectrum: image[rows] for spectrum, image in self.images.items()},
+            {spectrum: there[rows] for spectrum, there in self.present.items()},
+            self.index[rows],
+            self.label[rows],
+            self.camera[rows],
+        )

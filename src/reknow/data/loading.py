@@ -41,6 +41,7 @@ def load_batches(
     workers: int = 1,
     prefetch: int = 4,
     start: int = 0,
+    shares: Sequence[slice] | None = None,
 ) -> Generator[Batch, None, None]:
     """Batches in order; close the generator, or drop it, to stop early.
 
@@ -56,6 +57,8 @@ def load_batches(
         workers: threads that prepare them.
         prefetch: batches that are ready or in work before they are asked for.
         start: the first batch to load; it and those after it are the same as if all had been loaded.
+        shares: which pictures of each batch to load, for a process that takes its share; they are augmented as if the
+            whole batch had been loaded. None loads all.
 
     Raises:
         ValueError: sizes that do not fit together, or a training batch with an outlier. These are errors of the
@@ -69,7 +72,9 @@ def load_batches(
         outliers = [number for number, rows in enumerate(batches) if (labels[rows] < 0).any()]
         if outliers:
             raise ValueError(f"training batch {outliers[0]} has a row with label -1; leave outliers out of the batches")
-    loader = _Loader(pictures, batches, labels, cameras, preprocessing, augmentation, seed, torch.device(device))
+    loader = _Loader(
+        pictures, batches, labels, cameras, preprocessing, augmentation, seed, torch.device(device), shares
+    )
     return _prepared_ahead(loader, workers, max(1, prefetch), start)
 
 
@@ -107,17 +112,20 @@ class _Loader:
     augmentation: Augmentation | None
     seed: tuple[int, ...]
     device: torch.device
+    shares: Sequence[slice] | None
 
     def prepare(self, number: int) -> _Prepared:
         """A thread's share of the work on one batch."""
-        rows = np.asarray(self.batches[number], dtype=np.int64)
+        share = slice(None) if self.shares is None else self.shares[number]
+        whole = np.asarray(self.batches[number], dtype=np.int64)
+        rows = whole[share]
         images, draws = {}, {}
         rng = np.random.default_rng((*self.seed, number))
         for spectrum, pixels in self.pictures.images.items():
             if self.augmentation is not None:
                 if self.augmentation.synchronized:
                     rng = np.random.default_rng((*self.seed, number))
-                draws[spectrum] = draw(len(rows), self.preprocessing.size, self.augmentation, rng)
+                draws[spectrum] = draw(len(whole), self.preprocessing.size, self.augmentation, rng)[share]
             # Not pixels[rows] of the memory map itself: numpy would wrap the copy as another memory map.
             gathered = torch.from_numpy(np.asarray(pixels)[rows])
             if self.device.type == "cpu":

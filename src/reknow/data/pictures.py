@@ -105,7 +105,15 @@ def decode(data: bytes, where: object) -> UInt8[np.ndarray, "height width 3"]:
     Raises:
         DataError: not a picture, a damaged one, one above :data:`PIXEL_LIMIT`, or one with floating-point pixels.
     """
-    image = _open(data, where)
+    return rgb_pixels(_open(data, where), where)
+
+
+def rgb_pixels(image: Image.Image, where: object) -> UInt8[np.ndarray, "height width 3"]:
+    """The pixels of a picture that Pillow has opened, by the same rules.
+
+    Raises:
+        DataError: a damaged picture, or one with floating-point pixels.
+    """
     try:
         # Decoders of damaged files raise nearly anything (OSError, SyntaxError, ValueError, struct.error, ...), so
         # everything that they raise is the file's fault.

@@ -167,6 +167,17 @@ class Draws:
     erase: Int[np.ndarray, "batch 4"]
     noise: Float32[np.ndarray, "erased"] | None
 
+    def __getitem__(self, rows: slice) -> Draws:
+        """Some of the batch's pictures."""
+        noise = self.noise
+        if noise is not None:
+            ends = np.concatenate([[0], np.cumsum(3 * self.erase[:, 2] * self.erase[:, 3])])
+            start, stop, _ = rows.indices(len(self.erase))
+            noise = noise[ends[start] : ends[max(start, stop)]]
+        inverse = None if self.inverse is None else self.inverse[rows]
+        color = None if self.color is None else self.color[rows]
+        return Draws(self.flip[rows], self.shift[rows], inverse, color, self.erase[rows], noise)
+
 
 def draw(count: int, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator) -> Draws:
     """Draw what happens to each of `count` pictures of `size` (height, width)."""

@@ -60,7 +60,11 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
-        """Named scalar terms, already weighted; the loop sums them."""
+        """Named scalar terms, already weighted; the loop sums them.
+
+        A step may be carried out in parts, on one process after the other or on many at once: then this is called for
+        each part, the terms must be means over its rows, and :meth:`after_step` comes when all parts are done.
+        """
 
     @abstractmethod
     def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
@@ -83,12 +87,18 @@ class MethodConfig(ABC):
 
 
 def gathered(tensor: Tensor) -> Tensor:
-    """The tensors of all processes, one after the other in rank order, without gradient.
+    """The rows of all processes, one after the other in rank order, without gradient.
 
-    Memories must see the whole batch whatever the number of processes; alone, this is the tensor itself.
+    Memories must see the whole batch whatever the number of processes, and processes may hold different numbers of
+    rows; alone, this is the tensor itself.
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return tensor.detach()
-    parts = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(parts, tensor.detach().contiguous())
-    return torch.cat(parts)
+    sizes: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(sizes, len(tensor))
+    # Padded to the largest share, since gathering wants equal shapes.
+    padded = tensor.new_zeros(max(sizes), *tensor.shape[1:])
+    padded[: len(tensor)] = tensor.detach()
+    parts = [torch.empty_like(padded) for _ in sizes]
+    torch.distributed.all_gather(parts, padded)
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])

@@ -32,11 +32,16 @@ class Sampling:
         batch_size: pictures per step over all processes.
         instances: K, pictures per identity.
         cross_camera: prefer an identity's pictures from other cameras than the first one drawn.
+        statistics_over: pictures that batch norms (and released TCMM's token constraint) take their statistics over,
+            whatever the number of processes; None means the whole batch. A step is carried out in parts of this size,
+            so it also bounds the memory. A loss that compares pictures of a batch with each other (the triplet of the
+            supervised baseline) compares within a part.
     """
 
     batch_size: int = 64
     instances: int = 4
     cross_camera: bool = True
+    statistics_over: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +96,11 @@ class Recipe:
         network: from pictures to the retrieval vector.
         data: ``FORMAT:PATH`` of the data set.
         weights: where the network starts: ``shipped`` (the package's own small trunk), ``random``, the path of a
-            recognizer's folder or a run, or a file with the trunk's weights (.pth, .safetensors). Empty where a recipe
-            needs a file that the package may not ship.
+            recognizer's folder or a run, or a file with a trunk's weights (.pth, .safetensors); a bare name is also
+            looked for in the folder that the environment variable REKNOW_WEIGHTS names. Empty where a recipe needs a
+            file that the package may not ship.
+        follow_weights: whether a file of weights brings the shape of its network and its normalization along; without
+            it, a file of another network is refused.
         preprocessing: picture size and normalization; travels with the recognizer.
         augmentation: what training does to a picture.
         sampling: how batches are drawn.
@@ -113,6 +121,7 @@ class Recipe:
     network: EmbedderConfig
     data: str = ""
     weights: str = "shipped"
+    follow_weights: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     augmentation: Augmentation = field(default_factory=Augmentation)
     sampling: Sampling = Sampling()

@@ -1,7 +1,8 @@
 """Embedder: the network from a picture to the unit-norm retrieval vector.
 
 trunk → feature (which tokens) → batch-norm neck → length 1. Losses that need the feature on either side of the neck
-take it from :meth:`Embedder.features`. It looks at one spectrum; methods that join several bring their own network.
+take it from :meth:`Embedder.features`, and those that look at tokens take these steps one by one. It looks at one
+spectrum; methods that join several bring their own network.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
 from reknow.models.neck import BatchNormNeck
+from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig, VisionTransformer
 
-Feature = Literal["cls", "cls+extra", "cls+patches"]
-"""``cls`` alone (TransReID), with the mean extra token behind it (PASS, TCMM), or with the mean patch behind it."""
+Feature = Literal["cls", "cls+extra", "cls+patches", "projected"]
+"""``cls`` alone (TransReID), with the mean extra token behind it (PASS, TCMM), with the mean patch behind it, or as the
+trunk itself projects it (OSNet)."""
+
+TrunkConfig = TransformerConfig | ResNetConfig | OSNetConfig
+Trunk = VisionTransformer | ResNet50 | OSNet
 
 Images = Float[Tensor, "batch 3 height width"] | Mapping[Any, Float[Tensor, "batch 3 height width"]]
 """Pictures (B, 3, H, W), or a batch's images by spectrum."""
@@ -38,7 +44,7 @@ class EmbedderConfig:
         spectrum: which of an observation's images it looks at.
     """
 
-    trunk: TransformerConfig | ResNetConfig
+    trunk: TrunkConfig
     feature: Feature = "cls"
     spectrum: Literal["rgb", "nir", "tir"] = "rgb"
 
@@ -50,6 +56,13 @@ class EmbedderConfig:
                 found="'cls+extra' on a trunk without extra tokens",
                 expected="'cls' or 'cls+patches'",
                 remedy="Change it, or give the trunk extra_tokens.",
+            )
+        if self.feature == "projected" and not isinstance(self.trunk, OSNetConfig):
+            raise RecipeError(
+                "network, field 'feature'",
+                found="'projected' on a trunk without a projection of its own",
+                expected="'cls' or 'cls+patches'",
+                remedy="Change it, or take an OSNet trunk.",
             )
 
     def build(self) -> Embedder:
@@ -73,12 +86,12 @@ class Embedder(nn.Module):
         (torch.Size([3, 16]), True)
     """
 
-    def __init__(self, trunk: VisionTransformer | ResNet50, feature: Feature = "cls", spectrum: str = "rgb") -> None:
+    def __init__(self, trunk: Trunk, feature: Feature = "cls", spectrum: str = "rgb") -> None:
         super().__init__()
         self.trunk = trunk
         self.feature: Feature = feature
         self.spectrum = spectrum
-        self.neck = BatchNormNeck(trunk.dim if feature == "cls" else 2 * trunk.dim)
+        self.neck = BatchNormNeck(_feature_dim(trunk, feature))
 
     @property
     def dim(self) -> int:
@@ -109,23 +122,35 @@ class Embedder(nn.Module):
         self, images: Images, camera: Int[Tensor, "batch"] | None = None
     ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
         """The feature before the neck and the one behind it, both (B, D) and not normalized."""
+        before = self.feature_of(self.tokens(images, camera))
+        return before, self.neck(before)
+
+    def tokens(self, images: Images, camera: Int[Tensor, "batch"] | None = None) -> Tokens:
+        """What the trunk makes of the pictures."""
         if isinstance(images, Mapping):
             if self.spectrum not in images:
                 raise _lacks(self.spectrum, f"only {', '.join(images) or 'nothing'}")
             images = images[self.spectrum]
-        before = feature_of(self.trunk(images, camera), self.feature)
-        return before, self.neck(before)
+        return self.trunk(images, camera)
+
+    def feature_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
+        """The tokens that make the feature, side by side: (B, D), before the neck."""
+        match self.feature:
+            case "cls":
+                return tokens.cls
+            case "cls+extra":
+                return torch.cat([tokens.cls, tokens.extra.mean(1)], dim=1)
+            case "cls+patches":
+                return torch.cat([tokens.cls, tokens.patches.mean(1)], dim=1)
+            case "projected":
+                assert isinstance(self.trunk, OSNet)  # EmbedderConfig saw to it
+                return self.trunk.project(tokens.cls)
 
 
-def feature_of(tokens: Tokens, feature: Feature) -> Float[Tensor, "batch dim"]:
-    """The tokens that make a feature, side by side: (B, D) or (B, 2 D)."""
-    match feature:
-        case "cls":
-            return tokens.cls
-        case "cls+extra":
-            return torch.cat([tokens.cls, tokens.extra.mean(1)], dim=1)
-        case "cls+patches":
-            return torch.cat([tokens.cls, tokens.patches.mean(1)], dim=1)
+def _feature_dim(trunk: Trunk, feature: Feature) -> int:
+    if isinstance(trunk, OSNet) and feature == "projected":
+        return trunk.projected_dim
+    return trunk.dim if feature == "cls" else 2 * trunk.dim
 
 
 def _lacks(spectrum: str, found: str) -> DataError:

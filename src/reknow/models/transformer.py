@@ -8,12 +8,13 @@ ViT (Dosovitskiy et al., ICLR 2021) with what re-identification adds: overlappin
 - `observe` shows attention probabilities block by block and keeps none (EDITOR's rollout);
 - `inject` changes the sequence after named blocks (FIRM's text);
 - :meth:`VisionTransformer.sequence` takes patch vectors of any stem (FIRM: one per spectrum);
-- :meth:`VisionTransformer.branch` copies the last block and norm (TransReID's JPM).
+- :meth:`VisionTransformer.branch` copies the last block and norm (TransReID's JPM);
+- `registers` are learned tokens that take part and whose output is dropped (TCMM's EXTRA token, zero at the start).
 
 Decision: a camera that the table does not know, or none, gets the mean of the table. The papers need the test
 cameras among the training ones; a user's new camera should still get a sensible vector.
 State-dict names are timm's and TransReID's (``blocks.0.attn.qkv.weight``, ``sie_embed``); rows of ``pos_embed`` are
-CLS, extra tokens, patches.
+CLS, extra tokens, registers, patches.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class TransformerConfig:
         mlp_ratio: hidden width of the MLP over `width`.
         drop_path: probability of skipping the last block's branches; grows from 0 linearly over the blocks.
         extra_tokens: learned tokens after CLS, each with its own position vector.
+        registers: further ones that nobody reads; they and their positions are zero at the start (TCMM [C]).
         cameras: rows of the camera table; 0 for none.
         camera_weight: what a camera's vector is multiplied by before it is added.
         layer_norm_eps: of every norm.
@@ -78,6 +80,7 @@ class TransformerConfig:
     mlp_ratio: float = 4.0
     drop_path: float = 0.0
     extra_tokens: int = 0
+    registers: int = 0
     cameras: int = 0
     camera_weight: float = 3.0
     layer_norm_eps: float = 1e-6
@@ -144,6 +147,7 @@ class VisionTransformer(nn.Module):
         self.grid: tuple[int, int] = self.patch_embed.grid(config.image_size)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.extra_tokens = nn.Parameter(torch.empty(1, config.extra_tokens, width)) if config.extra_tokens else None
+        self.register_tokens = nn.Parameter(torch.empty(1, config.registers, width)) if config.registers else None
         self.pos_embed = nn.Parameter(torch.empty(1, self.prefix + prod(self.grid), width))
         self.sie_embed = nn.Parameter(torch.empty(config.cameras, 1, width)) if config.cameras else None
         rates = [config.drop_path * number / max(config.depth - 1, 1) for number in range(config.depth)]
@@ -160,8 +164,8 @@ class VisionTransformer(nn.Module):
 
     @property
     def prefix(self) -> int:
-        """Number of tokens before the patches: CLS and the extra ones."""
-        return 1 + self.config.extra_tokens
+        """Number of tokens before the patches: CLS, the extra ones and the registers."""
+        return 1 + self.config.extra_tokens + self.config.registers
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"], camera: Int[Tensor, "batch"] | None = None
@@ -172,7 +176,7 @@ class VisionTransformer(nn.Module):
     def tokenize(
         self, images: Float[Tensor, "batch 3 height width"], camera: Int[Tensor, "batch"] | None = None
     ) -> Float[Tensor, "batch length dim"]:
-        """Images to the sequence that enters the first block: (B, 1 + E + N, D).
+        """Images to the sequence that enters the first block: (B, 1 + E + R + N, D).
 
         Raises:
             RecipeError: images of another size than the position table is for.
@@ -189,8 +193,9 @@ class VisionTransformer(nn.Module):
     def sequence(
         self, patches: Float[Tensor, "batch patches dim"], camera: Int[Tensor, "batch"] | None = None
     ) -> Float[Tensor, "batch length dim"]:
-        """Patch vectors of any stem with CLS and extra tokens before them, positions and camera added."""
-        prefix = self.cls_token if self.extra_tokens is None else torch.cat([self.cls_token, self.extra_tokens], dim=1)
+        """Patch vectors of any stem with CLS, extra tokens and registers before them, positions and camera added."""
+        special = (self.cls_token, self.extra_tokens, self.register_tokens)
+        prefix = torch.cat([tokens for tokens in special if tokens is not None], dim=1)
         sequence = torch.cat([prefix.expand(len(patches), -1, -1), patches], dim=1) + self.pos_embed
         if self.sie_embed is None:
             return sequence
@@ -232,8 +237,9 @@ class VisionTransformer(nn.Module):
         return self.norm(sequence) if depth is None else sequence
 
     def split(self, sequence: Float[Tensor, "batch length dim"]) -> Tokens:
-        """A full sequence (B, 1 + E + N, D) as named tokens."""
-        return Tokens(sequence[:, 0], sequence[:, 1 : self.prefix], sequence[:, self.prefix :], self.grid)
+        """A full sequence (B, 1 + E + R + N, D) as named tokens, without the registers."""
+        extra = sequence[:, 1 : 1 + self.config.extra_tokens]
+        return Tokens(sequence[:, 0], extra, sequence[:, self.prefix :], self.grid)
 
     def branch(self) -> nn.Sequential:
         """A copy of the last block and the final norm, with its own weights: one branch of TransReID's JPM."""
@@ -254,6 +260,10 @@ class VisionTransformer(nn.Module):
         for parameter in (self.cls_token, self.extra_tokens, self.pos_embed, self.sie_embed):
             if parameter is not None:
                 trunc_normal_(parameter, std=0.02)
+        if self.register_tokens is not None:
+            nn.init.zeros_(self.register_tokens)
+            with torch.no_grad():
+                self.pos_embed[:, self.prefix - self.config.registers : self.prefix] = 0
         for module in self.blocks.modules():
             if isinstance(module, nn.Linear):
                 trunc_normal_(module.weight, std=0.02)

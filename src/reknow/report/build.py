@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import time
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import torch
 from jaxtyping import Int, UInt8
 
-import reknow
 from reknow.clustering.dbscan import pseudo_labels
 from reknow.data.manifest import SPECTRA, Manifest, Spectrum
 from reknow.data.pictures import parse_boxes, read_picture
 from reknow.errors import RunError
 from reknow.evaluation.intervals import paired_difference
 from reknow.evaluation.ranking import ranked
+from reknow.explain.choice import chooser_of
+from reknow.explain.run import explain_run
 from reknow.report.choice import choose_queries
 from reknow.report.content import Group, Kind, PairScores, RankedPicture, RankRow, RunReport
 from reknow.report.groups import choose_groups
 from reknow.report.page import write_report
 from reknow.training.assessment import Assessment, Evaluated, per_query
 from reknow.training.groups import write_groups
+from reknow.training.machine import machine
 from reknow.training.train import Outcome
 
 GROUPED_AT_MOST = 50_000
@@ -54,6 +52,7 @@ def report_of(outcome: Outcome) -> Path:
         scores=None if after is None else _pair_scores(after),
         rank_sheets=() if after is None else _rank_sheets(after),
         groups=groups,
+        patches=None if chooser_of(outcome.recipe.method) is None else explain_run(outcome.run),
         recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),
         machine=machine(),
     )
@@ -81,22 +80,6 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
         machine=machine(),
     )
     return write_report(content, folder / "report.html")
-
-
-def machine() -> dict[str, str]:
-    """What numbers of speed and memory depend on."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "reknow": reknow.__version__,
-        "Python": platform.python_version(),
-        "torch": torch.__version__,
-        "CPU": f"{platform.machine()}, {os.cpu_count()} cores",
-        "GPU": gpu,
-        "memory": f"{memory:.0f} GiB",
-        "system": platform.system(),
-        "written": time.strftime("%Y-%m-%d %H:%M"),
-    }
 
 
 def _intervals(before: Assessment | None, after: Assessment | None) -> dict[str, tuple[float, float]]:

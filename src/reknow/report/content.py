@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from reknow.explain.tokens import Explanation
+
 METRICS: dict[str, str] = {"mAP": "mAP", "rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "mINP": "mINP"}
 """The numbers of ``summary.json``, in the order of the page, with the names that readers know."""
 
@@ -106,6 +108,7 @@ class RunReport:
         scores: similarities of matching and other pairs; None where identities are unknown.
         rank_sheets: rows of any kind; the page orders them.
         groups: None where nothing was grouped.
+        patches: which patches the method chose before and after training; None where it chooses none.
         recipe: the text of ``recipe.yaml``.
         machine: what the run was made with, in the order to print.
     """
@@ -119,5 +122,6 @@ class RunReport:
     scores: PairScores | None = None
     rank_sheets: Sequence[RankRow] = ()
     groups: Sequence[Group] | None = None
+    patches: Explanation | None = None
     recipe: str = ""
     machine: Mapping[str, str] = field(default_factory=dict)

@@ -15,9 +15,10 @@ import jinja2
 
 from reknow.errors import RunError
 from reknow.report import curves, headline, retrieval
+from reknow.report.choices import marked_pictures, shares_of
 from reknow.report.content import Group, Kind, RunReport
 from reknow.report.rank_sheet import SHOWN
-from reknow.report.thumbnails import Thumbnail, thumbnails
+from reknow.report.thumbnails import BUDGET, Thumbnail, thumbnails
 
 _SHEETS: dict[Kind, tuple[str, str]] = {
     "best": ("Best queries", "What the recognizer finds without effort."),
@@ -70,7 +71,8 @@ def render(content: RunReport) -> str:
 
 def _values(content: RunReport) -> dict[str, Any]:
     """What the template reads."""
-    small = iter(thumbnails(_pictures(content)))
+    marked = marked_pictures(content.patches)
+    small = iter(thumbnails(_pictures(content), BUDGET - sum(picture.bytes for picture in marked)))
     lines = content.metrics
     retrieval_plots = [
         retrieval.cmc(content.cmc),
@@ -97,6 +99,8 @@ def _values(content: RunReport) -> dict[str, Any]:
         "sheets": _sheets(content, small),
         "groups": [_strip(group, small) for group in content.groups or ()],
         "groups_sentence": _groups_sentence(content),
+        "marked": marked,
+        "shares": shares_of(content.patches),
         "retrieval": [plot for plot in retrieval_plots if plot],
         "training": [plot for plot in training_plots if plot],
     }
@@ -160,6 +164,8 @@ def _sections(content: RunReport, values: dict[str, Any]) -> list[tuple[str, str
         sections.append(("retrieval", "Retrieval"))
     if labelled:
         sections += groups
+    if values["marked"]:
+        sections.append(("patches", "Patches"))
     if values["training"]:
         sections.append(("training", "Training"))
     if content.recipe.strip():

@@ -6,7 +6,6 @@ without telling the colors apart.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,13 +13,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from reknow.errors import RunError
+from reknow.explain.drawing import BAD, GOOD, INK, MUTED, broken_frame, save_png
 from reknow.report.content import RankedPicture, RankRow
 
 SHOWN = 10
 """Gallery pictures per query."""
 
 _CELL, _TALL, _GAP, _MARGIN, _CAPTION, _FRAME = 96, 192, 16, 28, 40, 4  # pixels
-_INK, _MUTED, _HIT, _MISS = "#1c1e22", "#686d76", "#13803f", "#c42b2b"
 
 
 def save_rank_sheet(rows: Sequence[RankRow], path: Path) -> Path:
@@ -50,40 +49,30 @@ def save_rank_sheet(rows: Sequence[RankRow], path: Path) -> Path:
         for rank, result in enumerate(row.results[:SHOWN], start=1):
             left = _MARGIN + rank * (_CELL + _GAP) + _GAP
             _draw_result(sheet, drawing, result, (left, top), rank)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        sheet.save(beside, format="PNG", optimize=True)
-        beside.replace(path)
-    except OSError as error:
-        raise RunError(
-            path, found=f"cannot be written ({error})", remedy="Choose a folder that you may write to."
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    return save_png(sheet, path)
 
 
 def _draw_query(sheet: Image.Image, drawing: ImageDraw.ImageDraw, row: RankRow, top: int) -> None:
     box = _paste(sheet, row.picture, _MARGIN, top)
-    drawing.rectangle(_around(box), outline=_INK, width=_FRAME)
+    drawing.rectangle(_around(box), outline=INK, width=_FRAME)
     score = "query" if row.average_precision is None else f"query  AP {100 * row.average_precision:.0f} %"
-    _write(drawing, score, _MARGIN, top + _TALL + 6, _INK)
-    _write(drawing, row.camera, _MARGIN, top + _TALL + 22, _MUTED)
+    _write(drawing, score, _MARGIN, top + _TALL + 6, INK)
+    _write(drawing, row.camera, _MARGIN, top + _TALL + 22, MUTED)
 
 
 def _draw_result(
     sheet: Image.Image, drawing: ImageDraw.ImageDraw, result: RankedPicture, corner: tuple[int, int], rank: int
 ) -> None:
     left, top = corner
-    color = _HIT if result.match else _MISS
+    color = GOOD if result.match else BAD
     box = _paste(sheet, result.picture, left, top)
     if result.match:
         drawing.rectangle(_around(box), outline=color, width=_FRAME)
     else:
-        _broken_frame(drawing, _around(box), color)
+        broken_frame(drawing, _around(box), color, width=_FRAME)
     _mark(drawing, box, result.match, color)
-    _write(drawing, f"{rank}   {result.similarity:.2f}", left, top + _TALL + 6, _INK)
-    _write(drawing, result.camera, left, top + _TALL + 22, _MUTED)
+    _write(drawing, f"{rank}   {result.similarity:.2f}", left, top + _TALL + 6, INK)
+    _write(drawing, result.camera, left, top + _TALL + 22, MUTED)
 
 
 def _paste(sheet: Image.Image, picture: np.ndarray, left: int, top: int) -> tuple[int, int, int, int]:
@@ -99,17 +88,6 @@ def _paste(sheet: Image.Image, picture: np.ndarray, left: int, top: int) -> tupl
 def _around(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """The frame lies outside the picture: it hides nothing and stands on white."""
     return (box[0] - _FRAME, box[1] - _FRAME, box[2] + _FRAME, box[3] + _FRAME)
-
-
-def _broken_frame(drawing: ImageDraw.ImageDraw, box: tuple[int, int, int, int], color: str) -> None:
-    left, top, right, bottom = box
-    thick = _FRAME - 1  # both corners of a rectangle belong to it
-    for start in range(left, right, 12):
-        for edge in (top, bottom - thick):
-            drawing.rectangle((start, edge, min(start + 7, right), edge + thick), fill=color)
-    for start in range(top, bottom, 12):
-        for edge in (left, right - thick):
-            drawing.rectangle((edge, start, edge + thick, min(start + 7, bottom)), fill=color)
 
 
 def _mark(drawing: ImageDraw.ImageDraw, box: tuple[int, int, int, int], match: bool, color: str) -> None:

@@ -17,8 +17,9 @@ LONGEST = 192
 BUDGET = 2_400_000
 """Bytes of all thumbnails as text: with plots and recipe the page stays under 3 MB, which mail servers accept."""
 
-# (longest side, JPEG quality), the first that fits the budget. World pictures (128 x 64) take 3 kB at the first.
-_TRIES = ((LONGEST, 85), (LONGEST, 70), (144, 60), (96, 50), (64, 40), (40, 30))
+# (share of the longest side, JPEG quality), the first that fits the budget. World pictures (128 x 64) take 3 kB at the
+# first.
+_TRIES = ((1.0, 85), (1.0, 70), (0.75, 60), (0.5, 50), (0.33, 40), (0.2, 30))
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,19 @@ class Thumbnail:
     height: int
 
 
-def thumbnails(pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], budget: int = BUDGET) -> list[Thumbnail]:
+def thumbnails(
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], budget: int = BUDGET, longest: int = LONGEST
+) -> list[Thumbnail]:
     """Thumbnails of all pictures of a page, the largest and best that fit the budget together.
 
     Args:
         pictures: (H, W, 3) RGB each.
         budget: bytes of all addresses. The last try is kept even where it does not fit.
+        longest: pixels of the longer side of the largest.
     """
     made: list[Thumbnail] = []
-    for longest, quality in _TRIES:
-        made = [_thumbnail(picture, longest, quality) for picture in pictures]
+    for share, quality in _TRIES:
+        made = [_thumbnail(picture, round(share * longest), quality) for picture in pictures]
         if sum(len(thumbnail.address) for thumbnail in made) <= budget:
             break
     return made

@@ -2,7 +2,8 @@
 
 Per epoch: ask the method for a plan, draw P x K batches from it, and per batch sum the losses, step, and let the
 method follow. Everything drawn depends on (seed, epoch, step) alone, so a resumed run repeats the unbroken one to
-the bit on the CPU. Under ``torchrun`` each process takes its share of every batch.
+the bit on the CPU. Under ``torchrun`` each process takes its share of every batch; losses, statistics and memories are
+those of the whole batch (:mod:`.statistics`), so two processes learn what one would.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from reknow.recognizer import embed_batches, evaluation_batches
 from reknow.training.optimization import build_optimizer, set_learning_rate
 from reknow.training.progress import Display
 from reknow.training.run import Run
+from reknow.training.statistics import Statistics, check_parts, parts_of, shares_of
 
 LOG_LINES_PER_EPOCH = 20
 
@@ -73,7 +75,7 @@ def start_fabric(recipe: Recipe) -> Fabric:
     if processes > 1:
         from lightning_fabric.strategies.ddp import DDPStrategy
 
-        # Memories are buffers whose size changes; the loop itself keeps statistics equal (Trainer.survey).
+        # Memories are buffers whose size changes; the loop itself keeps statistics equal.
         strategy = DDPStrategy(broadcast_buffers=False)
     fabric = Fabric(devices=local, num_nodes=processes // local, strategy=strategy, precision=precision)
     fabric.launch()
@@ -127,6 +129,8 @@ class Trainer:
         self.method = method.to(fabric.device)
         self.optimizer = build_optimizer(self.method, recipe.optimizer)
         self.losses, self._optimizer = fabric.setup(_Losses(self.method), self.optimizer)
+        check_parts(recipe.sampling.batch_size, recipe.sampling.statistics_over, fabric.world_size)
+        self.statistics = Statistics(self.method, fabric.world_size)
 
     def fit(self) -> Iterator[int]:
         """Train; yields after each finished epoch, its number, so that the caller can evaluate."""
@@ -159,37 +163,67 @@ class Trainer:
         window = _Window()
         every = max(1, len(batches) // LOG_LINES_PER_EPOCH)
         started = time.perf_counter()
-        for batch in self._load(batches, position):
-            terms = self._step(batch)
+        for rows, batch in self._load(batches, position):
+            terms = self._step(rows, batch)
             position.step += 1
-            position.pictures += len(batch) * self.fabric.world_size
+            position.pictures += len(rows)
             now = time.perf_counter()
             position.seconds += now - started
-            window.add(terms, len(batch) * self.fabric.world_size, now - started)
+            window.add(terms, len(rows), now - started)
             started = now
-            if self.fabric.is_global_zero and (position.step % every == 0 or position.step == len(batches)):
-                self.run.log("step", epoch=position.epoch, step=position.step, **window.flush(), learning_rate=rate)
+            if position.step % every == 0 or position.step == len(batches):
+                line = window.flush(self.fabric)
+                if self.fabric.is_global_zero:
+                    self.run.log("step", epoch=position.epoch, step=position.step, **line, learning_rate=rate)
             advance(position.step, len(batches))
             if self.stopping:
                 self._stop()
 
-    def _step(self, batch: Batch) -> dict[str, Tensor]:
-        """One optimizer step; the method follows afterwards."""
-        terms = self.losses(_Sealed(batch))
-        total = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(total):
-            self._refuse_non_finite(batch, terms)
-        self.fabric.backward(total)
+    def _step(self, rows: np.ndarray, batch: Batch) -> dict[str, Tensor]:
+        """One optimizer step, part by part; the method follows afterwards.
+
+        Args:
+            rows: of the whole batch.
+            batch: this process's share of it.
+
+        Returns:
+            this process's share of each term: the sum over the processes is the whole batch's mean.
+        """
+        processes, rank = self.fabric.world_size, self.fabric.global_rank
+        parts = parts_of(len(rows), self.recipe.sampling.statistics_over, processes)
+        sizes = [len(part) for part in shares_of(rows, parts, processes)[rank]]
+        terms: dict[str, Tensor] = {}
+        done = 0
+        with self.statistics.step(parts):
+            for number, size in enumerate(sizes):
+                part = batch[done : done + size] if len(sizes) > 1 else batch
+                done += size
+                self._seed(rank * max(parts, processes) // processes + number)
+                waits = number + 1 < len(sizes)
+                with self.fabric.no_backward_sync(self.losses, enabled=waits), self.statistics.part():
+                    found = self.losses(_Sealed(part))
+                    total = torch.stack(list(found.values())).sum()
+                    if not torch.isfinite(total):
+                        self._refuse_non_finite(part, found)
+                    # Gradients are averaged over processes, so a share of n_p rows counts processes x n_p / n.
+                    self.fabric.backward(total * (processes * size / len(rows)))
+                for name, term in {"loss": total, **{f"loss/{name}": term for name, term in found.items()}}.items():
+                    share = term.detach() * (size / len(rows))
+                    terms[name] = terms[name] + share if name in terms else share
         if self.recipe.optimizer.clip is not None:
             self.fabric.clip_gradients(self.losses, self._optimizer, max_norm=self.recipe.optimizer.clip)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.method.after_step(batch)
-        return {"loss": total.detach(), **{f"loss/{name}": term.detach() for name, term in terms.items()}}
+        return terms
+
+    def _seed(self, part: int) -> None:
+        """What a part draws (stochastic depth) depends on its place in the run, not on the process that computes it."""
+        place = (self.recipe.seed, self.position.epoch, self.position.step, part)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
     def survey(self) -> Tensor:
         """(N, D) unit rows of the whole training manifest, in eval mode, on the CPU; processes share the work."""
-        self._equalize_statistics()
         self.method.eval()
         shares = np.array_split(np.arange(len(self.manifest)), self.fabric.world_size)
         advance = self.display.bar("embedding")
@@ -270,22 +304,38 @@ class Trainer:
         )
         return [plan.rows[batch] for batch in batches]
 
-    def _load(self, batches: list[np.ndarray], position: Position) -> Iterator[Batch]:
+    def _load(self, batches: list[np.ndarray], position: Position) -> Iterator[tuple[np.ndarray, Batch]]:
+        """Each batch's rows, and this process's share of the batch."""
         assert position.plan is not None
         labels = np.full(len(self.manifest), -1)
         labels[position.plan.rows] = position.plan.labels
-        rank, world = self.fabric.global_rank, self.fabric.world_size
-        return load_batches(
+        loaded = load_batches(
             self.pictures,
-            [np.array_split(batch, world)[rank] for batch in batches],
+            batches,
             labels=labels,
             cameras=self.cameras,
             preprocessing=self.recipe.preprocessing,
             augmentation=self.recipe.augmentation,
-            seed=(self.recipe.seed, position.epoch, rank),
+            seed=(self.recipe.seed, position.epoch, 0),
             device=self.fabric.device,
             start=position.step,
+            shares=[self._share(len(rows)) for rows in batches],
         )
+        return zip(batches[position.step :], loaded, strict=True)
+
+    def _share(self, size: int) -> slice:
+        """Which pictures of a batch of this size are this process's."""
+        processes, rank = self.fabric.world_size, self.fabric.global_rank
+        parts = parts_of(size, self.recipe.sampling.statistics_over, processes)
+        mine = np.concatenate(shares_of(np.arange(size), parts, processes)[rank])
+        if not len(mine):
+            raise RunError(
+                self.run.folder,
+                found=f"a batch of {size} pictures for {processes} processes",
+                expected="a picture for each of them",
+                remedy="Start fewer processes; the clusters found are too few for this many.",
+            )
+        return slice(int(mine[0]), int(mine[-1]) + 1)
 
     def _report_plan(self, plan: EpochPlan) -> None:
         if not self.fabric.is_global_zero:
@@ -306,15 +356,6 @@ class Trainer:
             found=f"a loss that is not finite ({values}) on rows {rows}",
             remedy="Lower --optimizer.lr, set --optimizer.clip, or look at these rows; the last checkpoint is whole.",
         )
-
-    def _equalize_statistics(self) -> None:
-        """Average batch-norm statistics over the processes, so that all of them embed alike."""
-        if self.fabric.world_size == 1:
-            return
-        for buffer in self.method.network.buffers():
-            if buffer.is_floating_point():
-                torch.distributed.all_reduce(buffer)
-                buffer /= self.fabric.world_size
 
     def _stop(self) -> None:
         self.save()
@@ -375,8 +416,11 @@ class _Window:
         self.pictures += pictures
         self.seconds += seconds
 
-    def flush(self) -> dict[str, float]:
-        means = {name: float(total) / self.steps for name, total in self.sums.items()}
+    def flush(self, fabric: Fabric) -> dict[str, float]:
+        totals = torch.stack(list(self.sums.values())).double()
+        if fabric.world_size > 1:
+            torch.distributed.all_reduce(totals)
+        means = {name: total / self.steps for name, total in zip(self.sums, totals.tolist(), strict=True)}
         means["images_per_second"] = round(self.pictures / max(self.seconds, 1e-9), 1)
         self.__init__()
         return means

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,12 @@ from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, RecipeError
 from reknow.methods.recipe import Recipe
-from reknow.models.embedder import Embedder
-from reknow.models.weights import load_trunk
-from reknow.recognizer import SHIPPED, Card, Recognizer, load
+from reknow.recognizer import Card, Recognizer
 from reknow.training.assessment import Assessment, Examination
 from reknow.training.loop import Trainer, peak_memory_gb, start_fabric
 from reknow.training.progress import Display
 from reknow.training.run import Run
+from reknow.training.start import Start, start_of
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,15 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
     if not len(rows):
         raise DataError(manifest.name, found="no row in the split 'train'", remedy="Mark the rows to train on.")
     torch.manual_seed(recipe.seed)
-    network = initial_network(recipe)
+    start = start_of(recipe)
+    recipe, network = start.recipe, start.network
     method = recipe.method.build(network, rows)
     fabric = start_fabric(recipe)
     with display or Display(quiet=not fabric.is_global_zero) as shown:
         for note in manifest.notes:
             shown.line(f"note: {note}")
+        for line in start.report:
+            shown.line(line)
         pictures = _open_pictures(rows, recipe, shown)
         examination = Examination.of(manifest)
         test_pictures = None if examination is None else _open_pictures(examination.manifest, recipe, shown)
@@ -112,47 +114,9 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         training = Embeddings(trainer.survey().numpy(), rows)
         summary = _summary(recipe, manifest, trainer, before, latest)
         if fabric.is_global_zero:
-            _finish(run, recipe, rows, network, summary)
+            _finish(run, recipe, rows, start, summary)
         fabric.barrier()
     return Outcome(run, recipe, summary, before, latest, training, fabric.is_global_zero)
-
-
-def initial_network(recipe: Recipe) -> Embedder:
-    """The recipe's network with the weights that it starts from.
-
-    Raises:
-        RecipeError: no weights named, or they belong to a network of another shape.
-        WeightsError: a file that does not hold this trunk.
-    """
-    network = recipe.network.build()
-    if recipe.weights == "random":
-        return network
-    if not recipe.weights:
-        raise RecipeError(
-            f"recipe '{recipe.name}', field 'weights'",
-            found="empty",
-            expected="a file of pretrained weights, since clustering random features goes nowhere",
-            remedy="Name it with --weights FILE (ResNet-50: torchvision's ImageNet file), or --weights random.",
-        )
-    if Path(recipe.weights).is_file():
-        load_trunk(network.trunk, Path(recipe.weights))
-        return network
-    source = load(SHIPPED if recipe.weights == "shipped" else recipe.weights, device="cpu")
-    if source.config != recipe.network:
-        raise RecipeError(
-            f"recipe '{recipe.name}', field 'weights'",
-            found=f"'{recipe.weights}' holds a network of another shape ({source.config})",
-            expected=str(recipe.network),
-            remedy="Start from that network's shape with --init-from, or choose other weights.",
-        )
-    network.load_state_dict(source.network.state_dict())
-    return network
-
-
-def starting_from(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with network, preprocessing and weights of a recognizer: what ``--init-from`` means."""
-    source = load(SHIPPED if str(folder) == "shipped" else folder, device="cpu")
-    return replace(recipe, network=source.config, preprocessing=source.preprocessing, weights=str(folder))
 
 
 def _open_run(folder: Path, recipe: Recipe, resume: bool, fabric: Fabric) -> Run:
@@ -209,7 +173,7 @@ def _summary(
     }
 
 
-def _finish(run: Run, recipe: Recipe, rows: Manifest, network: Embedder, summary: dict[str, Any]) -> None:
+def _finish(run: Run, recipe: Recipe, rows: Manifest, start: Start, summary: dict[str, Any]) -> None:
     identities = rows.codes("identity")
     card = Card(
         name=recipe.name,
@@ -217,13 +181,15 @@ def _finish(run: Run, recipe: Recipe, rows: Manifest, network: Embedder, summary
         data_fingerprint=rows.fingerprint(),
         identities=len(np.unique(identities[identities >= 0])),
         license=recipe.license,
+        spectra=(recipe.network.spectrum,),
+        started_from=start.report,
         scores={
             f"{name} ({recipe.data}, {summary['protocol']})": round(summary[name], 2)
             for name in ("mAP", "rank1", "mINP")
             if summary.get(name) is not None
         },
     )
-    recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, "cpu")
+    recognizer = Recognizer(recipe.network, start.network, recipe.preprocessing, card, "cpu")
     if not (run.folder / "recognizer").exists():
         recognizer.save(run.folder / "recognizer")
     run.summarize(summary)

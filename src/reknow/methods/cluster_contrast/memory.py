@@ -71,7 +71,7 @@ class PrototypeMemory(nn.Module):
             return
         # The k-th members of all clusters move together: the order within a cluster is the batch's, and there are
         # as many turns as the fullest cluster has members, not as many as the batch has rows.
-        turn = _occurrence(group)
+        turn = occurrence(group)
         for k in range(int(turn.max().item()) + 1 if len(turn) else 0):
             members = turn == k
             self._move(labels[members], embeddings[members])
@@ -98,8 +98,13 @@ class PrototypeMemory(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _occurrence(group: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
-    """How many earlier rows of the batch are in the same group."""
+def occurrence(group: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
+    """How many earlier rows of the batch are in the same group; groups are numbers from 0 up.
+
+    Example:
+        >>> occurrence(torch.tensor([0, 1, 0, 0]))
+        tensor([0, 0, 1, 2])
+    """
     order = group.argsort(stable=True)
     position = torch.arange(len(group), device=group.device)
     counts = group.bincount()

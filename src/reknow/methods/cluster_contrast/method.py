@@ -108,7 +108,7 @@ class ClusterContrast(Method):
         self.identities = identities
         self.last_labels: Tensor
         self.register_buffer("last_labels", torch.full((len(identities),), -1))
-        self._moved: tuple[Tensor, Tensor] | None = None
+        self._step: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
         """Cluster; where that yields nothing to learn from, keep the last good labels."""
@@ -139,15 +139,24 @@ class ClusterContrast(Method):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """``prototype``: which cluster is this picture of?"""
         embeddings = self.embed(batch)
-        self._moved = (embeddings.detach(), batch.label)
+        self.remember(batch, embeddings)
         return {"prototype": self.memory(embeddings, batch.label)}
 
+    def remember(self, batch: Batch, embeddings: Float[Tensor, "batch dim"]) -> None:
+        """Keep a part of the step's pictures until the step is over."""
+        self._step.append((embeddings.detach().float(), batch.label, batch.index))
+
     def after_step(self, batch: Batch) -> None:
-        """The prototypes follow the batch that has just been learned."""
-        if self._moved is not None:
-            embeddings, labels = self._moved
-            self.memory.update(gathered(embeddings), gathered(labels))
-            self._moved = None
+        """The memories follow all pictures of the step, those of other processes included."""
+        if self._step:
+            self.follow(*(gathered(torch.cat(parts)) for parts in zip(*self._step, strict=True)))
+            self._step.clear()
+
+    def follow(
+        self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"], index: Int[Tensor, "batch"]
+    ) -> None:
+        """Move what is kept of earlier steps toward this one."""
+        self.memory.update(embeddings, labels)
 
 
 def without_camera_means(

@@ -19,6 +19,7 @@ def own_data() -> Recipe:
         # Lists of 15, not the papers' 30, since own folders hold fewer pictures of an individual (the world: 14).
         method=ClusterContrastConfig(clustering=Clustering(eps="auto", k1=15, camera_centered=True)),
         network=SMALL_NETWORK,
+        follow_weights=True,
         preprocessing=SMALL_PREPROCESSING,
         augmentation=SMALL_AUGMENTATION,
         sampling=Sampling(batch_size=64, instances=4),

@@ -18,6 +18,7 @@ def own_data() -> Recipe:
         name="supervised",
         method=SupervisedConfig(),
         network=SMALL_NETWORK,
+        follow_weights=True,
         preprocessing=SMALL_PREPROCESSING,
         augmentation=SMALL_AUGMENTATION,
         sampling=Sampling(batch_size=64, instances=4),

@@ -1,0 +1,66 @@
+"""A run, explained: its network before training and after, on the same pictures."""
+
+from __future__ import annotations
+
+import torch
+
+from reknow.data.formats import open_dataset
+from reknow.errors import ReknowError, RunError
+from reknow.explain.choice import CHOOSING, chooser_of
+from reknow.explain.tokens import Explanation, Progress, explain_tokens
+from reknow.methods.recipe import Recipe
+from reknow.recognizer import Card, Recognizer, load
+from reknow.training.run import Run
+from reknow.training.start import start_of
+
+SHOWN = 6
+"""Pictures that a sheet and a report show: what fits on a screen."""
+
+
+def explain_run(
+    run: Run, data: str | None = None, *, shown: int = SHOWN, progress: Progress | None = None
+) -> Explanation:
+    """What a finished run's method chooses with the network that it started from, and with the trained one.
+
+    Args:
+        run: a finished run of a method that chooses patches.
+        data: ``FORMAT:PATH`` of the pictures; by default the run's own data.
+        shown: pictures that will be looked at one by one.
+        progress: called with (pictures done, pictures in all), once for each network.
+
+    Raises:
+        RunError: the run's method chooses no patches.
+        RecognizerError: the run is not finished.
+        DataError: data that cannot be read.
+    """
+    recipe = run.recipe()
+    chooser = chooser_of(recipe.method)
+    if chooser is None:
+        raise RunError(
+            run.folder,
+            found=f"a run of {recipe.name}, which chooses no patches",
+            expected=f"a run of {CHOOSING}",
+            remedy="Name such a run, or train one: reknow train tcmm --data FORMAT:PATH",
+        )
+    recognizers = {"after": load(run.folder)}
+    notes: tuple[str, ...] = ()
+    try:
+        recognizers = {"before": at_start(recipe), **recognizers}
+    except ReknowError as error:  # the file that the run started from may be gone: the other half still tells
+        notes = (f"Before training is not shown, since the start cannot be loaded: {error}",)
+    manifest = open_dataset(data or recipe.data)
+    return explain_tokens(recognizers, chooser, manifest, shown=shown, notes=notes, progress=progress)
+
+
+def at_start(recipe: Recipe) -> Recognizer:
+    """The network that a run of this recipe starts from, as a recognizer.
+
+    Raises:
+        RecipeError, WeightsError, RecognizerError: the weights are not there any more.
+    """
+    with torch.random.fork_rng(devices=[]):  # random weights are those of the run only from its seed
+        torch.manual_seed(recipe.seed)
+        start = start_of(recipe)
+    return Recognizer(
+        start.recipe.network, start.network, start.recipe.preprocessing, Card(name=f"{recipe.name}, start")
+    )

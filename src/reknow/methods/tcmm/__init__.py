@@ -1,0 +1,1 @@
+"""TCMM: a constraint on patch tokens, and two memories, one of clusters and one of pictures."""

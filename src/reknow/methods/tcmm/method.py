@@ -1,0 +1,137 @@
+"""TCMM: cluster contrast with a constraint on patch tokens and a second memory, of single pictures.
+
+Zhu et al., "TCMM: Token Constraint and Multi-Scale Memory Bank of Contrastive Learning for Unsupervised Person
+Re-identification" (arXiv 2501.09044; spec section 2.6). Per epoch: embed, Jaccard distances, DBSCAN, new prototypes,
+new labels for the instance memory. Per step: the three losses, all of weight 1, against both memories as they were;
+then both follow.
+
+    L = L_prototype + L_token + L_instance
+
+With `token_weight` and `instance_weight` at 0 this is cluster contrast with the hard update: the base of the study.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from torch import Tensor
+from torch.nn import functional
+
+from reknow.data.batch import Batch
+from reknow.data.manifest import Manifest
+from reknow.errors import RecipeError
+from reknow.methods.cluster_contrast.memory import Update
+from reknow.methods.cluster_contrast.method import ClusterContrast, ClusterContrastConfig
+from reknow.methods.method import EpochPlan, Survey
+from reknow.methods.tcmm.instance_memory import InstanceMemory
+from reknow.methods.tcmm.sampled_memory import SampledMemory
+from reknow.methods.tcmm.token_constraint import Normalize, TokenConstraint, negatives_of
+from reknow.models.embedder import Embedder
+from reknow.models.transformer import VisionTransformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class TCMMConfig(ClusterContrastConfig):
+    """Settings of TCMM; those of cluster contrast with TCMM's momentum and update, and:
+
+    Attributes:
+        momentum: share of the old vector that an update of either memory keeps.
+        token_weight: of the token constraint; 0 leaves it out.
+        instance_weight: of the instance memory's loss; 0 leaves the memory out.
+        alpha: patch noise rate: the share of a picture's patches that are pushed away.
+        normalize: ``feature``, or ``as_released`` for what the published numbers were made with.
+        negatives: K of the instance memory; 4 for MSMT17, 4 or 8 for Market [C].
+        outliers: whether outliers are negatives in the instance memory.
+        refresh_outliers: renew the outliers' rows every epoch; not in the paper.
+        capacity: rows of the instance memory; None keeps every picture, a number makes it a sampled one, which is not
+            in the paper.
+    """
+
+    momentum: float = 0.2
+    update: Update = "hard"
+    token_weight: float = 1.0
+    instance_weight: float = 1.0
+    alpha: float = 0.075
+    normalize: Normalize = "feature"
+    negatives: int = 4
+    outliers: bool = True
+    refresh_outliers: bool = False
+    capacity: int | None = None
+
+    def __post_init__(self) -> None:
+        limits = {"negatives": self.negatives, "capacity": 1 if self.capacity is None else self.capacity}
+        for name, value in limits.items():
+            if value < 1:
+                raise RecipeError(
+                    f"method, field '{name}'", found=str(value), expected="1 or more", remedy="Correct the value."
+                )
+
+    def build(self, network: Embedder, manifest: Manifest) -> TCMM:
+        """The method for these training rows, which need neither identity nor camera.
+
+        Raises:
+            RecipeError: alpha makes no negative of the network's patches.
+        """
+        if self.token_weight and isinstance(network.trunk, VisionTransformer):
+            # A convolutional trunk has as many patches as its pictures allow, so there the first step finds out.
+            negatives_of(prod(network.trunk.grid), self.alpha)
+        return TCMM(super().build(network, manifest), self)
+
+
+class TCMM(ClusterContrast):
+    """Clusters are classes, pictures have a memory of their own, and patches answer for their picture.
+
+    Args:
+        base: cluster contrast, with the prototype memory.
+        config: see :class:`TCMMConfig`.
+    """
+
+    def __init__(self, base: ClusterContrast, config: TCMMConfig) -> None:
+        super().__init__(base.network, base.memory, base.clustering, base.cameras, base.identities)
+        self.token_weight = config.token_weight
+        self.instance_weight = config.instance_weight
+        self.constraint = TokenConstraint(config.alpha, config.normalize, config.temperature)
+        self.instances = _instance_memory(config, len(base.identities), base.network.dim)
+
+    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
+        """Cluster contrast's epoch; then the instance memory learns which picture is in which cluster."""
+        embeddings = survey()
+        plan = super().before_epoch(epoch, lambda: embeddings)
+        if self.instances is not None:
+            self.instances.begin_epoch(embeddings, self.last_labels.cpu())
+        return plan
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """``prototype``, ``token`` and ``instance``."""
+        tokens = self.network.tokens(batch.images, batch.camera)
+        embeddings = functional.normalize(self.network.neck(self.network.feature_of(tokens)), dim=1)
+        self.remember(batch, embeddings)
+        terms = {"prototype": self.memory(embeddings, batch.label)}
+        if self.token_weight:
+            terms["token"] = self.token_weight * self.constraint(tokens)
+        if self.instances is not None:
+            terms["instance"] = self.instance_weight * self.instances(embeddings, batch.label)
+        return terms
+
+    def follow(self, embeddings: Tensor, labels: Tensor, index: Tensor) -> None:
+        """Both memories follow the step's pictures."""
+        super().follow(embeddings, labels, index)
+        if self.instances is not None:
+            self.instances.update(embeddings, index)
+
+
+def _instance_memory(config: TCMMConfig, rows: int, dim: int) -> InstanceMemory | SampledMemory | None:
+    if not config.instance_weight:
+        return None
+    held = rows if config.capacity is None else min(config.capacity, rows)
+    memory = InstanceMemory(
+        held,
+        dim,
+        negatives=config.negatives,
+        momentum=config.momentum,
+        temperature=config.temperature,
+        outliers=config.outliers,
+        refresh_outliers=config.refresh_outliers,
+    )
+    return memory if config.capacity is None else SampledMemory(rows, memory)

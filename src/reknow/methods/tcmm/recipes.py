@@ -1,0 +1,76 @@
+"""Recipes of TCMM. The first line of each is what ``reknow recipes`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reknow.data.transforms import Augmentation, Preprocessing
+from reknow.methods.cluster_contrast import recipes as cluster_contrast
+from reknow.methods.cluster_contrast.method import Clustering
+from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
+from reknow.methods.tcmm.method import TCMMConfig
+from reknow.models.embedder import EmbedderConfig
+from reknow.models.sizes import vit_small
+
+PASS_NETWORK = EmbedderConfig(trunk=vit_small(extra_tokens=3, registers=1, drop_path=0.3), feature="cls+extra")
+"""ViT-S/16 with CLS, three PART tokens and the EXTRA token that nobody reads; 768 numbers (spec section 2.1)."""
+
+
+def own_data() -> Recipe:
+    """Your own unlabelled pictures, from the shipped weights or from a file of yours, on a laptop."""
+    return replace(
+        cluster_contrast.own_data(),
+        name="tcmm",
+        method=TCMMConfig(clustering=Clustering(eps="auto", k1=15, camera_centered=True)),
+    )
+
+
+def world() -> Recipe:
+    """The shipped trunk adapts to the world's target domain without labels, with TCMM's three losses."""
+    return replace(own_data(), name="tcmm/world", data="world:target")
+
+
+def omniglot() -> Recipe:
+    """Omniglot's characters without labels; strokes want small rotations and shears, and no mirror image."""
+    characters = cluster_contrast.omniglot()
+    return replace(own_data(), name="tcmm/omniglot", epochs=characters.epochs, augmentation=characters.augmentation)
+
+
+def market1501() -> Recipe:
+    """Market-1501 without labels: ViT-S from PASS's LUPerson weights, the authors' settings."""
+    return Recipe(
+        name="tcmm/market1501",
+        # eps 0.6 is PASS's and TransReID-SSL's for this set; alpha and K as in the released code's last runs.
+        method=TCMMConfig(clustering=Clustering(eps=0.6), normalize="as_released", negatives=8),
+        network=PASS_NETWORK,
+        weights="",  # PASS's pass_vit_small_full.pth, named with --weights
+        preprocessing=Preprocessing(),
+        augmentation=Augmentation(),
+        # Four GPUs with 128 pictures each; statistics are over those 128 wherever the run takes place.
+        sampling=Sampling(batch_size=512, instances=8, statistics_over=128),
+        optimizer=Optimizer(kind="sgd", lr=3.5e-4, momentum=0.9, weight_decay=5e-4),
+        schedule=Schedule(kind="step", every=20, gamma=0.1),
+        epochs=80,
+        iterations=200,
+        evaluate_every=10,
+        precision="32-true",
+    )
+
+
+def msmt17() -> Recipe:
+    """MSMT17 without labels: eps 0.7 and four negatives, as the checkpoint of the published number is named."""
+    return replace(
+        market1501(),
+        name="tcmm/msmt17",
+        method=TCMMConfig(clustering=Clustering(eps=0.7), normalize="as_released", negatives=4),
+    )
+
+
+def personx() -> Recipe:
+    """PersonX without labels: nobody published settings, so Market-1501's."""
+    return replace(market1501(), name="tcmm/personx")
+
+
+def dukemtmc() -> Recipe:
+    """DukeMTMC-reID without labels, for comparison with old papers: its authors withdrew it. Market-1501's settings."""
+    return replace(market1501(), name="tcmm/dukemtmc")

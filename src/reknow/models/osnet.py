@@ -1,0 +1,209 @@
+"""OSNet: a small convolutional trunk made for re-identification (Zhou et al., "Omni-Scale Feature Learning", 2019).
+
+A block looks at its input through four streams of 1, 2, 3 and 4 light 3 x 3 convolutions, so with receptive fields of
+3, 5, 7 and 9, and one gate that all streams share weighs their channels, picture by picture (sections 3.1 and 3.2).
+Three stages of two blocks follow a strided 7 x 7 convolution; a 1 x 1 convolution ends the map (table 2). The width
+multiplies all channels. Names in the state dict are torchreid's, so that its published weights fit; of those, the
+classifier has no place here. Variants with instance norm (OSNet-IBN, OSNet-AIN) are other networks.
+
+Decision, since methods on tokens have transformers only: the positions of the last map are the `patches`, their mean,
+which the network pools anyway, is `cls`, and there are no `extra` tokens. :meth:`OSNet.project` makes the 512 numbers
+that torchreid compares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from reknow.errors import RecipeError
+from reknow.models.tokens import Tokens
+
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+"""The widths that the paper trains (its section 4.1)."""
+
+STREAMS = "abcd"
+"""Stream number n, counted from 1, is a chain of n light convolutions."""
+
+GATE_REDUCTION = 16
+"""Channels over hidden units of the gate's two layers (paper: r = 16)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OSNetConfig:
+    """Shape of an OSNet trunk; it takes images of any size from 16 pixels on.
+
+    Attributes:
+        width: what all channels are multiplied by: 0.25, 0.5, 0.75 or 1.0.
+    """
+
+    width: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.width not in WIDTHS:
+            raise RecipeError(
+                "trunk, field 'width'",
+                found=f"{self.width}",
+                expected=", ".join(map(str, WIDTHS)),
+                remedy="Choose one of these: no weights are published for others.",
+            )
+
+    @property
+    def channels(self) -> tuple[int, int, int, int]:
+        """Of the first convolution and of the three stages.
+
+        Example:
+            >>> OSNetConfig(width=0.25).channels
+            (16, 64, 96, 128)
+        """
+        stem, first, second, third = (round(channels * self.width) for channels in (64, 256, 384, 512))
+        return stem, first, second, third
+
+    def build(self) -> OSNet:
+        """The trunk, with fresh random weights."""
+        return OSNet(self)
+
+
+class OSNet(nn.Module):
+    """Images to tokens: the last map's positions as `patches`, their mean as `cls`, nothing as `extra`.
+
+    Args:
+        config: its shape.
+
+    Example:
+        >>> import torch
+        >>> trunk = OSNetConfig(width=0.25).build().eval()
+        >>> tokens = trunk(torch.zeros(2, 3, 128, 64))
+        >>> tokens.cls.shape, tokens.patches.shape, tokens.grid, trunk.project(tokens.cls).shape
+        (torch.Size([2, 128]), torch.Size([2, 32, 128]), (8, 4), torch.Size([2, 512]))
+    """
+
+    projected_dim = 512
+
+    def __init__(self, config: OSNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        stem, first, second, third = config.channels
+        self.conv1 = Convolution(3, stem, kernel=7, stride=2)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.conv2 = nn.Sequential(Block(stem, first), Block(first, first), _halved(first))
+        self.conv3 = nn.Sequential(Block(first, second), Block(second, second), _halved(second))
+        self.conv4 = nn.Sequential(Block(second, third), Block(third, third))
+        self.conv5 = Convolution(third, third)
+        self.fc = nn.Sequential(
+            nn.Linear(third, self.projected_dim), nn.BatchNorm1d(self.projected_dim), nn.ReLU(inplace=True)
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    @property
+    def dim(self) -> int:
+        """D, the size of `cls` and of a patch: the channels of the last map."""
+        return self.config.channels[-1]
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], camera: Int[Tensor, "batch"] | None = None
+    ) -> Tokens:
+        """(B, 3, H, W) to tokens, a patch being 16 pixels; convolutions know no camera, so its code changes nothing."""
+        maps = self.maxpool(self.conv1(images))
+        maps = self.conv5(self.conv4(self.conv3(self.conv2(maps))))
+        rows, columns = maps.shape[-2:]
+        patches = maps.flatten(2).transpose(1, 2)
+        return Tokens(patches.mean(1), patches[:, :0], patches, (rows, columns))
+
+    def project(self, cls: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch 512"]:
+        """The pooled vector (B, D) through the network's own last layer: linear, batch norm, ReLU."""
+        return self.fc(cls)
+
+
+class Block(nn.Module):
+    """Omni-scale residual block (paper, figure 4b): squeeze, four gated streams summed, expand, add.
+
+    Args:
+        inputs: channels that come in.
+        outputs: channels that leave; streams have a quarter of them.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        narrow = outputs // 4
+        self.conv1 = Convolution(inputs, narrow)
+        self.conv2a = LightConvolution(narrow)  # published names: a chain of one is no list
+        for length, stream in enumerate(STREAMS[1:], start=2):
+            self.add_module(f"conv2{stream}", nn.Sequential(*(LightConvolution(narrow) for _ in range(length))))
+        self.gate = Gate(narrow)
+        self.conv3 = Convolution(narrow, outputs, activated=False)
+        self.downsample = Convolution(inputs, outputs, activated=False) if inputs != outputs else nn.Identity()
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, maps: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs height width"]:
+        """(B, C, H, W) to as many positions."""
+        squeezed = self.conv1(maps)
+        streams = (self.get_submodule(f"conv2{stream}")(squeezed) for stream in STREAMS)
+        mixed = sum(self.gate(stream) for stream in streams)
+        return self.activation(self.conv3(mixed) + self.downsample(maps))
+
+
+class Gate(nn.Module):
+    """Unified aggregation gate (paper, section 3.2): a picture's channels weighed by what its whole map holds.
+
+    Args:
+        channels: of the maps.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = channels // GATE_REDUCTION
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(channels, hidden, 1)
+        self.activation = nn.ReLU(inplace=True)
+        self.fc2 = nn.Conv2d(hidden, channels, 1)
+
+    def forward(
+        self, maps: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Weigh (B, C, H, W) by weights (B, C) between 0 and 1."""
+        return maps * self.fc2(self.activation(self.fc1(self.pool(maps)))).sigmoid()
+
+
+class Convolution(nn.Module):
+    """Convolution, batch norm and, unless a residual follows, ReLU; padded by half the kernel."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, activated: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+        self.activation = nn.ReLU(inplace=True) if activated else nn.Identity()
+
+    def forward(self, maps: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs rows columns"]:
+        """(B, C, H, W) to (B, C', H / stride, W / stride)."""
+        return self.activation(self.bn(self.conv(maps)))
+
+
+class LightConvolution(nn.Module):
+    """A 3 x 3 convolution in two: across channels, then within each of them (paper, figure 3b).
+
+    Args:
+        channels: in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(
+        self, maps: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """(B, C, H, W) to the same size."""
+        return self.activation(self.bn(self.conv2(self.conv1(maps))))
+
+
+def _halved(channels: int) -> nn.Sequential:
+    """What ends a stage: a 1 x 1 convolution, then the mean of 2 x 2 positions."""
+    return nn.Sequential(Convolution(channels, channels), nn.AvgPool2d(2))

@@ -1,0 +1,202 @@
+"""Weights into a trunk, and the report of what became of each tensor.
+
+What a trunk may have beyond the file, since no published file has it for every method: extra tokens, registers, a
+camera table, a pooling exponent. These stay as they were, registers at zero as TCMM begins [C]. Everything else must
+be in the file, in the trunk's size.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reknow.errors import WeightsError
+from reknow.models.embedder import Trunk
+from reknow.models.osnet import OSNet, OSNetConfig
+from reknow.models.resnet import ResNet50, ResNetConfig
+from reknow.models.transformer import TransformerConfig, VisionTransformer, resized_positions
+from reknow.models.weights.foreign import OPTIONAL, Foreign
+from reknow.models.weights.origins import read_weights
+
+BUILT = {TransformerConfig: VisionTransformer, ResNetConfig: ResNet50, OSNetConfig: OSNet}
+
+SPECIAL = ("extra_tokens", "register_tokens")
+"""Learned tokens between CLS and patches, in the order of the position table."""
+
+
+COUNTER = "num_batches_tracked"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a file gave to a trunk.
+
+    Attributes:
+        origin: whose network the file holds.
+        path: of the file.
+        total: number of the trunk's tensors.
+        loaded: names that were taken, whole or in part.
+        resized: names that were taken in another size, and from which to which.
+        ignored: names of the file that the trunk has no place for.
+        left: names that the trunk has and the file lacks; they stay as they were. ``pos_embed[4:5]`` are rows.
+    """
+
+    origin: str
+    path: Path
+    total: int
+    loaded: tuple[str, ...]
+    resized: tuple[str, ...]
+    ignored: tuple[str, ...]
+    left: tuple[str, ...]
+
+    def sentences(self) -> list[str]:
+        """The report, a line each; parts with many tensors are named once.
+
+        Example:
+            >>> heads = ("head.weight", "head.bias")
+            >>> loaded = Loaded("PASS ViT-S/16", Path("w/pass.pth"), 154, ("norm.bias",), (), heads, ("sie_embed",))
+            >>> print("\\n".join(loaded.sentences()))
+            weights: PASS ViT-S/16 from pass.pth, 1 of the trunk's 154 tensors
+            ignored: head (2 tensors)
+            left as they were: sie_embed
+        """
+        lines = [
+            f"weights: {self.origin} from {self.path.name}, {len(self.loaded)} of the trunk's {self.total} tensors"
+        ]
+        if self.resized:
+            lines.append(f"resized: {', '.join(self.resized)}")
+        if self.ignored:
+            parts = Counter(name.partition(".")[0] for name in self.ignored)
+            named = (f"{part} ({count} tensors)" if count > 1 else part for part, count in parts.items())
+            lines.append(f"ignored: {', '.join(named)}")
+        if self.left:
+            lines.append(f"left as they were: {', '.join(self.left)}")
+        return lines
+
+
+def load_trunk(trunk: Trunk, path: Path | str) -> Loaded:
+    """Fill a trunk from a file: :func:`read_weights`, then :func:`fill`.
+
+    Raises:
+        WeightsError: see both.
+    """
+    return fill(trunk, read_weights(path))
+
+
+def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
+    """Fill a trunk with weights of its own kind and size.
+
+    The position table is resized to the trunk's grid. A camera table of another number of cameras is ignored.
+
+    Raises:
+        WeightsError: weights of another kind of network or of another size; the trunk is as it was.
+    """
+    if not isinstance(trunk, BUILT[type(foreign.trunk)]):
+        raise WeightsError(
+            foreign.path,
+            found=foreign.origin,
+            expected=f"weights of a {type(trunk).__name__}",
+            remedy="Name weights of this network, or choose the network that the weights are of.",
+        )
+    wanted = trunk.state_dict()
+    fitted = Fitted(dict(foreign.state), [], [], [])
+    if isinstance(trunk, VisionTransformer) and foreign.state["pos_embed"].shape[2] == trunk.dim:
+        _fit_positions(trunk, foreign, fitted)
+        _fit_cameras(trunk, fitted)
+    _check(foreign, fitted.state, wanted)
+    trunk.load_state_dict(fitted.state, strict=False)
+    # Learned tokens were counted row by row; a counter of batches is no weight.
+    left = [name for name in wanted if name not in fitted.state and not name.endswith((*SPECIAL, COUNTER))]
+    return Loaded(
+        origin=foreign.origin,
+        path=foreign.path,
+        total=len(wanted),
+        loaded=tuple(name for name in wanted if name in fitted.state),
+        resized=tuple(fitted.resized),
+        ignored=(*foreign.ignored, *fitted.ignored),
+        left=(*fitted.left, *left),
+    )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The file's tensors on their way to the trunk's sizes; the lists become :class:`Loaded`'s."""
+
+    state: dict[str, Tensor]
+    resized: list[str]
+    ignored: list[str]
+    left: list[str]
+
+
+def _check(foreign: Foreign, state: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    remedy = "Choose weights of this size, or give the recipe's network the size of the weights."
+    for name, tensor in state.items():
+        if name in wanted and tensor.shape != wanted[name].shape:
+            raise WeightsError(
+                f"{foreign.path}, tensor '{name}'",
+                found=f"size {tuple(tensor.shape)} of {foreign.origin}",
+                expected=f"{tuple(wanted[name].shape)}, the trunk's",
+                remedy=remedy,
+            )
+    tolerated = (*OPTIONAL, *SPECIAL, "sie_embed")
+    missing = [name for name in wanted if name not in state and not name.endswith(tolerated)]
+    beyond = [name for name in state if name not in wanted]
+    if missing or beyond:
+        raise WeightsError(
+            foreign.path,
+            found=f"{foreign.origin} lacks {len(missing)} of the trunk's tensors and has {len(beyond)} more, such as "
+            f"'{(missing or beyond)[0]}'",
+            expected=f"the trunk's {len(wanted)}",
+            remedy=remedy,
+        )
+
+
+def _fit_positions(trunk: VisionTransformer, foreign: Foreign, fitted: Fitted) -> None:
+    """Give learned tokens and position table the trunk's rows: CLS, extra tokens, registers, patches."""
+    theirs, table = foreign.state["pos_embed"], trunk.pos_embed.detach().clone()
+    table[:, :1] = theirs[:, :1]
+    row, their_row = 1, 1
+    for name in SPECIAL:
+        given, own = fitted.state.pop(name, theirs[:, :0]), trunk.state_dict().get(name, table[:, :0])
+        count, their_count = own.shape[1], given.shape[1]
+        shared = min(count, their_count)
+        if shared:
+            fitted.state[name] = torch.cat([given[:, :shared], own[:, shared:]], dim=1)
+            table[:, row : row + shared] = theirs[:, their_row : their_row + shared]
+        if count > shared:
+            fitted.left.extend([_part(name, shared, count), f"pos_embed[{row + shared}:{row + count}]"])
+        if their_count > shared:
+            fitted.ignored.append(_part(name, shared, their_count))
+        row, their_row = row + count, their_row + their_count
+    table[:, row:] = _patch_positions(trunk, foreign, theirs[:, their_row:], fitted)
+    fitted.state["pos_embed"] = table
+
+
+def _part(name: str, start: int, end: int) -> str:
+    return f"{name}[{start}:{end}]" if start else name
+
+
+def _patch_positions(
+    trunk: VisionTransformer, foreign: Foreign, table: Float[Tensor, "1 patches width"], fitted: Fitted
+) -> Float[Tensor, "1 resized width"]:
+    rows, columns = trunk.grid
+    if table.shape[1] == rows * columns:
+        return table  # as many patches: the file's grid is a guess, the trunk's is known
+    assert isinstance(foreign.trunk, TransformerConfig)
+    (height, width), stride = foreign.trunk.image_size, foreign.trunk.stride
+    old = (height // stride, width // stride)
+    fitted.resized.append(f"pos_embed from {old[0]} x {old[1]} to {rows} x {columns} patches")
+    return resized_positions(table, 0, old, trunk.grid)
+
+
+def _fit_cameras(trunk: VisionTransformer, fitted: Fitted) -> None:
+    """Drop a camera table that is not for the trunk's cameras: a row belongs to one camera."""
+    given = fitted.state.get("sie_embed")
+    if given is not None and (trunk.sie_embed is None or trunk.sie_embed.shape != given.shape):
+        fitted.ignored.append("sie_embed")
+        del fitted.state["sie_embed"]

@@ -1,0 +1,20 @@
+"""Recognizer: a trained network together with its preprocessing. This is what users import.
+
+- ``recognizer.py``: the class, and :func:`load`;
+- ``reading.py``: pictures in any form that users have, decoded and resized ahead of the network;
+- ``precision.py``: where a network computes in bf16;
+- ``card.py``: where a recognizer comes from and what it is for, as fields and in words;
+- ``folder.py``: a recognizer on disk.
+"""
+
+from reknow.recognizer.card import Card
+from reknow.recognizer.recognizer import (
+    EMBEDDED_AT_ONCE,
+    SHIPPED,
+    Recognizer,
+    embed_batches,
+    evaluation_batches,
+    load,
+)
+
+__all__ = ["EMBEDDED_AT_ONCE", "SHIPPED", "Card", "Recognizer", "embed_batches", "evaluation_batches", "load"]

@@ -1,0 +1,257 @@
+"""The recognizer itself: pictures in, unit-norm retrieval vectors out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence, Sized
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from reknow.data.batch import Batch
+from reknow.data.cache import Pictures
+from reknow.data.embeddings import Embeddings
+from reknow.data.loading import load_batches
+from reknow.data.manifest import Manifest
+from reknow.data.sampling import sequential_batches
+from reknow.data.transforms import Preprocessing
+from reknow.errors import RecognizerError
+from reknow.models.embedder import Embedder, EmbedderConfig
+from reknow.recognizer.card import Card, known_cameras
+from reknow.recognizer.folder import read_folder, write_folder
+from reknow.recognizer.precision import Precision, computing
+from reknow.recognizer.reading import Picture, one_by_one, resized_batches
+
+Progress = Callable[[int, int], None]
+
+EMBEDDED_AT_ONCE = 128
+"""Pictures per batch: on two cores 64 to 256 embed equally fast, and more costs memory."""
+
+SHIPPED = Path(__file__).parent.parent / "shipped"
+"""The package's own small recognizer, trained with labels on the world's source domain."""
+
+
+class Recognizer:
+    """Pictures in, unit-norm retrieval vectors out.
+
+    Args:
+        config: shape of the network.
+        network: the network itself, moved to `device` and set to eval mode.
+        preprocessing: picture size and normalization that the weights were trained with.
+        card: origin and purpose.
+        device: where to compute; by default a GPU where there is one.
+        precision: ``auto``, ``32`` or ``bf16``; see :mod:`reknow.recognizer.precision`.
+
+    Raises:
+        RecognizerError: a precision that does not exist.
+    """
+
+    def __init__(
+        self,
+        config: EmbedderConfig,
+        network: Embedder,
+        preprocessing: Preprocessing,
+        card: Card,
+        device: str | torch.device | None = None,
+        precision: Precision = "auto",
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.network = network.to(self.device).eval()
+        self.preprocessing = preprocessing
+        self.card = card
+        self._precision = precision
+        self.precision()  # refused now rather than at the first picture
+
+    @property
+    def dim(self) -> int:
+        """D, the embedding size."""
+        return self.network.dim
+
+    @property
+    def cameras(self) -> int:
+        """Rows of the network's camera table; 0 where it looks at no camera."""
+        return known_cameras(self.config)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits of weights and preprocessing: vectors compare only where these agree."""
+        digest = hashlib.blake2b(repr((self.config, self.preprocessing)).encode(), digest_size=8)
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def precision(self) -> torch.autocast:
+        """The context that the network computes in; the decision is :func:`~reknow.recognizer.precision.computing`."""
+        return computing(self.device, self._precision)
+
+    def embed(
+        self, images: Picture | Iterable[Picture] | Manifest, camera: Sequence[int] | np.ndarray | None = None
+    ) -> Float[np.ndarray, "n dim"]:
+        """Embed pictures from anywhere; threads decode and resize ahead of the network.
+
+        Args:
+            images: one picture or any number of them, none included: paths, PIL images, (H, W, 3) uint8 arrays or
+                (3, H, W) float tensors in [0, 1], in a list or from a generator; a batch as one (N, H, W, 3) array or
+                (N, 3, H, W) tensor; or a manifest, whose pictures are then kept in the picture cache.
+            camera: N camera codes, -1 where unknown; by default all are unknown and get the mean of the network's
+                camera table. Networks without such a table (:attr:`cameras` is 0) ignore them. A manifest's own
+                cameras are never used: their codes are not those of the training data.
+
+        Returns:
+            (N, D) float32 unit rows, in order.
+
+        Raises:
+            DataError: a file that is missing or no picture; the message names it.
+            RecognizerError: something in memory that is no picture; the message has its number, counted from 0. Or
+                another number of cameras than of pictures.
+        """
+        if isinstance(images, Manifest):
+            if not len(images):
+                return np.empty((0, self.dim), np.float32)
+            return self.embed_pictures(self._pictures_of(images), camera)
+        pictures = one_by_one(images)
+        codes = (
+            None if camera is None else _camera_codes(camera, len(pictures) if isinstance(pictures, Sized) else None)
+        )
+        vectors, done = [np.empty((0, self.dim), np.float32)], 0
+        with closing(resized_batches(pictures, self.preprocessing, EMBEDDED_AT_ONCE)) as batches:
+            for batch in batches:
+                first, done = done, done + len(batch)
+                if codes is not None and len(codes) < done:
+                    raise _other_number(len(codes), f"{done} or more")
+                resized = Pictures.from_arrays({self.config.spectrum: batch})
+                vectors.append(self.embed_pictures(resized, None if codes is None else codes[first:done]))
+        if codes is not None and len(codes) != done:
+            raise _other_number(len(codes), f"{done}")
+        return np.concatenate(vectors)
+
+    def embed_manifest(self, manifest: Manifest, progress: Progress | None = None) -> Embeddings:
+        """Embed every observation of a manifest, through the picture cache."""
+        vectors = self.embed_pictures(self._pictures_of(manifest), progress=progress)
+        return Embeddings(vectors, manifest, self.fingerprint)
+
+    def embed_pictures(
+        self, pictures: Pictures, camera: Sequence[int] | np.ndarray | None = None, progress: Progress | None = None
+    ) -> Float[np.ndarray, "n dim"]:
+        """Embed pictures that are decoded and resized already."""
+
+        def forward(batch: Batch) -> Tensor:
+            with self.precision():
+                return self.network(batch.images, batch.present, batch.camera)
+
+        rows = np.arange(len(pictures))
+        cameras = np.full(len(rows), -1) if camera is None else _camera_codes(camera, len(rows))
+        batches = evaluation_batches(pictures, rows, cameras, self.preprocessing, self.device)
+        return embed_batches(forward, batches, len(rows), self.dim, progress).numpy()
+
+    def save(self, folder: Path) -> None:
+        """Write the recognizer's folder, beside and then renamed; an existing one is refused.
+
+        Raises:
+            RecognizerError: the folder exists, or cannot be written.
+        """
+        write_folder(Path(folder), self.config, self.network, self.preprocessing, self.card)
+
+    def _pictures_of(self, manifest: Manifest) -> Pictures:
+        return Pictures.open(manifest, self.preprocessing.size, interpolation=self.preprocessing.interpolation)
+
+
+def load(
+    folder: str | Path | None = None, device: str | torch.device | None = None, precision: Precision = "auto"
+) -> Recognizer:
+    """Load a recognizer.
+
+    Args:
+        folder: a recognizer's folder, or a run that holds one; by default the one that the package ships.
+        device: where to compute; by default a GPU where there is one.
+        precision: ``auto`` is bf16 where the processor has instructions for it; ``32`` makes the vectors of two
+            processors compare to the last digits; ``bf16`` insists.
+
+    Raises:
+        RecognizerError: no recognizer there, or a damaged one.
+
+    Example:
+        >>> recognizer = load()
+        >>> recognizer.embed(np.zeros((128, 64, 3), np.uint8)).shape == (1, recognizer.dim)
+        True
+    """
+    return Recognizer(*read_folder(SHIPPED if folder is None else Path(folder)), device, precision)
+
+
+def evaluation_batches(
+    pictures: Pictures,
+    rows: np.ndarray,
+    cameras: np.ndarray,
+    preprocessing: Preprocessing,
+    device: torch.device | str,
+) -> Iterable[Batch]:
+    """The given rows in order, without augmentation."""
+    batches = [rows[part] for part in sequential_batches(len(rows), EMBEDDED_AT_ONCE)]
+    unlabelled = np.full(len(pictures), -1)
+    return load_batches(
+        pictures,
+        batches,
+        labels=unlabelled,
+        cameras=cameras,
+        preprocessing=preprocessing,
+        augmentation=None,
+        device=device,
+    )
+
+
+@torch.inference_mode()
+def embed_batches(
+    forward: Callable[[Batch], Tensor], batches: Iterable[Batch], count: int, dim: int, progress: Progress | None = None
+) -> Float[Tensor, "rows dim"]:
+    """Run a network over batches.
+
+    Args:
+        forward: a batch to (B, D) vectors.
+        batches: in the order of the result's rows.
+        count: rows in all.
+        dim: D.
+        progress: called with (rows done, rows in all).
+
+    Returns:
+        (count, D) float32 on the CPU.
+    """
+    vectors = torch.empty(count, dim)
+    done = 0
+    for batch in batches:
+        part = forward(batch)
+        vectors[done : done + len(part)] = part.float()
+        done += len(part)
+        if progress is not None:
+            progress(done, count)
+    return vectors
+
+
+def _camera_codes(camera: Sequence[int] | np.ndarray, count: int | None) -> Int[np.ndarray, "n"]:
+    """Camera codes as a user gave them, checked; `count` is the number of pictures where it is known."""
+    codes = np.asarray(camera)
+    if codes.ndim != 1 or (len(codes) and codes.dtype.kind not in "iu"):
+        raise RecognizerError(
+            "camera",
+            found=f"{codes.dtype} of shape {codes.shape}",
+            expected="one whole number per picture",
+            remedy="Give the codes that the training data had, -1 where unknown, or leave cameras out.",
+        )
+    if count is not None and len(codes) != count:
+        raise _other_number(len(codes), f"{count}")
+    return codes.astype(np.int64)
+
+
+def _other_number(codes: int, pictures: str) -> RecognizerError:
+    return RecognizerError(
+        "camera",
+        found=f"{codes} camera codes",
+        expected=f"{pictures}, one per picture",
+        remedy="Give -1 where a camera is unknown, or leave cameras out.",
+    )

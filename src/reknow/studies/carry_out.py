@@ -1,0 +1,204 @@
+"""From a study to its findings: run after run, measurement after measurement, each of them once.
+
+Seeds come one after the other and each does all variants, so that an interrupted study has whole comparisons, and
+``--seeds 1`` on its folder shows them. Before anything starts, every run that is there already is compared with the
+recipe that the study wants. A run that was stopped continues from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from reknow.errors import RecipeError
+from reknow.methods.recipe import Recipe
+from reknow.studies.findings import Findings, Row
+from reknow.studies.folder import RunFolder, StudyFolder, slug
+from reknow.studies.record import Record
+from reknow.studies.statistics import over_queries, over_seeds
+from reknow.studies.study import Measurement, Study, Variant, differences, seeded
+from reknow.training.machine import machine
+from reknow.training.progress import Display
+from reknow.training.train import train
+from reknow.values import to_plain
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run that the study wants.
+
+    Attributes:
+        variant: the row that it belongs to.
+        seed: of training and world.
+        recipe: in full.
+        folder: where it lies.
+    """
+
+    variant: Variant
+    seed: int
+    recipe: Recipe
+    folder: RunFolder
+
+
+def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | None = None) -> Findings:
+    """Do what is left of a study, and write its results, table and plot.
+
+    Args:
+        study: what to do.
+        folder: the study's folder, new or its own.
+        seeds: how many, from 1 up.
+        display: what the user sees.
+
+    Raises:
+        RecipeError: no seed.
+        RunError: the folder holds something else, or a run of another recipe.
+    """
+    if seeds < 1:
+        raise RecipeError("study, seeds", found=str(seeds), expected="1 or more", remedy="Three are usual.")
+    place = StudyFolder.claim(folder, study.name)
+    planned = plan(study, place, range(1, seeds + 1))
+    for one in planned:
+        one.folder.check(one.recipe)
+    display = display or Display()
+    measurements = {one.name: _measure(one, place, display) for one in study.measurements}
+    records = _all_runs(planned, display)
+    findings = Findings(
+        study=study.name,
+        question=study.question,
+        columns=study.columns,
+        scale=study.scale,
+        seeds=tuple(range(1, seeds + 1)),
+        base=to_plain(study.base),
+        rows=rows_of(study, records),
+        measurements=measurements,
+        about={one.name: one.about for one in study.measurements},
+        machines=_machines(records),
+    )
+    _write(findings, study, place)
+    return findings
+
+
+def plan(study: Study, place: StudyFolder, seeds: range) -> list[Planned]:
+    """The runs in the order in which they are made.
+
+    Raises:
+        RecipeError: two variants would share a folder.
+    """
+    folders = Counter(slug(variant.name) for variant in study.variants)
+    shared = [name for name, count in folders.items() if count > 1]
+    if shared:
+        raise RecipeError(
+            f"study '{study.name}', variants",
+            found=f"several whose folder would be '{shared[0]}'",
+            remedy="Give them names that differ in letters or digits.",
+        )
+    return [
+        Planned(
+            variant,
+            seed,
+            replace(seeded(variant.of(study.base), seed), name=f"{study.name}: {variant.name}"),
+            place.run(variant.name, seed),
+        )
+        for seed in seeds
+        for variant in study.variants
+    ]
+
+
+def rows_of(study: Study, records: dict[str, list[Record]]) -> tuple[Row, ...]:
+    """The table's rows from each variant's records, in the order of seeds."""
+    rows: list[Row] = []
+    for variant in study.variants:
+        found = records[variant.name]
+        names = dict.fromkeys(name for record in found for name in record.numbers)
+        row = Row(
+            variant=variant.name,
+            change=dict(variant.change),
+            differs=differences(study.variants[0].of(study.base), variant.of(study.base)),
+            numbers={name: np.array([record.numbers.get(name, np.nan) for record in found]) for name in names},
+        )
+        rows.append(_compared(row, rows[0], found, records[rows[0].variant]) if rows else row)
+    return tuple(rows)
+
+
+def _compared(row: Row, base: Row, found: list[Record], theirs: list[Record]) -> Row:
+    difference = {
+        name: over_seeds(base.numbers[name], values) for name, values in row.numbers.items() if name in base.numbers
+    }
+    queries = over_queries(
+        [100 * record.average_precision for record in theirs], [100 * record.average_precision for record in found]
+    )
+    return replace(row, difference=difference, over_queries=queries)
+
+
+def _all_runs(planned: list[Planned], display: Display) -> dict[str, list[Record]]:
+    """Every variant's records; says after each run how long the rest will take."""
+    left = [one for one in planned if not one.folder.finished]
+    if len(left) < len(planned):
+        display.line(f"{len(planned) - len(left)} of {len(planned)} runs are done already")
+    started = time.perf_counter()
+    for number, one in enumerate(left):
+        name = f"{one.variant.name}, seed {one.seed}"
+        advance = display.bar(f"{name}{_time_left(started, number, len(left))}")
+        done = len(planned) - len(left) + number
+        advance(done, len(planned))
+        display.line(f"run {done + 1} of {len(planned)}: {name}")
+        record = _run(one, display)
+        advance(len(planned), len(planned))
+        score = record.numbers.get("mAP")
+        said = "" if score is None else f"mAP {score:.1f}"
+        display.line(f"run {done + 1} of {len(planned)} done: {said}{_time_left(started, number + 1, len(left))}")
+    records: dict[str, list[Record]] = {}
+    for one in planned:
+        records.setdefault(one.variant.name, []).append(one.folder.record())
+    return records
+
+
+def _run(planned: Planned, display: Display) -> Record:
+    folder = planned.folder
+    folder.clear()
+    outcome = train(planned.recipe, folder.path, resume=folder.resumable, display=display)
+    record = Record.of(outcome)
+    folder.keep(record)
+    return record
+
+
+def _time_left(started: float, done: int, runs: int) -> str:
+    """Empty before the first run has shown how long one takes."""
+    if not done or done == runs:
+        return ""
+    minutes = (time.perf_counter() - started) / done * (runs - done) / 60
+    return f", about {minutes:.0f} min left" if minutes >= 1.5 else ", about a minute left"
+
+
+def _measure(measurement: Measurement, place: StudyFolder, display: Display) -> list[dict[str, object]]:
+    rows = place.measured(measurement.name)
+    for settings in measurement.settings:
+        if any(settings.items() <= row.items() for row in rows):
+            continue
+        display.line(f"measuring {', '.join(f'{name} {value}' for name, value in settings.items())}")
+        rows.append({**settings, **measurement.measure(**settings)})
+        place.keep_measured(measurement.name, rows)
+    return rows
+
+
+def _machines(records: dict[str, list[Record]]) -> list[dict[str, str]]:
+    """The different ones; runs of one study may be spread over days, not over versions unnoticed."""
+    found: dict[str, dict[str, str]] = {}
+    for here in [record.machine for ones in records.values() for record in ones] or [machine()]:
+        timeless = {name: value for name, value in here.items() if name != "written"}
+        found[json.dumps(timeless)] = timeless
+    return list(found.values())
+
+
+def _write(findings: Findings, study: Study, place: StudyFolder) -> None:
+    place.write("results.json", json.dumps(findings.as_json(), indent=1) + "\n")
+    place.write("table.md", findings.as_markdown())
+    drawn = io.BytesIO()
+    study.plot(findings).savefig(drawn, format="png", dpi=160)
+    place.write("plot.png", drawn.getvalue())

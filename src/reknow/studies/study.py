@@ -1,0 +1,177 @@
+"""Study: a question, a base recipe, and variants that differ from it in fields that they name.
+
+A study is a function ``study(scale)`` in a module of one of this package's rooms, and its name is where it lives:
+``tcmm-noise-rate`` is :mod:`reknow.studies.tcmm.noise_rate`; the room's bare name means its module ``components``.
+There is no list of studies: a new module is a new study. What carries a study out is :mod:`.carry_out`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from matplotlib.figure import Figure
+
+import reknow.studies
+from reknow.errors import RecipeError, nearest
+from reknow.methods.recipe import Recipe
+from reknow.studies.figures import comparison
+from reknow.studies.findings import Findings
+from reknow.studies.sizes import Scale
+from reknow.values import to_plain
+
+DEFAULT = "components"
+"""The module that a room's bare name means."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: the base with some fields replaced.
+
+    Attributes:
+        name: what the table calls it; its runs' folders are named after it.
+        change: dotted field to value, such as ``{"method.alpha": 0.25}``.
+    """
+
+    name: str
+    change: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, base: Recipe) -> Recipe:
+        """The base with this variant's fields.
+
+        Raises:
+            RecipeError: a field that the base does not have.
+        """
+        recipe = base
+        for path, value in self.change.items():
+            recipe = replaced(recipe, path, value)
+        return recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Something that is measured without a run, at several settings.
+
+    Attributes:
+        name: of its file and table.
+        about: one sentence for the table's head.
+        settings: the keywords of each call, one row of the table each.
+        measure: called with the keywords of one row; returns the row's numbers.
+    """
+
+    name: str
+    about: str
+    settings: tuple[Mapping[str, Any], ...]
+    measure: Callable[..., Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is asked, and what is done to answer it.
+
+    Attributes:
+        name: as the user calls it.
+        question: one sentence.
+        scale: of its worlds and runs.
+        base: what the variants differ from.
+        variants: the rows; the first is what the others are compared with, usually the base as it is.
+        measurements: what is measured beside the runs.
+        columns: numbers of the table, of a run's summary or of its last epoch; the first is compared over queries too.
+        plot: draws the findings.
+    """
+
+    name: str
+    question: str
+    scale: Scale
+    base: Recipe
+    variants: tuple[Variant, ...]
+    measurements: tuple[Measurement, ...] = ()
+    columns: tuple[str, ...] = ("mAP", "rank1")
+    plot: Callable[[Findings], Figure] = comparison
+
+
+def replaced(value: Any, path: str, new: Any) -> Any:
+    """A frozen dataclass with one field, which may lie deeper, replaced.
+
+    Args:
+        value: a recipe, or a part of one.
+        path: the field, dotted.
+        new: its value.
+
+    Raises:
+        RecipeError: no such field; the message names the nearest.
+    """
+    name, _, rest = path.partition(".")
+    known = [one.name for one in dataclasses.fields(value)]
+    if name not in known:
+        raise RecipeError(
+            f"study, field '{name}'", found=f"not a field of {type(value).__name__}", remedy=nearest(name, known)
+        )
+    return replace(value, **{name: replaced(getattr(value, name), rest, new) if rest else new})
+
+
+def differences(base: Recipe, other: Recipe) -> dict[str, Any]:
+    """Where another recipe departs from the base: dotted field to its value.
+
+    Fields that only the base has, since its method is another one, are left out: they say nothing about the other.
+
+    Example:
+        >>> from reknow.methods.recipe import recipe_named
+        >>> base = recipe_named("tcmm")
+        >>> differences(base, replaced(base, "optimizer.lr", 1e-4))
+        {'optimizer.lr': 0.0001}
+    """
+    theirs = fields_of(base)
+    return {path: value for path, value in fields_of(other).items() if path not in theirs or theirs[path] != value}
+
+
+def fields_of(recipe: Recipe) -> dict[str, Any]:
+    """Every field of a recipe that holds a value and not more fields: dotted name to value."""
+    return dict(_leaves(to_plain(recipe)))
+
+
+def _leaves(plain: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(plain, dict):
+        yield path, plain
+        return
+    for name, value in plain.items():
+        yield from _leaves(value, f"{path}.{name}" if path else name)
+
+
+def seeded(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe with this seed, which is also its world's where it trains on one: variants are paired over seeds."""
+    data = recipe.data
+    if data.startswith("world:"):
+        data += f"{'&' if '?' in data else '?'}seed={seed}"
+    return replace(recipe, seed=seed, data=data)
+
+
+def studies() -> dict[str, Callable[[Scale], Study]]:
+    """Every study of the package: name to function."""
+    found: dict[str, Callable[[Scale], Study]] = {}
+    for room in pkgutil.iter_modules(reknow.studies.__path__):
+        if not room.ispkg:
+            continue
+        package = importlib.import_module(f"reknow.studies.{room.name}")
+        for part in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{part.name}")
+            if hasattr(module, "study"):
+                name = room.name if part.name == DEFAULT else f"{room.name}-{part.name}"
+                found[name.replace("_", "-")] = module.study
+    return found
+
+
+def study_named(name: str, scale: Scale) -> Study:
+    """The study that a user called by name.
+
+    Raises:
+        RecipeError: no such study; the message names the nearest.
+    """
+    known = studies()
+    if name not in known:
+        raise RecipeError(f"study '{name}'", found="no such study", remedy=nearest(name, known))
+    return known[name](scale)

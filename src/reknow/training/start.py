@@ -1,0 +1,121 @@
+"""Where a run starts: the network of a recipe, with the weights that the recipe names.
+
+``shipped`` and folders are recognizers, whole; a file holds a trunk of whatever origin (:mod:`reknow.models.weights`).
+A recipe may follow its weights: then a file brings the shape of its network and the normalization of its pictures, and
+the recipe keeps the size of the pictures. That is how `reknow train tcmm --weights osnet_x0_25_msmt17.pth` adapts a
+network that the recipe did not think of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reknow.errors import RecipeError, WeightsError
+from reknow.methods.recipe import Recipe
+from reknow.models.embedder import Embedder, EmbedderConfig
+from reknow.models.transformer import TransformerConfig
+from reknow.models.weights import Foreign, fill, read_weights, resolve
+from reknow.recognizer import SHIPPED, load
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network before its first step.
+
+    Attributes:
+        recipe: with the network that the run has, where the recipe follows its weights.
+        network: filled.
+        report: what was loaded, resized, ignored and left random; kept in the recognizer's card.
+    """
+
+    recipe: Recipe
+    network: Embedder
+    report: tuple[str, ...]
+
+
+def start_of(recipe: Recipe) -> Start:
+    """The recipe's network with the weights that it starts from.
+
+    Raises:
+        RecipeError: no weights named, or they belong to a recognizer of another shape.
+        WeightsError: a file that does not hold this network's trunk, or none of a known origin.
+    """
+    if recipe.weights == "random":
+        return Start(recipe, recipe.network.build(), ("weights: random",))
+    if not recipe.weights:
+        raise RecipeError(
+            f"recipe '{recipe.name}', field 'weights'",
+            found="empty",
+            expected="a file of pretrained weights, since clustering random features goes nowhere",
+            remedy="Name it with --weights FILE (docs: weights), or --weights random.",
+        )
+    if recipe.weights != "shipped" and (file := resolve(recipe.weights)) is not None:
+        return _from_file(recipe, read_weights(file))
+    return _from_recognizer(recipe)
+
+
+def initial_network(recipe: Recipe) -> Embedder:
+    """The network alone; see :func:`start_of`."""
+    return start_of(recipe).network
+
+
+def starting_from(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with network, preprocessing and weights of a recognizer: what ``--init-from`` means."""
+    source = load(SHIPPED if str(folder) == "shipped" else folder, device="cpu")
+    return replace(recipe, network=source.config, preprocessing=source.preprocessing, weights=str(folder))
+
+
+def following(recipe: Recipe, foreign: Foreign) -> Recipe:
+    """The recipe with the network of the weights, at the recipe's own picture size."""
+    trunk = foreign.trunk
+    if isinstance(trunk, TransformerConfig):
+        # A camera table is of the file's own cameras, and a file does not tell its stochastic depth.
+        trunk = replace(trunk, image_size=recipe.preprocessing.size, cameras=0)
+    network = EmbedderConfig(trunk=trunk, feature=foreign.feature, spectrum=recipe.network.spectrum)
+    preprocessing = replace(recipe.preprocessing, mean=foreign.mean, std=foreign.std)
+    return replace(recipe, network=network, preprocessing=preprocessing)
+
+
+def _from_file(recipe: Recipe, foreign: Foreign) -> Start:
+    if recipe.follow_weights:
+        recipe = following(recipe, foreign)
+    network = recipe.network.build()
+    try:
+        loaded = fill(network.trunk, foreign)
+    except WeightsError as error:
+        if recipe.follow_weights:
+            raise
+        raise WeightsError(
+            error.where,
+            found=error.found,
+            expected=error.expected,
+            remedy=f"{error.remedy} With --follow-weights the run takes the network of the file.",
+        ) from error
+    report = loaded.sentences()
+    neck = {name: tensor for name, tensor in foreign.neck.items() if "num_batches" not in name}
+    if neck and neck["weight"].shape == network.neck.weight.shape and recipe.network.feature == foreign.feature:
+        network.neck.load_state_dict(neck, strict=False)
+        report.append("the batch-norm neck came with them")
+    return Start(recipe, network, tuple(report))
+
+
+def _from_recognizer(recipe: Recipe) -> Start:
+    if recipe.weights != "shipped" and not Path(recipe.weights).exists():
+        raise WeightsError(
+            recipe.weights,
+            found="no such file or folder",
+            expected="a file of weights, a recognizer's folder or a run",
+            remedy="Check the path; a bare file name is also looked for in the folder that REKNOW_WEIGHTS names.",
+        )
+    source = load(SHIPPED if recipe.weights == "shipped" else recipe.weights, device="cpu")
+    if source.config != recipe.network:
+        raise RecipeError(
+            f"recipe '{recipe.name}', field 'weights'",
+            found=f"'{recipe.weights}' holds a network of another shape ({source.config})",
+            expected=str(recipe.network),
+            remedy="Start from that network's shape with --init-from, or choose other weights.",
+        )
+    network = recipe.network.build()
+    network.load_state_dict(source.network.state_dict())
+    return Start(recipe, network, (f"weights: the recognizer '{source.card.name}', whole",))

@@ -1,0 +1,214 @@
+"""Transformers of other origins: TCMM, PASS and TransReID give the golden features, the others the same tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from reknow.errors import WeightsError
+from reknow.models.embedder import EmbedderConfig
+from reknow.models.transformer import TransformerConfig
+from reknow.models.weights import fill, load_trunk, read_weights
+from reknow.models.weights.foreign import HALVES, IMAGENET
+from reknow.recognizer import SHIPPED, load
+
+HEADS = 4  # of the golden cases; a file does not tell
+
+
+def test_tcmm_checkpoint_gives_the_golden_feature(save, pass_case):
+    weights, case = pass_case
+    foreign = read_weights(save({"state_dict": {f"module.{name}": tensor for name, tensor in weights.items()}}))
+    assert foreign.origin == "TCMM ViT-48/16"
+    assert (foreign.feature, foreign.ignored) == ("cls+extra", ())
+    assert foreign.trunk.image_size == tuple(case["images"].shape[2:])
+    embedder = EmbedderConfig(trunk=replace(foreign.trunk, heads=HEADS), feature=foreign.feature).build().eval()
+    loaded = fill(embedder.trunk, foreign)
+    embedder.neck.load_state_dict(foreign.neck)
+    assert (loaded.resized, loaded.ignored, loaded.left) == ((), (), ())
+    with torch.inference_mode():
+        found = embedder(case["images"])
+    torch.testing.assert_close(found, case["expected/feature_cat"], rtol=0, atol=2e-6)
+
+
+def test_pass_pretraining_is_a_teacher_without_the_extra_token(save, pass_case):
+    weights, case = pass_case
+    gone = ("token", "token_pos")
+    teacher = {f"backbone.{name}": t for name, t in weights.items() if name not in gone and "bottleneck" not in name}
+    head = {"head.mlp.0.weight": torch.ones(2, 2), "head.last_layer.weight_g": torch.ones(2, 1)}
+    foreign = read_weights(save({"student": {"module.x": torch.ones(1)}, "teacher": teacher | head, "epoch": 99}))
+    assert foreign.origin == "PASS ViT-48/16"
+    assert foreign.ignored == tuple(head)
+    assert foreign.neck == {}
+    trunk = replace(foreign.trunk, heads=HEADS, registers=1).build().eval()
+    rows = foreign.state["pos_embed"].shape[1]
+    before = trunk.pos_embed.detach().clone()
+    assert fill(trunk, foreign).left == ("register_tokens", "pos_embed[4:5]")
+    assert torch.equal(trunk.pos_embed[:, :4], foreign.state["pos_embed"][:, :4])
+    assert torch.equal(trunk.pos_embed[:, 4], torch.zeros(1, 48))  # a register begins at zero, as TCMM's
+    assert torch.equal(before[:, 4], trunk.pos_embed[:, 4])
+    assert torch.equal(trunk.pos_embed[:, 5:], foreign.state["pos_embed"][:, 4:])
+    assert trunk.pos_embed.shape[1] == rows + 1
+    # With TCMM's own two rows put back in, it is TCMM's trunk.
+    trunk.register_tokens.data.copy_(weights["token"])
+    trunk.pos_embed.data[:, 4:5] = weights["token_pos"]
+    with torch.inference_mode():
+        tokens = trunk(case["images"])
+    torch.testing.assert_close(tokens.cls, case["expected/cls"], rtol=0, atol=2e-5)
+    for number in range(3):
+        torch.testing.assert_close(tokens.extra[:, number], case[f"expected/part{number + 1}"], rtol=0, atol=2e-5)
+
+
+def test_pass_with_a_neck_for_another_feature_has_none(save, pass_case):
+    weights, _ = pass_case
+    weights["bottleneck.weight"] = torch.ones(48)  # of PASS's mean fusion
+    foreign = read_weights(save(weights))
+    assert foreign.neck == {}
+    assert "bottleneck.weight" in foreign.ignored
+
+
+def test_transreid_checkpoint_gives_the_golden_global_feature(save, transreid_case):
+    weights, case = transreid_case
+    unused = {"base.fc.weight": torch.ones(10, 48), "base.fc.bias": torch.ones(10)}
+    foreign = read_weights(save(weights | unused))
+    assert foreign.origin == "TransReID ViT-48/16"
+    assert foreign.trunk.depth == 3
+    assert foreign.trunk.cameras == 4
+    parts = {name.partition(".")[0] for name in foreign.ignored}
+    local = {f"{part}_{number}" for part in ("bottleneck", "classifier") for number in range(1, 5)}
+    assert parts == {"b2", "fc", "classifier"} | local
+    size = tuple(case["images"].shape[2:])
+    stride = 16 if (size[0] // 16) * (size[1] // 16) + 1 == weights["base.pos_embed"].shape[1] else 12
+    trunk = replace(foreign.trunk, heads=HEADS, image_size=size, stride=stride).build().eval()
+    loaded = fill(trunk, foreign)
+    assert (loaded.resized, loaded.left) == ((), ())
+    with torch.inference_mode():
+        cls = trunk(case["images"], case["cam_ids"]).cls
+    torch.testing.assert_close(cls, case["expected/train_feat_0"], rtol=0, atol=2e-5)
+    assert torch.equal(foreign.neck["running_mean"], weights["bottleneck.running_mean"])
+
+
+def test_jigsaw_branch_replaces_the_last_block_that_never_ran(save, transreid_case):
+    weights, _ = transreid_case
+    whole = weights | {name.replace("b1.0.", "base.blocks.2."): -t for name, t in weights.items() if "b1.0." in name}
+    whole |= {name.replace("b1.1.", "base.norm."): -t for name, t in weights.items() if "b1.1." in name}
+    foreign = read_weights(save(whole))
+    assert foreign.trunk.depth == 3
+    assert torch.equal(foreign.state["blocks.2.mlp.fc1.weight"], weights["b1.0.mlp.fc1.weight"])
+    assert torch.equal(foreign.state["norm.bias"], weights["b1.1.bias"])
+
+
+def named(trunk: nn.Module, prefix: str = "") -> dict[str, torch.Tensor]:
+    return {prefix + name: tensor for name, tensor in trunk.state_dict().items()}
+
+
+HEAD = {"head.weight": torch.ones(10, 16), "head.bias": torch.ones(10)}
+PEOPLE, SQUARE = {}, {"image_size": (32, 32)}
+STEM = {"stem": "convolution", "convolutions": ((6, 7, 2), (6, 3, 1)), "image_size": (32, 16)}
+NECK = {f"bottleneck.{name}": tensor for name, tensor in nn.BatchNorm1d(16).state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("shape", "wrap", "origin", "normalization"),
+    [
+        (SQUARE, lambda trunk: named(trunk) | HEAD, "ImageNet ViT-16/8", HALVES),
+        (SQUARE, lambda trunk: {"model": named(trunk) | HEAD}, "DeiT ViT-16/8", IMAGENET),
+        (
+            SQUARE,
+            lambda trunk: {"teacher": named(trunk, "backbone.")},
+            "ImageNet ViT-16/8 without a classifier",
+            IMAGENET,
+        ),
+        (PEOPLE, lambda trunk: {"teacher": named(trunk, "backbone.")}, "TransReID-SSL ViT-16/8", HALVES),
+        (PEOPLE, lambda trunk: {"state_dict": named(trunk, "module.") | NECK}, "TransReID-SSL ViT-16/8", HALVES),
+        (STEM, lambda trunk: {"teacher": named(trunk, "module.backbone.")}, "TransReID-SSL ViT-16/8", HALVES),
+        (PEOPLE, lambda trunk: named(trunk, "base.") | NECK, "TransReID ViT-16/8", HALVES),
+        ({"extra_tokens": 2}, named, "reknow ViT-16/8", HALVES),
+        ({"registers": 2}, named, "reknow ViT-16/8", HALVES),
+        ({"cameras": 3}, lambda trunk: named(trunk, "trunk."), "reknow ViT-16/8", HALVES),
+    ],
+    ids=["timm", "DeiT", "DINO", "LUPerson", "unsupervised", "stem", "TransReID", "extra", "registers", "recognizer"],
+)
+def test_every_origin_gives_back_the_same_tokens(save, small, shape, wrap, origin, normalization):
+    torch.manual_seed(0)
+    source = replace(small, **shape).build().eval()
+    foreign = read_weights(save(wrap(source)))
+    assert foreign.origin == origin
+    assert (foreign.mean, foreign.std) == (normalization.mean, normalization.std)
+    assert (len(foreign.neck) == 5) == (wrap(source).get("state_dict", wrap(source)).keys() >= NECK.keys())
+    target = replace(foreign.trunk, heads=small.heads).build().eval()
+    loaded = fill(target, foreign)
+    assert (loaded.resized, loaded.left) == ((), ())
+    images = torch.randn(2, 3, *source.config.image_size)
+    with torch.inference_mode():
+        torch.testing.assert_close(target(images), source(images), rtol=0, atol=0)
+
+
+def test_distillation_token_goes_with_its_position(save, small):
+    source = small.build()
+    state = named(source) | HEAD | {"head_dist.weight": torch.ones(10, 16), "dist_token": torch.ones(1, 1, 16)}
+    rows = source.state_dict()["pos_embed"]
+    state["pos_embed"] = torch.cat([rows[:, :1], torch.full((1, 1, 16), 9.0), rows[:, 1:]], dim=1)
+    foreign = read_weights(save(state))
+    assert torch.equal(foreign.state["pos_embed"], rows)
+    assert set(foreign.ignored) == {"dist_token", "pos_embed[1:2]", "head.weight", "head.bias", "head_dist.weight"}
+
+
+def test_timm_says_the_same(save):
+    """timm is the witness here: its own module, weights and output."""
+    import timm
+
+    torch.manual_seed(0)
+    witness = timm.create_model("vit_tiny_patch16_224", depth=2).eval()
+    foreign = read_weights(save(witness.state_dict()))
+    assert foreign.origin == "ImageNet ViT-Ti/16"
+    assert foreign.trunk.image_size == (224, 224)
+    assert foreign.trunk.heads == 3
+    trunk = foreign.trunk.build().eval()
+    fill(trunk, foreign)
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(trunk(images).cls, witness.forward_features(images)[:, 0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"blocks.0.ls1.gamma": torch.ones(16)}, r"looks like .* has 1 tensors more, such as 'blocks\.0\.ls1"),
+        ({"norm_pre.weight": torch.ones(16)}, r"a transformer with 'norm_pre\.weight'"),
+        ({"norm.bias": None}, r"1 tensors are missing, such as 'norm\.bias'"),
+        ({"norm.bias": torch.ones(3)}, r"tensor 'norm\.bias': size \(3,\); expected \(16,\)"),
+        ({"pos_embed": torch.ones(1, 1, 16)}, "tensor 'pos_embed': size"),
+        (dict.fromkeys(("part_token1", "part1_pos", "cls_pos"), torch.ones(1, 1, 16)), "PASS, but has no 'part2_pos'"),
+    ],
+    ids=["layer scale", "norm before", "missing", "size", "no patches", "half of PASS"],
+)
+def test_a_variant_that_our_trunk_is_not_is_refused(save, small, change, message):
+    state = named(small.build()) | change
+    with pytest.raises(WeightsError, match=message):
+        load_trunk(small.build(), save({name: tensor for name, tensor in state.items() if tensor is not None}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"registers": 1},
+        {"stem": "convolution"},
+        {"stem": "convolution", "stride": 8, "patch_size": 8, "convolutions": ((8, 3, 2), (16, 3, 2))},
+    ],
+    ids=["TCMM", "TransReID-SSL's stem", "our stem"],
+)
+def test_shape_comes_with_the_weights(save, changes):
+    trunk = TransformerConfig(image_size=(256, 128), width=384, depth=1, heads=6, extra_tokens=3)
+    trunk = replace(trunk, **changes)
+    assert read_weights(save(named(trunk.build()))).trunk == trunk
+
+
+def test_shape_of_the_shipped_network():
+    recognizer = load()
+    foreign = read_weights(SHIPPED / "model.safetensors")
+    assert EmbedderConfig(trunk=foreign.trunk, feature=foreign.feature) == recognizer.config
+    assert (foreign.mean, foreign.std) == (recognizer.preprocessing.mean, recognizer.preprocessing.std)
+    assert len(foreign.neck) == 5

@@ -1,0 +1,154 @@
+"""A study is carried out once, run by run, whatever interrupts it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reknow.errors import RecipeError, RunError
+from reknow.studies import carry_out as module
+from reknow.studies.carry_out import carry_out
+from reknow.studies.study import Measurement, Variant, seeded
+from reknow.training import loop
+from reknow.training.train import train
+
+
+def never(*arguments, **settings):
+    raise AssertionError("a finished run was made again")
+
+
+def numbers(findings):
+    """Every run's score, by variant; clocks left out."""
+    return {row.variant: row.numbers["mAP"].tolist() for row in findings.rows}
+
+
+def test_two_variants_and_two_seeds_from_runs_to_results(small, quiet, tmp_path):
+    findings = carry_out(small, tmp_path / "study", seeds=2, display=quiet)
+    alone = train(seeded(small.base, 2), tmp_path / "alone", display=quiet)
+    base, slower = findings.rows
+    assert base.numbers["mAP"][1] == alone.summary["mAP"]
+    assert base.numbers["start_mAP"][1] == alone.summary["start"]["mAP"]
+    epochs = [line for line in alone.run.lines() if line["kind"] == "epoch"]
+    assert base.numbers["clusters"][1] == epochs[-1]["clusters"]
+    assert "peak_memory_gb" not in base.numbers
+    assert slower.differs == {"optimizer.lr": 1e-5}
+    assert slower.difference["mAP"].mean == pytest.approx((slower.numbers["mAP"] - base.numbers["mAP"]).mean())
+    assert slower.over_queries.mean == pytest.approx(slower.difference["mAP"].mean, abs=1e-6)
+    results = json.loads((tmp_path / "study" / "results.json").read_text())
+    assert results["rows"][1]["runs"]["mAP"] == pytest.approx(slower.numbers["mAP"].tolist(), abs=1e-4)
+    assert results["machines"][0]["torch"]
+    assert "| slower" in (tmp_path / "study" / "table.md").read_text()
+    assert (tmp_path / "study" / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_finished_is_never_done_again(small, quiet, tmp_path, monkeypatch):
+    first = carry_out(small, tmp_path / "study", seeds=1, display=quiet)
+    monkeypatch.setattr(module, "train", never)
+    assert numbers(carry_out(small, tmp_path / "study", seeds=1, display=quiet)) == numbers(first)
+
+
+def test_more_seeds_and_more_variants_extend_a_study(small, quiet, tmp_path, monkeypatch):
+    first = carry_out(small, tmp_path / "study", seeds=1, display=quiet)
+    made = []
+    monkeypatch.setattr(
+        module, "train", lambda recipe, *rest, **kept: made.append(recipe) or train(recipe, *rest, **kept)
+    )
+    larger = replace(small, variants=(*small.variants, Variant("none", {"augmentation.flip": 0.0})))
+    both = carry_out(larger, tmp_path / "study", seeds=2, display=quiet)
+    assert [recipe.name for recipe in made] == ["small: none", "small: base", "small: slower", "small: none"]
+    assert [recipe.seed for recipe in made] == [1, 2, 2, 2]
+    assert numbers(both)["base"][0] == numbers(first)["base"][0]
+
+
+@pytest.mark.parametrize("stop_at", [(0, 1), (1, 2)])
+def test_an_interrupted_study_ends_as_the_unbroken_one(small, quiet, tmp_path, monkeypatch, stop_at):
+    whole = carry_out(small, tmp_path / "whole", seeds=1, display=quiet)
+    step = loop.Trainer._step
+
+    def interrupted(self, *arguments):
+        terms = step(self, *arguments)
+        if (self.position.epoch, self.position.step + 1) == stop_at and "slower" in self.recipe.name:
+            self.stopping = True
+        return terms
+
+    monkeypatch.setattr(loop.Trainer, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(small, tmp_path / "broken", seeds=1, display=quiet)
+    assert not (tmp_path / "broken" / "results.json").exists()
+    monkeypatch.setattr(loop.Trainer, "_step", step)
+    assert numbers(carry_out(small, tmp_path / "broken", seeds=1, display=quiet)) == numbers(whole)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(small, quiet, tmp_path, monkeypatch):
+    def killed(self):
+        raise KeyboardInterrupt
+
+    fit = loop.Trainer.fit
+    monkeypatch.setattr(loop.Trainer, "fit", killed)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(small, tmp_path / "study", seeds=1, display=quiet)
+    assert (tmp_path / "study" / "runs" / "base-seed-1" / "recipe.yaml").is_file()
+    monkeypatch.setattr(loop.Trainer, "fit", fit)
+    assert numbers(carry_out(small, tmp_path / "study", seeds=1, display=quiet))
+
+
+def test_a_run_that_ended_without_its_record_is_not_trained_again(small, quiet, tmp_path, monkeypatch):
+    first = carry_out(small, tmp_path / "study", seeds=1, display=quiet)
+    (tmp_path / "study" / "runs" / "base-seed-1" / "record.json").unlink()
+    monkeypatch.setattr(loop.Trainer, "_step", never)
+    assert numbers(carry_out(small, tmp_path / "study", seeds=1, display=quiet)) == numbers(first)
+
+
+def test_a_changed_recipe_is_refused_before_anything_starts(small, quiet, tmp_path, monkeypatch):
+    carry_out(small, tmp_path / "study", seeds=1, display=quiet)
+    monkeypatch.setattr(module, "train", never)
+    changed = replace(small, variants=(small.variants[0], Variant("slower", {"optimizer.lr": 2e-5})))
+    with pytest.raises(RunError, match=r"slower-seed-1.*optimizer\.lr 1e-05 instead of 2e-05.*--out"):
+        carry_out(changed, tmp_path / "study", seeds=2, display=quiet)
+
+
+def test_variants_that_would_share_a_folder_are_refused(small, quiet, tmp_path):
+    alike = replace(small, variants=(Variant("+ a"), Variant("a!", {"optimizer.lr": 1e-5})))
+    with pytest.raises(RecipeError, match="folder would be 'a'"):
+        carry_out(alike, tmp_path / "study", seeds=1, display=quiet)
+
+
+def test_no_seed_is_refused_before_anything_is_written(small, quiet, tmp_path):
+    with pytest.raises(RecipeError, match="seeds"):
+        carry_out(small, tmp_path / "study", seeds=0, display=quiet)
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_measurement_is_kept_row_by_row(small, quiet, tmp_path):
+    called = []
+
+    def measure(rows):
+        called.append(rows)
+        if len(called) == 2:
+            raise KeyboardInterrupt
+        return {"seconds": rows / 1000}
+
+    measurement = Measurement(name="cost", about="Made.", settings=({"rows": 10}, {"rows": 20}), measure=measure)
+    study = replace(small, variants=(), measurements=(measurement,), plot=lambda findings: module_figure())
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(study, tmp_path / "study", seeds=1, display=quiet)
+    findings = carry_out(study, tmp_path / "study", seeds=1, display=quiet)
+    assert called == [10, 20, 20]
+    assert findings.measurements["cost"] == [{"rows": 10, "seconds": 0.01}, {"rows": 20, "seconds": 0.02}]
+    assert "Made." in (tmp_path / "study" / "table.md").read_text()
+
+
+def module_figure():
+    from matplotlib.figure import Figure
+
+    return Figure()
+
+
+def test_data_without_identities_leave_the_score_open(small, quiet, tmp_path, crops):
+    unlabelled = replace(small, base=replace(small.base, data=f"folder:{crops}"))
+    findings = carry_out(unlabelled, tmp_path / "study", seeds=1, display=quiet)
+    assert np.isnan(findings.rows[1].mean("mAP"))
+    assert findings.rows[1].mean("clusters") >= 0
