@@ -1,4 +1,4 @@
-"""A full TCMM step against the bare forward and backward of its trunk: ViT-S, 256 x 128, a memory of MSMT17's 32,621 rows.
+"""A full TCMM step against its trunk's bare forward and backward: ViT-S, 256 x 128, MSMT17's 32,621 rows in memory.
 
 Run: ``python benchmarks/tcmm_step.py [--quick]``. A full step is all three losses, backward, the optimizer's step and
 both memories' update; bare is the trunk's forward and the backward of the sum of its tokens. Both in 32 bit, as the

@@ -179,6 +179,25 @@ def msmt17(painter: Painter) -> None:
             (painter.folder / f"data/{root}/list_{name}.txt").write_text("\n".join(lines) + "\n")
 
 
+def several_spectra(painter: Painter) -> None:
+    for folder, people in (("train_171", (1, 2)), ("test", (3, 4))):
+        for person in people:
+            for camera in (1, 2):
+                for spectrum in ("RGB", "NI", "TI"):
+                    painter.picture(f"data/RGBNT201/{folder}/{spectrum}/{person:06d}_cam{camera}_0_00.jpg")
+    for folder, people in (("bounding_box_train", (1, 2)), ("query3", (3, 4)), ("bounding_box_test", (3, 4))):
+        for person in people:
+            for shot in ("s001_v0_000", "s002_v1_001"):
+                for spectrum in ("vis", "ni", "th"):
+                    painter.picture(f"data/MSVR310/{folder}/{person:04d}/{spectrum}/{person:04d}_{shot}.jpg", 32, 64)
+    for split, person, camera in (("train", 1, 1), ("train", 1, 2), ("query", 2, 1), ("gallery", 2, 2)):
+        for spectrum in ("RGB", "NI", "TI"):
+            painter.picture(f"data/Market1501-MM/{split}/{spectrum}/{person:04d}_c{camera}s1_000001_00.jpg")
+    for root, panels in (("RGBNT100/rgbir", 3), ("RGBN300", 2)):
+        for folder, person in (("bounding_box_train", 1), ("query", 2), ("bounding_box_test", 2)):
+            painter.picture(f"data/{root}/{folder}/{person:04d}_c0001_000.jpg", 32, panels * 64)
+
+
 def omniglot(painter: Painter) -> None:
     folder = painter.folder / "data/omniglot"
     folder.mkdir(parents=True)
@@ -216,6 +235,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     market_like(painter)
     msmt17(painter)
     omniglot(painter)
+    several_spectra(painter)
     return folder
 
 
@@ -371,7 +391,8 @@ def test_the_navigation_has_every_page_once() -> None:
 def test_every_command_is_shown() -> None:
     blocks = [block for page in PAGES for block in blocks_of(page.read_text(encoding="utf-8"))]
     shown = [command.arguments for block in blocks if block.language in SHELLS for command in commands_of(block)]
-    commands = [[name] for name in cli.COMMANDS] + [["data", name] for name in cli.DATA_COMMANDS]
+    commands = [[name] for name in cli.COMMANDS]
+    commands += [["data", name] for name in cli.DATA_COMMANDS] + [["explain", name] for name in cli.EXPLAIN_COMMANDS]
     missing = [words for words in commands if all(arguments[: len(words)] != words for arguments in shown)]
     assert missing == []
 

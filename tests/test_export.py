@@ -18,7 +18,7 @@ from torch import Tensor
 from reknow import cli, export
 from reknow.data.transforms import Preprocessing
 from reknow.errors import ExportError, MissingExtra
-from reknow.export import Exported, PixelsToVectors, export_onnx, noise, structured
+from reknow.export import Exported, export_onnx, noise, structured
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
@@ -72,7 +72,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Recogn
 
 
 def run(file: Path, images: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     return session.run(["embeddings"], {"images": images})[0]
 
 
@@ -124,39 +126,35 @@ def test_the_recognizer_stays_as_it_was(exported: Any) -> None:
     assert all(parameter.dtype == torch.float32 for parameter in recognizer.network.parameters())
 
 
-class Wrong(PixelsToVectors):
-    """What an exporter that translates wrongly would have made."""
-
-    how: str
-
-    def forward(self, images: Tensor) -> Tensor:
-        vectors = super().forward(images)
-        return vectors + 2e-4 if self.how == "shifted" else vectors / (vectors[:, :1] * 0)
+@pytest.fixture
+def translated_before(exported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever network is exported, its translation is the one of "patches" (which saves two seconds, too)."""
+    proto = onnx.load(exported["patches"][1].path)
+    monkeypatch.setattr(export, "_translated", lambda model, size, where: proto)
 
 
-@pytest.mark.parametrize("how", ["shifted", "not a number"])
-def test_a_file_that_differs_from_torch_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    Wrong.how = how
-    translated = export._translated
+@pytest.mark.parametrize(("value", "says"), [(1.002, r"up to 0\.00\d+,"), (torch.nan, "up to nan,")])
+def test_a_file_that_differs_from_torch_is_not_kept(
+    tmp_path: Path, translated_before: None, value: float, says: str
+) -> None:
+    recognizer = recognizer_of("patches")
+    assert export_onnx(recognizer, tmp_path / "right.onnx").deviation < 1e-5
+    with torch.no_grad():
+        recognizer.network.neck.weight[0] = value
+    with pytest.raises(ExportError, match=rf"vectors that differ from torch's by {says}.*expected at most 0\.0001"):
+        export_onnx(recognizer, tmp_path / "wrong.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["right.onnx"]
 
-    def wrongly(model: PixelsToVectors, size: tuple[int, int], where: Path) -> Any:
-        return translated(Wrong(model.network, model.preprocessing).eval(), size, where)
 
-    monkeypatch.setattr(export, "_translated", wrongly)
-    with pytest.raises(ExportError, match=r"differ from torch's by up to (0\.0002|nan).*; expected at most 0\.0001"):
-        export_onnx(recognizer_of("patches"), tmp_path / "wrong.onnx")
-    assert not list(tmp_path.iterdir())
-
-
-class NotTranslatable(torch.nn.Module):
-    def forward(self, images: Tensor, camera: Tensor | None = None) -> Tensor:
-        return images * len(images)  # fixes the size of the batch
+def of_fixed_batch(images: Tensor, camera: Tensor | None = None) -> Tensor:
+    """Vectors from a program that takes the size of the batch for a number."""
+    return images.mean((2, 3)) * len(images)
 
 
 def test_a_network_of_fixed_batch_is_refused(tmp_path: Path) -> None:
     recognizer = recognizer_of("patches")
-    recognizer.network.forward = NotTranslatable().forward  # type: ignore[method-assign]
-    with pytest.raises(ExportError, match="torch cannot translate this VisionTransformer"):
+    recognizer.network.forward = of_fixed_batch  # type: ignore[method-assign]
+    with pytest.raises(ExportError, match=r"torch cannot translate this VisionTransformer \(.*batch"):
         export_onnx(recognizer, tmp_path / "fixed.onnx")
     assert not list(tmp_path.iterdir())
 
@@ -166,6 +164,21 @@ def test_an_existing_file_stays(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="already exists"):
         export_onnx(recognizer_of("patches"), tmp_path / "mine.onnx")
     assert (tmp_path / "mine.onnx").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path, translated_before: None) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "nowhere", tmp_path / "file"):
+        with pytest.raises(ExportError, match="it cannot be written"):
+            export_onnx(recognizer_of("patches"), folder / "a.onnx")
+
+
+def test_a_graph_that_onnxruntime_does_not_take_is_refused(tmp_path: Path, translated_before: None) -> None:
+    proto = export._translated(None, SIZE, tmp_path)
+    proto.graph.node[-1].op_type = "Wish"
+    with pytest.raises(ExportError, match="ONNX Runtime does not take what torch wrote"):
+        export_onnx(recognizer_of("patches"), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("module", ["onnx", "onnxscript", "onnxruntime"])
@@ -195,7 +208,7 @@ def tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_reknow_export(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reknow_export(tiny_run: Path, translated_before: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", "run", "--to", "onnx", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["format"], facts["file"], facts["batches"]) == ("onnx", "recognizer.onnx", [1, 2, 8])

@@ -309,8 +309,8 @@ def test_unknown_camera_is_the_mean_of_the_table_and_known_ones_differ() -> None
 
 def test_cameras_go_with_their_pictures_over_batches(few_at_once: int) -> None:
     knows = recognizer_with(cameras=3)
-    pictures, cameras = arrays(1) * 9, [0, 1, 2, -1, 0, 1, 2, -1, 0]
-    expected = knows.embed(pictures[:4], camera=cameras[:4])[cameras]
+    pictures, cameras = arrays(1) * 9, [0, 1, 2, -1, 2, 2, 0, 1, -1]
+    expected = knows.embed(pictures[:4], camera=[0, 1, 2, -1])[cameras]
     np.testing.assert_allclose(knows.embed(iter(pictures), camera=cameras), expected, atol=1e-6)
 
 

@@ -127,7 +127,7 @@ def tensors(name: str, tensor: torch.Tensor | None) -> Callable[[Path], None]:
         (lambda folder: (folder / "recognizer.json").write_text("{"), "recognizer.json: damaged"),
         (lambda folder: (folder / "recognizer.json").write_bytes(b"\xff\x00"), "recognizer.json: damaged"),
         (lambda folder: (folder / "recognizer.json").write_text("[1]"), "recognizer.json: a list; expected an object"),
-        (lambda folder: (folder / "recognizer.json").write_text("{}"), "field 'network': nothing; expected Embedder"),
+        (lambda folder: (folder / "recognizer.json").write_text("{}"), "field 'network': nothing; expected Network"),
         (change("card", "mine"), "field 'card': a str; expected Card"),
         (change("preprocessing", {"size": [1, 2]}), "field 'preprocessing': a dict; expected Preprocessing"),
         (change("network.type", "os.system"), "field 'type': 'os.system'; expected a class of this package"),
@@ -150,7 +150,6 @@ def test_what_is_damaged_is_named(folder: Path, damage: Callable[[Path], object]
 
 
 def test_what_is_no_folder_is_none(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("text")
-    for path in (tmp_path / "nowhere", tmp_path / "file", tmp_path):
+    for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(RecognizerError, match=r"no recognizer\.json"):
             load(path)

@@ -22,7 +22,7 @@ from reknow.errors import DataError, RecipeError, ReknowError
 Json = Annotated[bool, arg(help="Print one JSON object instead of text.")]
 Data = Annotated[str, arg(help="The data set, as FORMAT:PATH; e.g. folder:crops, market1501:PATH, table:rows.csv.")]
 INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run (or 'shipped'), nothing else of it."
-SHIPPED_HELP = "A recognizer's folder or a finished run; 'shipped' is the package's own small one."
+SHIPPED_HELP = "A recognizer's folder, a finished run or a file of weights; 'shipped' is the package's own small one."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,8 @@ The graph takes ``images``, (batch, height, width, 3) uint8 in RGB order at the 
 
 - Resizing stays outside. Pillow's antialiased filters have no counterpart among ONNX operators, and a network that
   sees other pixels than it was trained with gives other vectors. The file's metadata says how to resize.
-- A network with a camera table is exported for an unknown camera, the mean of its table; the metadata say so.
+- A network with a camera table is exported for an unknown camera, the mean of its table; the metadata say so. One that
+  joins several spectra is exported for pictures of its first, where it takes these alone.
 - Weights and arithmetic are 32 bit, whatever precision the recognizer computes in.
 - A file is kept only if onnxruntime gives the vectors that torch gives, on pictures of noise and of flat surfaces and
   edges, in batches of 1, 2 and 8. An exporter that fixes the batch or translates an operator wrongly shows here.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +29,7 @@ from torch import Tensor, nn
 
 from reknow.data.transforms import Preprocessing
 from reknow.errors import ExportError, MissingExtra
-from reknow.models.embedder import Embedder
+from reknow.models.network import Network
 from reknow.recognizer import Recognizer
 
 BATCHES = (1, 2, 8)
@@ -66,7 +68,7 @@ class PixelsToVectors(nn.Module):
         preprocessing: gives the normalization.
     """
 
-    def __init__(self, network: Embedder, preprocessing: Preprocessing) -> None:
+    def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.network = network
         self.preprocessing = preprocessing
@@ -100,7 +102,7 @@ def export_onnx(recognizer: Recognizer, path: Path) -> Exported:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         onnx.save_model(proto, beside)
-        deviation = _deviation(model, runtime, beside, recognizer.preprocessing.size)
+        deviation = _deviation(model, _session(runtime, beside, path), recognizer.preprocessing.size)
         if not deviation <= LARGEST_DEVIATION:  # so written, NaN is refused too
             raise ExportError(
                 path,
@@ -115,7 +117,8 @@ def export_onnx(recognizer: Recognizer, path: Path) -> Exported:
             path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
     opset = next(opset.version for opset in proto.opset_import if opset.domain == "")
     return Exported(path, opset, BATCHES, deviation, size, metadata)
 
@@ -145,14 +148,31 @@ def _translated(model: PixelsToVectors, size: tuple[int, int], where: Path) -> A
     except Exception as error:  # whatever the exporter raises, this network is not for it
         raise ExportError(
             where,
-            found=f"torch cannot translate this {type(model.network.trunk).__name__} ({error})",
+            found=f"torch cannot translate this {type(model.network.trunk).__name__} ({_first_line(error)})",
             remedy="Report it with the version of torch; another version may translate it.",
         ) from error
 
 
-def _deviation(model: PixelsToVectors, runtime: Any, file: Path, size: tuple[int, int]) -> float:
+def _session(runtime: Any, file: Path, where: Path) -> Any:
+    """The file, loaded by onnxruntime."""
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    try:
+        return runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a dozen kinds, without a common root
+        raise ExportError(
+            where,
+            found=f"ONNX Runtime does not take what torch wrote ({_first_line(error)}), so it was not kept",
+            remedy="Report it with the versions of torch, onnx and onnxruntime; another version may take it.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _deviation(model: PixelsToVectors, session: Any, size: tuple[int, int]) -> float:
     """Largest difference of a component between the file's vectors and torch's; NaN if there is one among them."""
-    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
     deviations = []
     for pictures in (noise(max(BATCHES), size), structured(max(BATCHES), size)):
         for batch in BATCHES:
@@ -193,7 +213,7 @@ def _metadata(recognizer: Recognizer) -> dict[str, str]:
         "color": "RGB, 0 to 255; normalization is inside",
         "resizing": f"before, outside: {preprocessing.interpolation}, by Pillow's Image.resize",
         "camera": "unknown: the mean of the camera table" if recognizer.cameras else "not looked at",
-        "spectra": " ".join(card.spectra),
+        "spectrum": recognizer.network.spectra[0],
         "recognizer_fingerprint": recognizer.fingerprint,
         "trained_on": card.trained_on,
         "data_fingerprint": card.data_fingerprint,

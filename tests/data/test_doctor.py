@@ -14,8 +14,10 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from reknow.data.doctor import examine, summary
+from reknow.data.doctor.findings import SCENE_PROTOCOLS
 from reknow.data.manifest import SCHEMA, Manifest
 from reknow.errors import DataError
+from reknow.evaluation.protocols import PROTOCOLS
 
 
 def noise(number: int, height: int = 32, width: int = 16) -> Image.Image:
@@ -120,6 +122,47 @@ def test_odd_sizes(healthy, size):
 
 def test_the_size_that_counts_is_the_box(healthy):
     assert told(changed(healthy, crop={3: "0 0 7 32"})) == [("warning", "size", 3)]
+
+
+# --- several spectra
+
+
+def test_spectra_of_different_sizes_are_one_finding(healthy):
+    noise(20, 64, 32).save(healthy.root / "large.png")
+    noise(21, 32, 16).save(healthy.root / "equal.png")
+    pairs = changed(healthy, nir={0: "equal.png", 2: "large.png", 3: "large.png"}, crop={3: "0 0 16 32;0 0 31 32"})
+    (finding,) = [finding for finding in examine(pairs) if finding.kind == "aligned_size"]
+    assert (finding.severity, finding.row) == ("warning", 2)
+    assert "2 observations have spectra of different sizes, here rgb 16 x 32, nir 32 x 64" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype", "levels"),
+    [
+        (0, 4_095, np.uint16, 17),  # 12 bits
+        (7_000, 8_400, np.uint16, 7),  # what a radiometric 14-bit camera gives of a street: 27.2 to 32.7 of 255
+        (0, 16_383, np.uint16, None),
+        (0, 65_535, np.uint16, None),
+        (100, 110, np.uint8, None),  # eight bits are as they are: a dark picture of the night is no mistake
+    ],
+)
+def test_sixteen_bit_pictures_that_the_scaling_leaves_flat(healthy, low, high, dtype, levels):
+    pixels = np.linspace(low, high, 32 * 16).reshape(32, 16).astype(dtype)
+    Image.fromarray(pixels).save(healthy.root / "thermal.png")
+    Image.fromarray(pixels[::-1].copy()).save(healthy.root / "other.png")
+    thermal = changed(healthy, tir={1: "thermal.png", 2: "other.png"})
+    found = [finding for finding in examine(thermal) if finding.kind == "contrast"]
+    if levels is None:
+        assert found == []
+        return
+    (finding,) = found
+    assert (finding.severity, finding.row) == ("warning", 1)
+    assert finding.message.startswith("2 16-bit pictures keep few gray levels")
+    assert f"thermal.png spans {levels} of 256" in finding.message
+
+
+def test_the_doctor_knows_every_protocol_that_takes_the_scene():
+    assert {protocol.name for protocol in PROTOCOLS if protocol.group == "scene"} == SCENE_PROTOCOLS
 
 
 # --- duplicates

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reknow.data import pictures
-from reknow.data.pictures import PIXEL_LIMIT, decode, header_size, parse_boxes, read_bytes, read_picture
+from reknow.data.pictures import PIXEL_LIMIT, decode, header_size, is_deep, parse_boxes, read_bytes, read_picture
 from reknow.errors import DataError
 
 
@@ -67,6 +67,19 @@ def test_sixteen_bits_are_divided_by_257_whatever_the_largest_value_is():
         pixels = decode(saved(Image.fromarray(wide), form), "x")
         assert pixels[0, :, 0].tolist() == [0, 1, 16, 255]
         assert (pixels == pixels[:, :, :1]).all()
+
+
+def test_two_thermal_files_are_scaled_alike():
+    """The same temperature gets the same gray, whatever else is in the picture."""
+    cool, warm = np.array([[7_000, 8_000]], np.uint16), np.array([[8_000, 60_000]], np.uint16)
+    grays = [decode(saved(Image.fromarray(pixels)), "x")[0, :, 0] for pixels in (cool, warm)]
+    assert grays[0][1] == grays[1][0] == 31
+
+
+def test_sixteen_bits_are_told_from_eight():
+    assert is_deep(saved(Image.fromarray(np.zeros((2, 2), np.uint16))), "x")
+    assert is_deep(saved(Image.fromarray(np.zeros((2, 2), np.uint16)), "TIFF"), "x")
+    assert not is_deep(saved(Image.fromarray(np.zeros((2, 2), np.uint8))), "x")
 
 
 def test_floating_point_is_refused():

@@ -8,6 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from reknow.explain.choice import PatchChoice
+from reknow.explain.shares import shares
+from reknow.explain.tokens import Explanation
 from reknow.report.content import Group, PairScores, RankedPicture, RankRow, RunReport
 from reknow.report.page import render
 
@@ -151,3 +154,18 @@ def unlabelled() -> RunReport:
         groups=[Group("0", 40, [picture(1)]), Group("-1", 30, [picture(2)])],
         recipe="name: made\n",
     )
+
+
+@pytest.fixture(scope="session")
+def chosen() -> Explanation:
+    """Two pictures of 2 x 2 patches: the negative moves off the person, the positive stays where it was."""
+    positive, before, after = np.zeros((3, 2, 4), dtype=bool)
+    positive[:, 0], before[:, 1], after[:, 3] = True, True, True
+    similarity = np.tile(np.array([1.0, 0.2, 0.1, 0.0], np.float32), (2, 1))
+    choices = {
+        "before": PatchChoice(similarity, positive, before, (2, 2)),
+        "after": PatchChoice(similarity, positive, after, (2, 2)),
+    }
+    person = np.tile(np.array([0.9, 0.6, 0.1, 0.0]), (2, 1))
+    pictures = np.stack([picture(number) for number in range(2)])
+    return Explanation(("first", "second"), pictures, person, choices, shares(choices, person))

@@ -4,13 +4,15 @@ A reference is one of
 
 - a path, relative to the manifest's root or absolute: ``query/0001_c1s1_001051_00.jpg``;
 - a member of a zip file: ``drawings.zip/Greek/character01/0394_01.png`` (the component that is a file is the zip);
-- a picture of the synthetic world, rendered when asked for: ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``.
+- a picture of the synthetic world, rendered when asked for: ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``,
+  with ``?light=...`` and the like where it departs from the plain world.
 
 Whatever the file holds becomes (height, width, 3) uint8 by fixed rules, because a rule that looks at the pixels
 would treat two pictures of one data set differently:
 
 - gray, 1-bit, palette, CMYK and other color spaces are converted to RGB; gray repeats in the three channels;
-- 16-bit gray is divided by 257, so that 65,535 becomes 255, also where a camera fills only 12 of the bits;
+- 16-bit gray is divided by 257, so that 65,535 becomes 255, also where a camera fills only 12 of the bits (the doctor
+  tells of pictures that this leaves nearly flat);
 - transparent pixels are laid over white, which is what picture viewers show;
 - an animation gives its first frame;
 - the orientation in the EXIF header is applied, and boxes count pixels of the upright picture.
@@ -137,6 +139,15 @@ def header_size(data: bytes, where: object) -> tuple[int, int]:
         DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
     """
     return _open(data, where).size
+
+
+def is_deep(data: bytes, where: object) -> bool:
+    """Whether the header announces gray of more than 8 bits; no pixel is decoded.
+
+    Raises:
+        DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
+    """
+    return _open(data, where).mode.startswith("I")
 
 
 def parse_boxes(crop: str | None, spectra: Sequence[Spectrum], where: object) -> dict[Spectrum, Box | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,8 @@ class PatchChoice:
     grid: tuple[int, int]
 
 
-PatchChooser = Callable[[Embedder, Batch], PatchChoice]
+PatchChooser = Callable[[Any, Batch], PatchChoice]
+"""A network, of the kind that the method trains, and a batch to what it chooses in the pictures."""
 
 
 def chooser_of(method: MethodConfig) -> PatchChooser | None:
@@ -67,7 +69,8 @@ def choice_of(constraint: TokenConstraint, tokens: Tokens) -> PatchChoice:
     nothing = torch.zeros_like(chosen.similarity, dtype=torch.bool)
     positive = nothing.scatter(1, chosen.positive[:, None], True)
     negative = nothing.scatter(1, chosen.negatives, True)
-    return PatchChoice(chosen.similarity.cpu().numpy(), positive.cpu().numpy(), negative.cpu().numpy(), tokens.grid)
+    similarity = chosen.similarity.detach().cpu().numpy()
+    return PatchChoice(similarity, positive.cpu().numpy(), negative.cpu().numpy(), tokens.grid)
 
 
 def joined(choices: list[PatchChoice]) -> PatchChoice:

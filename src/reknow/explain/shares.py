@@ -1,7 +1,7 @@
 """Shares: how often the chosen patches lie where they should, where it is known what each pixel shows.
 
-Only the synthetic world knows it. There every pixel is the person's or not, and what stands before her counts as not
-hers, another pedestrian included. Decisions:
+Only the synthetic world knows it. There every pixel is the person's or not: what she carries is hers, what stands
+before her, another pedestrian included, is not. Decisions:
 
 - a patch is on the person where at least half of its pixels are hers, and on background otherwise;
 - a picture's share is taken first, then the mean over pictures, so that pictures count alike however they are seen;

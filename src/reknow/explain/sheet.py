@@ -98,9 +98,8 @@ def outlined(
     picture: Image.Image, inside: Bool[np.ndarray, "patches"], grid: tuple[int, int]
 ) -> UInt8[np.ndarray, "height width 3"]:
     """A picture with a line around the patches that are on the person."""
-    across, down = (
-        edges(count, pixels).astype(float) for count, pixels in ((grid[1], picture.width), (grid[0], picture.height))
-    )
+    across = [float(edge) for edge in edges(grid[1], picture.width)]
+    down = [float(edge) for edge in edges(grid[0], picture.height)]
     area = np.pad(inside.reshape(grid), 1)
     upright = np.argwhere(area[1:-1, :-1] != area[1:-1, 1:])  # (row, edge between columns)
     level = np.argwhere(area[:-1, 1:-1] != area[1:, 1:-1])  # (edge between rows, column)

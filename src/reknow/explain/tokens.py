@@ -88,7 +88,7 @@ def explain_tokens(
     """
     if shown < 1:
         raise DataError("count of pictures", found=str(shown), expected="1 or more", remedy="Correct the value.")
-    spectrum, preprocessing = recognizers["after"].config.spectrum, recognizers["after"].preprocessing
+    spectrum, preprocessing = recognizers["after"].network.spectra[0], recognizers["after"].preprocessing
     sample = manifest.select(_sample(manifest, spectrum, max(shown, MEASURED_AT_MOST)))
     masks = [mask for mask in map(person_mask, sample.column(spectrum)) if mask is not None]
     known = len(masks) == len(sample) and not sample.has("crop")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
+from reknow.errors import DataError
 
 Survey = Callable[[], Tensor]
 """Embeds the whole training manifest in eval mode: () -> (N, D) unit rows on the CPU, in manifest order."""
@@ -84,6 +85,31 @@ class MethodConfig(ABC):
         Raises:
             DataError: the manifest lacks something that the method learns from.
         """
+
+
+def identity_labels(manifest: Manifest) -> Int[np.ndarray, "rows"]:
+    """The identity codes of training rows, for methods that learn from labels.
+
+    Raises:
+        DataError: a row without identity, or fewer than two identities.
+    """
+    labels = manifest.codes("identity")
+    if (labels < 0).any():
+        row = int(np.flatnonzero(labels < 0)[0])
+        raise DataError(
+            f"{manifest.name}, row {row} (observation '{manifest.column('observation')[row]}')",
+            found="no identity",
+            expected="an identity in every training row, since supervised training learns from them",
+            remedy="Fill the column 'identity', or train without labels: reknow train cluster_contrast --data ...",
+        )
+    if labels.max(initial=-1) < 1:
+        raise DataError(
+            manifest.name,
+            found=f"{labels.max(initial=-1) + 1} identities to learn from",
+            expected="at least two",
+            remedy="Add pictures of another identity.",
+        )
+    return labels
 
 
 def gathered(tensor: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import reknow.methods
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.errors import RecipeError, nearest
 from reknow.methods.method import MethodConfig
-from reknow.models.embedder import EmbedderConfig
+from reknow.models.network import NetworkConfig
 
 DEFAULT = "own_data"
 """The function that a bare method name means."""
@@ -118,7 +118,7 @@ class Recipe:
 
     name: str
     method: MethodConfig
-    network: EmbedderConfig
+    network: NetworkConfig
     data: str = ""
     weights: str = "shipped"
     follow_weights: bool = False

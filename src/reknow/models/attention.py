@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from timm.layers.drop import DropPath
 from timm.layers.mlp import Mlp
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 ReadProbabilities = Callable[[Tensor], None]
-"""Gets the attention probabilities of one block, (B, heads, L, L), rows sum to 1."""
+"""Gets the attention probabilities of one block, (B, heads, L, L), rows sum to 1; without gradient."""
 
 AttentionFactory = Callable[[int, int], nn.Module]
 """(width, heads) to a module that is called like :class:`Attention`."""
@@ -47,18 +48,16 @@ class Attention(nn.Module):
 
         Args:
             sequence: (B, L, D), already normalized.
-            observe: is shown the probabilities. The fused kernel never forms them, so they cost time and B x heads x
-                L x L numbers only where somebody asks.
+            observe: is shown the probabilities. The fused kernel never forms them, so they are computed beside it and
+                only where somebody asks. They carry no gradient: a training step then holds one block's map at a
+                time, and not the maps of all blocks until it goes back through them.
         """
         batch, length, width = sequence.shape
         query, key, value = self.qkv(sequence).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        if observe is None:
-            mixed = functional.scaled_dot_product_attention(query, key, value)
-        else:
-            scale = (width // self.heads) ** -0.5
-            probabilities = (scale * query @ key.transpose(-2, -1)).softmax(dim=-1)
-            observe(probabilities)
-            mixed = probabilities @ value
+        if observe is not None:
+            with torch.no_grad():
+                observe(((width // self.heads) ** -0.5 * query @ key.transpose(-2, -1)).softmax(dim=-1))
+        mixed = functional.scaled_dot_product_attention(query, key, value)
         return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
 
 

@@ -13,29 +13,23 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
 from reknow.models.neck import BatchNormNeck
+from reknow.models.network import Images, Network, NetworkConfig, Spectrum, Trunk, TrunkConfig
 from reknow.models.osnet import OSNet, OSNetConfig
-from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.tokens import Tokens
-from reknow.models.transformer import TransformerConfig, VisionTransformer
+from reknow.models.transformer import TransformerConfig
 
 Feature = Literal["cls", "cls+extra", "cls+patches", "projected"]
 """``cls`` alone (TransReID), with the mean extra token behind it (PASS, TCMM), with the mean patch behind it, or as the
 trunk itself projects it (OSNet)."""
 
-TrunkConfig = TransformerConfig | ResNetConfig | OSNetConfig
-Trunk = VisionTransformer | ResNet50 | OSNet
-
-Images = Float[Tensor, "batch 3 height width"] | Mapping[Any, Float[Tensor, "batch 3 height width"]]
-"""Pictures (B, 3, H, W), or a batch's images by spectrum."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class EmbedderConfig:
+class EmbedderConfig(NetworkConfig):
     """Shape of an embedder.
 
     Attributes:
@@ -46,7 +40,7 @@ class EmbedderConfig:
 
     trunk: TrunkConfig
     feature: Feature = "cls"
-    spectrum: Literal["rgb", "nir", "tir"] = "rgb"
+    spectrum: Spectrum = "rgb"
 
     def __post_init__(self) -> None:
         extra_tokens = self.trunk.extra_tokens if isinstance(self.trunk, TransformerConfig) else 0
@@ -69,8 +63,12 @@ class EmbedderConfig:
         """The embedder, with fresh random weights."""
         return Embedder(self.trunk.build(), self.feature, self.spectrum)
 
+    def around(self, trunk: TrunkConfig, feature: Feature) -> EmbedderConfig:
+        """The same spectrum, with another trunk and its feature."""
+        return EmbedderConfig(trunk=trunk, feature=feature, spectrum=self.spectrum)
 
-class Embedder(nn.Module):
+
+class Embedder(Network):
     """Pictures to unit vectors.
 
     Args:
@@ -86,17 +84,22 @@ class Embedder(nn.Module):
         (torch.Size([3, 16]), True)
     """
 
-    def __init__(self, trunk: Trunk, feature: Feature = "cls", spectrum: str = "rgb") -> None:
+    def __init__(self, trunk: Trunk, feature: Feature = "cls", spectrum: Spectrum = "rgb") -> None:
         super().__init__()
         self.trunk = trunk
         self.feature: Feature = feature
-        self.spectrum = spectrum
+        self.spectrum: Spectrum = spectrum
         self.neck = BatchNormNeck(_feature_dim(trunk, feature))
 
     @property
     def dim(self) -> int:
         """D, the size of feature and embedding."""
         return self.neck.num_features
+
+    @property
+    def spectra(self) -> tuple[Spectrum, ...]:
+        """The one that it looks at."""
+        return (self.spectrum,)
 
     def forward(
         self,

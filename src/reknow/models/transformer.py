@@ -218,8 +218,7 @@ class VisionTransformer(nn.Module):
 
         Args:
             sequence: (B, L, D).
-            observe: is shown each block's attention probabilities; nothing of them is kept here. They carry
-                gradient, so an observer that only looks should detach.
+            observe: is shown each block's attention probabilities, which carry no gradient; nothing of them is kept.
             inject: what to apply to the output of which block.
             depth: run only the first `depth` blocks and leave out the final norm; None runs all and the norm.
 

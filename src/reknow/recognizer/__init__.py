@@ -4,7 +4,8 @@
 - ``reading.py``: pictures in any form that users have, decoded and resized ahead of the network;
 - ``precision.py``: where a network computes in bf16;
 - ``card.py``: where a recognizer comes from and what it is for, as fields and in words;
-- ``folder.py``: a recognizer on disk.
+- ``folder.py``: a recognizer on disk;
+- ``foreign.py``: a file of weights that somebody else trained, as a recognizer.
 """
 
 from reknow.recognizer.card import Card

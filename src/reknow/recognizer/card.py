@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reknow.data.transforms import Preprocessing
-from reknow.models.embedder import EmbedderConfig
+from reknow.models.network import NetworkConfig
 from reknow.models.transformer import TransformerConfig
 
 
@@ -38,12 +38,12 @@ class Card:
     limits: str = "Not evaluated on other data. A near vector is a candidate, not proof of identity."
 
 
-def known_cameras(config: EmbedderConfig) -> int:
+def known_cameras(config: NetworkConfig) -> int:
     """Rows of the network's camera table; 0 where it has none."""
     return config.trunk.cameras if isinstance(config.trunk, TransformerConfig) else 0
 
 
-def in_words(card: Card, config: EmbedderConfig, preprocessing: Preprocessing, dim: int) -> str:
+def in_words(card: Card, config: NetworkConfig, preprocessing: Preprocessing, dim: int) -> str:
     """The card as the ``README.md`` of a recognizer's folder."""
     height, width = preprocessing.size
     facts = {

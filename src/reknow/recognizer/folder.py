@@ -19,7 +19,7 @@ from torch import Tensor
 
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecipeError, RecognizerError
-from reknow.models.embedder import Embedder, EmbedderConfig
+from reknow.models.network import Network, NetworkConfig
 from reknow.recognizer.card import Card, in_words
 from reknow.values import from_plain, to_plain
 
@@ -29,7 +29,7 @@ _RESTORE = "Restore the folder from where it was saved."
 
 
 def write_folder(
-    folder: Path, config: EmbedderConfig, network: Embedder, preprocessing: Preprocessing, card: Card
+    folder: Path, config: NetworkConfig, network: Network, preprocessing: Preprocessing, card: Card
 ) -> None:
     """Write a recognizer's folder, beside and then renamed.
 
@@ -56,7 +56,7 @@ def write_folder(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def read_folder(folder: Path) -> tuple[EmbedderConfig, Embedder, Preprocessing, Card]:
+def read_folder(folder: Path) -> tuple[NetworkConfig, Network, Preprocessing, Card]:
     """Read what :func:`write_folder` wrote; the network comes with its weights.
 
     Args:
@@ -75,7 +75,7 @@ def read_folder(folder: Path) -> tuple[EmbedderConfig, Embedder, Preprocessing, 
             remedy="Check the path; an unfinished run has none yet (continue it with --resume).",
         )
     content = _read_json(folder / "recognizer.json")
-    config = _part(content, "network", EmbedderConfig, folder)
+    config = _part(content, "network", NetworkConfig, folder)
     preprocessing = _part(content, "preprocessing", Preprocessing, folder)
     card = _part(content, "card", Card, folder)
     network = config.build()
@@ -112,7 +112,7 @@ def _part(content: dict[str, Any], name: str, kind: type[Kind], folder: Path) ->
     return value
 
 
-def _fill(network: Embedder, file: Path) -> None:
+def _fill(network: Network, file: Path) -> None:
     """Load weights into a network; the file must hold its tensors, all of them and no others."""
     try:
         found = load_file(file)

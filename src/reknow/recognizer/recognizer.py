@@ -21,9 +21,11 @@ from reknow.data.manifest import Manifest
 from reknow.data.sampling import sequential_batches
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecognizerError
-from reknow.models.embedder import Embedder, EmbedderConfig
+from reknow.models.network import Network, NetworkConfig
+from reknow.models.weights import resolve
 from reknow.recognizer.card import Card, known_cameras
 from reknow.recognizer.folder import read_folder, write_folder
+from reknow.recognizer.foreign import read_file
 from reknow.recognizer.precision import Precision, computing
 from reknow.recognizer.reading import Picture, one_by_one, resized_batches
 
@@ -53,8 +55,8 @@ class Recognizer:
 
     def __init__(
         self,
-        config: EmbedderConfig,
-        network: Embedder,
+        config: NetworkConfig,
+        network: Network,
         preprocessing: Preprocessing,
         card: Card,
         device: str | torch.device | None = None,
@@ -117,16 +119,15 @@ class Recognizer:
                 return np.empty((0, self.dim), np.float32)
             return self.embed_pictures(self._pictures_of(images), camera)
         pictures = one_by_one(images)
-        codes = (
-            None if camera is None else _camera_codes(camera, len(pictures) if isinstance(pictures, Sized) else None)
-        )
+        count = len(pictures) if isinstance(pictures, Sized) else None
+        codes = None if camera is None else _camera_codes(camera, count)
         vectors, done = [np.empty((0, self.dim), np.float32)], 0
         with closing(resized_batches(pictures, self.preprocessing, EMBEDDED_AT_ONCE)) as batches:
             for batch in batches:
                 first, done = done, done + len(batch)
                 if codes is not None and len(codes) < done:
                     raise _other_number(len(codes), f"{done} or more")
-                resized = Pictures.from_arrays({self.config.spectrum: batch})
+                resized = Pictures.from_arrays({self.network.spectra[0]: batch})
                 vectors.append(self.embed_pictures(resized, None if codes is None else codes[first:done]))
         if codes is not None and len(codes) != done:
             raise _other_number(len(codes), f"{done}")
@@ -169,20 +170,24 @@ def load(
     """Load a recognizer.
 
     Args:
-        folder: a recognizer's folder, or a run that holds one; by default the one that the package ships.
+        folder: a recognizer's folder, or a run that holds one; by default the one that the package ships. Or a file of
+            weights of a known origin, also by its bare name in the folder that ``REKNOW_WEIGHTS`` names.
         device: where to compute; by default a GPU where there is one.
         precision: ``auto`` is bf16 where the processor has instructions for it; ``32`` makes the vectors of two
             processors compare to the last digits; ``bf16`` insists.
 
     Raises:
         RecognizerError: no recognizer there, or a damaged one.
+        WeightsError: a file that holds no weights, or those of an unknown origin.
 
     Example:
         >>> recognizer = load()
         >>> recognizer.embed(np.zeros((128, 64, 3), np.uint8)).shape == (1, recognizer.dim)
         True
     """
-    return Recognizer(*read_folder(SHIPPED if folder is None else Path(folder)), device, precision)
+    file = None if folder is None else resolve(str(folder))
+    parts = read_folder(SHIPPED if folder is None else Path(folder)) if file is None else read_file(file)
+    return Recognizer(*parts, device, precision)
 
 
 def evaluation_batches(

@@ -33,6 +33,7 @@ from reknow.errors import RunError
 from reknow.methods.method import EpochPlan, Method
 from reknow.methods.recipe import Recipe
 from reknow.recognizer import embed_batches, evaluation_batches
+from reknow.recognizer.precision import computes_in_bf16
 from reknow.training.optimization import build_optimizer, set_learning_rate
 from reknow.training.progress import Display
 from reknow.training.run import Run
@@ -70,7 +71,9 @@ def start_fabric(recipe: Recipe) -> Fabric:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     precision = recipe.precision
     if precision == "auto":
-        precision = "bf16-mixed" if _computes_in_bf16() else "32-true"
+        # On a CPU with AVX-512 BF16 the small network trained 292 pictures a second instead of 223.
+        fast = computes_in_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        precision = "bf16-mixed" if fast else "32-true"
     strategy: Any = "auto"
     if processes > 1:
         from lightning_fabric.strategies.ddp import DDPStrategy
@@ -80,17 +83,6 @@ def start_fabric(recipe: Recipe) -> Fabric:
     fabric = Fabric(devices=local, num_nodes=processes // local, strategy=strategy, precision=precision)
     fabric.launch()
     return fabric
-
-
-def _computes_in_bf16() -> bool:
-    """Whether this machine's GPU, or without one its CPU, has instructions for bf16.
-
-    On a CPU with AVX-512 BF16 the small network trained 292 pictures a second instead of 223; without these
-    instructions autocast only adds conversions.
-    """
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported()  # no public name as of torch 2.15
 
 
 class Trainer:

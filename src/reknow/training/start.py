@@ -14,9 +14,10 @@ from pathlib import Path
 from reknow.errors import RecipeError, WeightsError
 from reknow.methods.recipe import Recipe
 from reknow.models.embedder import Embedder, EmbedderConfig
-from reknow.models.transformer import TransformerConfig
+from reknow.models.network import Network
+from reknow.models.transformer import TransformerConfig, VisionTransformer
 from reknow.models.weights import Foreign, fill, read_weights, resolve
-from reknow.recognizer import SHIPPED, load
+from reknow.recognizer import SHIPPED, Recognizer, load
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Start:
     """
 
     recipe: Recipe
-    network: Embedder
+    network: Network
     report: tuple[str, ...]
 
 
@@ -55,7 +56,7 @@ def start_of(recipe: Recipe) -> Start:
     return _from_recognizer(recipe)
 
 
-def initial_network(recipe: Recipe) -> Embedder:
+def initial_network(recipe: Recipe) -> Network:
     """The network alone; see :func:`start_of`."""
     return start_of(recipe).network
 
@@ -72,7 +73,7 @@ def following(recipe: Recipe, foreign: Foreign) -> Recipe:
     if isinstance(trunk, TransformerConfig):
         # A camera table is of the file's own cameras, and a file does not tell its stochastic depth.
         trunk = replace(trunk, image_size=recipe.preprocessing.size, cameras=0)
-    network = EmbedderConfig(trunk=trunk, feature=foreign.feature, spectrum=recipe.network.spectrum)
+    network = recipe.network.around(trunk, foreign.feature)
     preprocessing = replace(recipe.preprocessing, mean=foreign.mean, std=foreign.std)
     return replace(recipe, network=network, preprocessing=preprocessing)
 
@@ -94,7 +95,12 @@ def _from_file(recipe: Recipe, foreign: Foreign) -> Start:
         ) from error
     report = loaded.sentences()
     neck = {name: tensor for name, tensor in foreign.neck.items() if "num_batches" not in name}
-    if neck and neck["weight"].shape == network.neck.weight.shape and recipe.network.feature == foreign.feature:
+    if (
+        neck
+        and isinstance(network, Embedder)
+        and network.feature == foreign.feature
+        and neck["weight"].shape == network.neck.weight.shape
+    ):
         network.neck.load_state_dict(neck, strict=False)
         report.append("the batch-norm neck came with them")
     return Start(recipe, network, tuple(report))
@@ -110,6 +116,8 @@ def _from_recognizer(recipe: Recipe) -> Start:
         )
     source = load(SHIPPED if recipe.weights == "shipped" else recipe.weights, device="cpu")
     if source.config != recipe.network:
+        if isinstance(source.config, EmbedderConfig) and not isinstance(recipe.network, EmbedderConfig):
+            return _with_its_trunk(recipe, source)
         raise RecipeError(
             f"recipe '{recipe.name}', field 'weights'",
             found=f"'{recipe.weights}' holds a network of another shape ({source.config})",
@@ -119,3 +127,27 @@ def _from_recognizer(recipe: Recipe) -> Start:
     network = recipe.network.build()
     network.load_state_dict(source.network.state_dict())
     return Start(recipe, network, (f"weights: the recognizer '{source.card.name}', whole",))
+
+
+def _with_its_trunk(recipe: Recipe, source: Recognizer) -> Start:
+    """A network of several spectra, on the trunk of a recognizer of one."""
+    wanted, found = recipe.network.trunk, source.config.trunk
+    trunk = source.network.trunk
+    # The size of the pictures may differ (the position table is resized), and a camera table is of its own cameras.
+    if not isinstance(trunk, VisionTransformer) or wanted != replace(
+        found, image_size=wanted.image_size, cameras=wanted.cameras, drop_path=wanted.drop_path
+    ):
+        raise RecipeError(
+            f"recipe '{recipe.name}', field 'weights'",
+            found=f"'{recipe.weights}' holds a trunk of another shape ({found})",
+            expected=str(wanted),
+            remedy="Set the fields of network.trunk to those of the weights, or choose other weights.",
+        )
+    network = recipe.network.build()
+    state = trunk.resized(wanted.image_size).state_dict()
+    state.pop("sie_embed", None)
+    network.trunk.load_state_dict(state, strict=False)
+    report = [f"weights: the trunk of the recognizer '{source.card.name}'; all that joins spectra is random"]
+    if wanted.image_size != found.image_size:
+        report.append(f"its position table was resized from {found.image_size} to {wanted.image_size} pixels")
+    return Start(recipe, network, tuple(report))

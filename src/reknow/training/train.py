@@ -181,7 +181,7 @@ def _finish(run: Run, recipe: Recipe, rows: Manifest, start: Start, summary: dic
         data_fingerprint=rows.fingerprint(),
         identities=len(np.unique(identities[identities >= 0])),
         license=recipe.license,
-        spectra=(recipe.network.spectrum,),
+        spectra=start.network.spectra,
         started_from=start.report,
         scores={
             f"{name} ({recipe.data}, {summary['protocol']})": round(summary[name], 2)

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from reknow.data.cache import Pictures
 from reknow.data.formats import import_dataset, open_dataset
 from reknow.data.manifest import Manifest
 from reknow.data.pictures import read_picture
@@ -88,6 +89,47 @@ def test_numbers_of_a_data_frame_become_what_the_user_wrote(tmp_path):
     manifest = open_dataset(f"table:{tmp_path}/m.parquet")
     assert manifest.column("identity") == ["1", None, "12"]
     assert manifest.column("camera") == ["3", "4", None]
+
+
+# --- several spectra
+
+
+def test_triples_with_gaps_and_every_kind_of_file(tmp_path):
+    """Three columns of relative paths: a triple of three sizes and depths, a pair, a single one, and a strip."""
+    (tmp_path / "cam" / "thermal").mkdir(parents=True)
+    Image.new("RGB", (8, 16), (200, 100, 50)).save(tmp_path / "cam" / "a.png")
+    Image.new("L", (4, 8), 70).save(tmp_path / "cam" / "a_nir.png")
+    Image.fromarray(np.full((6, 3), 257 * 90, np.uint16)).save(tmp_path / "cam" / "thermal" / "a.png")
+    Image.new("RGBA", (8, 16), (0, 0, 0, 0)).save(tmp_path / "cam" / "b.png")
+    strip = np.repeat(np.array([10, 20, 30], np.uint8), 4)[None].repeat(4, axis=0)
+    Image.fromarray(strip).save(tmp_path / "strip.png")
+    rows = [
+        "identity,camera,rgb,nir,tir,crop",
+        "1,a,cam/a.png,cam/a_nir.png,cam/thermal/a.png,",
+        "1,b,cam/b.png,,cam/thermal/a.png,",
+        "2,a,,,cam/thermal/a.png,",
+        "2,b,strip.png,strip.png,strip.png,0 0 4 4;4 0 8 4;8 0 12 4",
+    ]
+    manifest = open_dataset(write(tmp_path / "objects.csv", "\n".join(rows) + "\n"))
+    assert manifest.spectra == ("rgb", "nir", "tir")
+    assert manifest.column("nir") == ["cam/a_nir.png", None, None, "strip.png"]
+    assert manifest.column("observation")[2] == "cam/thermal/a.png"
+    pictures = Pictures.open(manifest, (16, 8))
+    there = {spectrum: present.tolist() for spectrum, present in pictures.present.items()}
+    assert there == {"rgb": [True, True, False, True], "nir": [True, False, False, True], "tir": [True] * 4}
+    assert pictures.images["rgb"][0, 0, 0].tolist() == [200, 100, 50]
+    assert (pictures.images["nir"][0] == 70).all()  # gray in all three channels, resized to the size of the others
+    assert (pictures.images["tir"][0] == 90).all()
+    assert (pictures.images["rgb"][1] == 255).all()  # transparent lies over white
+    assert (pictures.images["rgb"][2] == 0).all()  # absent
+    assert [int(pictures.images[spectrum][3].mean()) for spectrum in manifest.spectra] == [10, 20, 30]
+
+
+def test_a_row_without_any_spectrum_is_named(tmp_path):
+    with pytest.raises(
+        DataError, match=r"m, row 1 .*no picture in any spectrum; expected a path in at least one of rgb, nir"
+    ):
+        open_dataset(write(tmp_path / "m.csv", "identity,rgb,nir,tir\n1,a,,\n1,,,\n"))
 
 
 # --- import

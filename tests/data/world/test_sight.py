@@ -13,7 +13,7 @@ from PIL import Image
 from reknow.data.manifest import SPECTRA
 from reknow.data.world import DOMAINS, render, render_reference, sight_of
 from reknow.data.world.people import person
-from reknow.data.world.sight import viewpoint
+from reknow.data.world.take import viewpoint
 from reknow.errors import DataError
 
 PINNED = Path(__file__).parent / "pinned.png"

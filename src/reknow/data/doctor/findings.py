@@ -14,6 +14,8 @@ Kind = Literal[
     "picture",  # not a picture, damaged, or too large
     "box",  # without a pixel, reaching outside, or not four numbers
     "size",  # too small or too long to show an object
+    "aligned_size",  # spectra of one observation that differ in size
+    "contrast",  # a 16-bit picture of which few gray levels are left
     "duplicate",  # the same pixels twice
     "leakage",  # the same pixels in train and in query or gallery
     "identity",  # missing
@@ -28,6 +30,10 @@ Kind = Literal[
 Severity = Literal["error", "warning"]
 
 TEST = ("query", "gallery")
+
+# Protocols that remove a gallery row of the query's identity and scene; all others take the camera. Their rules are
+# values of a higher floor (reknow.evaluation.protocols), so the doctor knows them by name.
+SCENE_PROTOCOLS = frozenset({"msvr310"})
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Rows:
         self.identity: list[str | None] = manifest.column("identity")
         self.camera: list[str | None] = manifest.column("camera")
         self.split: list[str | None] = manifest.column("split")
+        self.group_name: Literal["camera", "scene"] = "scene" if manifest.protocol in SCENE_PROTOCOLS else "camera"
+        self.group: list[str | None] = manifest.column(self.group_name)
 
     def finding(self, kind: Kind, severity: Severity, row: int, message: str, remedy: str) -> Finding:
         observation = self.observation[row] if row >= 0 else ""

@@ -99,7 +99,7 @@ def _cameras(rows: Rows) -> Iterator[Finding]:
 
 
 def _queries(rows: Rows) -> Iterator[Finding]:
-    """Queries that the Market rule leaves without a match: same identity, and not the same known camera."""
+    """Queries that the protocol leaves without a match: same identity, and not the same known camera (or scene)."""
     queries = [row for row, split in enumerate(rows.split) if split == "query"]
     gallery: dict[str, list[int]] = defaultdict(list)
     for row, identity in enumerate(rows.identity):
@@ -109,17 +109,18 @@ def _queries(rows: Rows) -> Iterator[Finding]:
         return  # said by the checks of splits and identities
     lost: list[tuple[int, str]] = []
     for row in queries:
-        identity, camera = rows.identity[row], rows.camera[row]
+        identity, group = rows.identity[row], rows.group[row]
         matches = gallery.get(identity, []) if identity is not None else []
         if identity is None:
             lost.append((row, "the query does not say whom it shows"))
         elif not matches:
             lost.append((row, f"no gallery row shows identity '{identity}'"))
-        elif camera is not None and all(rows.camera[match] == camera for match in matches):
-            lost.append((row, f"all gallery rows of identity '{identity}' are from the query's camera '{camera}'"))
+        elif group is not None and all(rows.group[match] == group for match in matches):
+            where = f"the query's {rows.group_name} '{group}'"
+            lost.append((row, f"all gallery rows of identity '{identity}' are from {where}"))
     severity: Severity = "error" if len(lost) == len(queries) else "warning"
     for row, reason in lost:
-        remedy = "Add a gallery row from another camera; evaluation counts this query but cannot score it."
+        remedy = f"Add a gallery row from another {rows.group_name}; evaluation counts this query but cannot score it."
         yield rows.finding("query_without_match", severity, row, f"query without a match: {reason}", remedy)
 
 

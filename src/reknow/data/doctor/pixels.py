@@ -16,13 +16,15 @@ from pathlib import Path
 
 from reknow.data.doctor.findings import TEST, Finding, Kind, Rows, Severity
 from reknow.data.manifest import Manifest, Spectrum
-from reknow.data.pictures import WORLD_PREFIX, Box, decode, locate, parse_boxes, read_bytes, read_picture
+from reknow.data.pictures import WORLD_PREFIX, Box, decode, is_deep, locate, parse_boxes, read_bytes, read_picture
 from reknow.errors import DataError
 
 # Below this a picture cannot show what tells individuals apart; the smallest crop of Market-1501 is 64 x 128.
 SMALLEST_SIDE = 8
 # Crops of people are 1:2 to 1:4, three panels side by side 3:1; beyond 8:1 a box was drawn wrongly.
 LARGEST_ASPECT = 8.0
+# A 12-bit camera in a 16-bit file fills 17 of the 256 levels that are left: 4,095 / 257 is 16.
+FEW_LEVELS = 17
 
 _BLOCK = 64  # pictures per task: large enough that scheduling costs nothing, small enough for a smooth bar
 
@@ -39,11 +41,13 @@ class _Item:
 
 @dataclass(frozen=True)
 class _Look:
-    """What one picture showed: findings, and a digest of its pixels where it has any."""
+    """What one picture showed: findings, and of its pixels where it has any a digest, the size and gray levels."""
 
     item: _Item
     digest: bytes | None
     findings: tuple[Finding, ...] = ()
+    size: tuple[int, int] | None = None  # width, height
+    flat_levels: int | None = None  # how many of 256 a 16-bit picture spans, where they are too few
 
 
 def picture_findings(manifest: Manifest, rows: Rows, progress: Callable[[int, int], None] | None) -> Iterator[Finding]:
@@ -73,6 +77,8 @@ def picture_findings(manifest: Manifest, rows: Rows, progress: Callable[[int, in
         pool.shutdown(cancel_futures=True)
     for look in looks:
         yield from look.findings
+    yield from _unlike_sizes(rows, looks)
+    yield from _flat_pictures(rows, looks)
     yield from _duplicates(rows, looks)
 
 
@@ -83,6 +89,7 @@ def _look(root: Path, rows: Rows, item: _Item) -> _Look:
         return rows.finding(kind, severity, item.row, f"{item.spectrum} picture {item.reference}: {message}", remedy)
 
     kind: Kind = "file"
+    data: bytes | None = None
     try:
         if item.reference.startswith(WORLD_PREFIX):
             pixels = read_picture(root, item.reference)
@@ -110,7 +117,33 @@ def _look(root: Path, rows: Rows, item: _Item) -> _Look:
         findings.append(finding("size", "warning", f"an odd size for one object, {width} x {height} pixels", remedy))
     digest = hashlib.blake2b(f"{item.spectrum} {pixels.shape}".encode(), digest_size=16)
     digest.update(pixels.tobytes())
-    return _Look(item, digest.digest(), tuple(findings))
+    levels = int(pixels.max()) - int(pixels.min()) + 1
+    flat = levels <= FEW_LEVELS and data is not None and is_deep(data, item.reference)
+    return _Look(item, digest.digest(), tuple(findings), (width, height), levels if flat else None)
+
+
+def _unlike_sizes(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
+    """One finding for all observations whose spectra differ in size, which names the first."""
+    sizes: dict[int, dict[Spectrum, tuple[int, int]]] = defaultdict(dict)
+    for look in looks:
+        if look.size is not None:
+            sizes[look.item.row][look.item.spectrum] = look.size
+    unlike = [row for row, of_row in sizes.items() if len(set(of_row.values())) > 1]
+    if unlike:
+        first = ", ".join(f"{spectrum} {width} x {height}" for spectrum, (width, height) in sizes[unlike[0]].items())
+        message = f"{len(unlike):,} observations have spectra of different sizes, here {first}"
+        remedy = "Each is resized to the network's input; check that they show the same part of the scene."
+        yield rows.finding("aligned_size", "warning", unlike[0], message, remedy)
+
+
+def _flat_pictures(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
+    """One finding for all 16-bit pictures of which the fixed scaling leaves next to nothing."""
+    flat = [look for look in looks if look.flat_levels is not None]
+    if flat:
+        first = f"{flat[0].item.spectrum} picture {flat[0].item.reference} spans {flat[0].flat_levels} of 256"
+        message = f"{len(flat):,} 16-bit pictures keep few gray levels when divided by 257: {first}"
+        remedy = "Multiply all pictures of this spectrum by one number, so that the brightest comes near 65,535."
+        yield rows.finding("contrast", "warning", flat[0].item.row, message, remedy)
 
 
 def _duplicates(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
@@ -133,13 +166,13 @@ def _duplicates(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
 
 
 def _removed_by_protocol(rows: Rows, row: int, other: int) -> bool:
-    """A query that is also in the gallery, as the same identity and camera, is never ranked against itself."""
+    """A query that is also in the gallery, as the same identity and camera (or scene), never meets itself there."""
     return (
         {rows.split[row], rows.split[other]} == set(TEST)
         and rows.identity[row] is not None
         and rows.identity[row] == rows.identity[other]
-        and rows.camera[row] is not None
-        and rows.camera[row] == rows.camera[other]
+        and rows.group[row] is not None
+        and rows.group[row] == rows.group[other]
     )
 
 

@@ -118,6 +118,19 @@ def contents(folder: Path, limit: int = 5) -> str:
     return f"holds: {', '.join(names[:limit])}{more}"
 
 
+def unread_note(where: str, unread: Sequence[str], form: str) -> list[str]:
+    """A note on pictures that were left out because their names tell nothing; none where there are no such.
+
+    Args:
+        where: the data set, or the part of it.
+        unread: their names.
+        form: how names look that are understood.
+    """
+    if not unread:
+        return []
+    return [f"{where}: left out {len(unread):,} pictures that are not named like {form}, for example {unread[0]}."]
+
+
 def layout_root(path: str, wanted: Sequence[str], spec: str) -> Path:
     """The folder that holds all of `wanted`: `path` itself, or the only one of its sub-folders that does.
 

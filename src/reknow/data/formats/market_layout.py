@@ -17,14 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reknow.data.formats.listing import contents, layout_root, pictures_in
+from reknow.data.formats.listing import contents, layout_root, pictures_in, unread_note
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import Manifest, Split
 from reknow.errors import DataError
 
 FOLDERS: dict[Split, str] = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 
-_NAME = re.compile(r"(-?\d+)_c(\d+)")
+NAME = re.compile(r"(?P<identity>-?\d+)_c(?P<camera>\d+)")
 
 
 @dataclass
@@ -57,13 +57,13 @@ def rows_of(names: Mapping[Split, Sequence[str]], *, camera_digits: int = 1) -> 
     rows = Rows()
     for split, files in names.items():
         for name in files:
-            match = _NAME.match(name)
+            match = NAME.match(name)
             if match is None:
                 rows.unread.append(f"{FOLDERS[split]}/{name}")
-            elif not match[1].startswith("-"):
+            elif not match["identity"].startswith("-"):
                 rows.rgb.append(f"{FOLDERS[split]}/{name}")
-                rows.identity.append(match[1])
-                rows.camera.append(match[2].zfill(camera_digits))
+                rows.identity.append(match["identity"])
+                rows.camera.append(match["camera"].zfill(camera_digits))
                 rows.split.append(split)
     return rows
 
@@ -90,12 +90,7 @@ def read_market_layout(
     for split, folder in FOLDERS.items():
         if split not in rows.split:
             raise _without_pictures(root / folder)
-    notes = []
-    if rows.unread:
-        notes.append(
-            f"{name}: left out {len(rows.unread):,} pictures whose names do not start with IDENTITY_cCAMERA, "
-            f"for example {rows.unread[0]}."
-        )
+    notes = unread_note(name, rows.unread, "IDENTITY_cCAMERA...")
     return compared(Manifest.from_columns(rows.columns(), root=root, name=name, notes=notes), published)
 
 

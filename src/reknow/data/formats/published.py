@@ -35,10 +35,10 @@ def counts(manifest: Manifest) -> dict[Split, Count]:
 
 
 def compared(manifest: Manifest, published: Mapping[Split, Count]) -> Manifest:
-    """The same manifest, with a note for each split whose counts are not the published ones."""
+    """The same manifest, with a note for each split whose counts are not the published ones, where any are known."""
     notes = []
     for split, have in counts(manifest).items():
-        want = published[split]
+        want = published.get(split, have)
         if have == want:
             continue
         if have.pictures < want.pictures:

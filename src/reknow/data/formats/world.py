@@ -19,20 +19,25 @@ def read(
     test_identities: str | int = 100,
     cameras: str | int = 6,
     spectra: str = "rgb",
+    light: str = "day",
+    misregistration: str | float = 0.0,
 ) -> Manifest:
     """The manifest of a synthetic world.
 
     Args:
         path: the domain, ``source`` or ``target``.
-        kind: what the identities are; ``people``.
+        kind: what the identities are; ``people`` or ``vehicles``.
         seed: of the world.
-        train_identities: people to train on.
+        train_identities: people or vehicles to train on.
         test_identities: others, to test with.
         cameras: how many there are.
         spectra: which columns to fill, separated by commas.
+        light: at which cameras which spectrum fails: ``day`` (nowhere), ``night`` (color, everywhere) or ``mixed``
+            (each spectrum at a third of the cameras).
+        misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
 
     Raises:
-        DataError: an unknown domain, kind or spectrum, or an option that is not a whole number.
+        DataError: an unknown domain, kind, spectrum or light, or an option that is not a number.
     """
     options = {
         "seed": seed,
@@ -41,7 +46,9 @@ def read(
         "cameras": cameras,
     }
     numbers = {name: _whole(name, value) for name, value in options.items()}
-    return world_manifest(path, kind=kind, spectra=spectra.split(","), **numbers)
+    aside = _number("misregistration", misregistration)
+    columns = spectra.split(",")
+    return world_manifest(path, kind=kind, spectra=columns, light=light, misregistration=aside, **numbers)
 
 
 def _whole(name: str, value: str | int) -> int:
@@ -50,4 +57,13 @@ def _whole(name: str, value: str | int) -> int:
     except ValueError:
         raise DataError(
             f"world option '{name}'", found=f"'{value}'", expected="a whole number", remedy="Write digits only."
+        ) from None
+
+
+def _number(name: str, value: str | float) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise DataError(
+            f"world option '{name}'", found=f"'{value}'", expected="a number", remedy="Write digits, for example 3.5."
         ) from None

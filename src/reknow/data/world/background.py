@@ -9,25 +9,28 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 
+from reknow.data.world import places, roads
 from reknow.data.world.domain import domain_named
 from reknow.data.world.draws import Draws
-from reknow.data.world.places import BOTTOM, PLACES, TOP, WIDTH
 from reknow.data.world.raster import blank, paint
-
-# Pixels per meter. A picture 128 pixels high shows about 2 meters, so a scene is slightly soft, like a far wall.
-SCALE = 44.0
 
 
 @lru_cache(maxsize=24)  # 24 scenes of 264 x 616 x 9 floats are 140 MB
-def scene(domain_name: str, seed: int, camera: int) -> np.ndarray:
-    """(264, 616, 9) float32 canvas of everything behind the people that this camera sees."""
+def scene(domain_name: str, seed: int, camera: int, kind: str = "people") -> Float[np.ndarray, "height width 9"]:
+    """The canvas of everything behind the people, or the vehicles, that this camera sees."""
     domain = domain_named(domain_name)
     # Places take turns, so that even two cameras of one world differ in kind.
     turn = camera + Draws("places", domain_name, seed).below(3)
-    place = PLACES[domain.places[turn % len(domain.places)]]
-    rows = place(Draws("scene", domain_name, seed, camera), domain, sum(domain.air) / 2)
-    canvas = blank(int((TOP - BOTTOM) * SCALE), int(WIDTH * SCALE))
-    paint(canvas, rows, 0.0, TOP, SCALE, (0.3, 0.6, 0.74))
+    air = sum(domain.air) / 2
+    if kind == "vehicles":
+        stage, draws = roads.STAGE, Draws("road", domain_name, seed, camera)
+        rows = roads.ROADS[turn % len(roads.ROADS)](draws, domain, air)
+    else:
+        stage, draws = places.STAGE, Draws("scene", domain_name, seed, camera)
+        rows = places.PLACES[domain.places[turn % len(domain.places)]](draws, domain, air)
+    canvas = blank(int((stage.top - stage.bottom) * stage.scale), int(stage.width * stage.scale))
+    paint(canvas, rows, 0.0, stage.top, stage.scale, (0.3, 0.6, 0.74))
     canvas.flags.writeable = False
     return canvas

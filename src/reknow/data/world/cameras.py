@@ -31,6 +31,11 @@ class Camera:
     low: float  # temperature that a thermal picture shows black
     span: float  # degrees from black to white
     air: float
+    # What fails, see `light.py`; by default nothing does.
+    dusk: float = 1.0  # factor on visible light
+    grain: float = 1.0  # factor on the noise of the color picture
+    glare: float = 0.0  # share of the near-infrared exposure lost to a lamp in sight
+    crossover: float = 0.0  # how far everything has come to one temperature
 
 
 @lru_cache(maxsize=256)

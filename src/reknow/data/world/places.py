@@ -12,8 +12,11 @@ from reknow.data.world.domain import Domain
 from reknow.data.world.draws import Draws
 from reknow.data.world.shapes import BACKGROUND_LAYER, Row, box, capsule
 from reknow.data.world.surfaces import CHECKS, PLAIN, STRIPES, Material, Surface
+from reknow.data.world.take import Stage
 
-WIDTH, TOP, BOTTOM = 14.0, 3.6, -2.4  # meters
+# A picture 128 pixels high shows about 2 meters, so a scene is slightly soft, like a far wall.
+STAGE = Stage(width=14.0, top=3.6, bottom=-2.4, scale=44.0)
+WIDTH, TOP, BOTTOM, _ = STAGE
 
 
 def _area(

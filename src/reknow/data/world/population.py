@@ -1,8 +1,8 @@
 """Population: who is seen by which camera, as a manifest.
 
-Each person passes two or more cameras, each takes a tracklet of two to five shots. In the test split one shot of each
-(identity, camera) is a query and the rest are gallery, as in Market-1501. Test identities have numbers of their own,
-so a world with more training identities has the same test.
+Each person or vehicle passes two or more cameras, each takes a tracklet of two to five shots. In the test split one
+shot of each (identity, camera) is a query and the rest are gallery, as in Market-1501. Test identities have numbers of
+their own, so a world with more training identities has the same test.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reknow.data.manifest import SPECTRA, Manifest
+from reknow.data.manifest import Manifest
 from reknow.data.world.domain import domain_named
 from reknow.data.world.draws import Draws
-from reknow.data.world.sight import KINDS
-from reknow.errors import DataError, nearest
+from reknow.data.world.reference import Conditions, check_kind, check_spectra
+from reknow.errors import DataError
 
 FIRST_TEST_IDENTITY = 100_000
 
@@ -29,27 +29,29 @@ def world_manifest(
     test_identities: int = 100,
     cameras: int = 6,
     spectra: Sequence[str] = ("rgb",),
+    light: str = "day",
+    misregistration: float = 0.0,
 ) -> Manifest:
     """The rows of a world; pictures are drawn when read.
 
     Args:
         domain: ``source`` or ``target``.
-        kind: what the identities are; ``people``.
+        kind: what the identities are; ``people`` or ``vehicles``.
         seed: of the world; worlds of different seeds share no identity, camera or place.
-        train_identities: people to train on.
+        train_identities: people or vehicles to train on.
         test_identities: others, to test with.
-        cameras: how many there are; each person passes 2 or more of them.
+        cameras: how many there are; each identity passes 2 or more of them.
         spectra: the columns to fill.
+        light: at which cameras which spectrum fails: ``day`` (nowhere), ``night`` or ``mixed``.
+        misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
 
     Raises:
-        DataError: an unknown domain, kind or spectrum, or numbers too small.
+        DataError: an unknown domain, kind, spectrum or light, or numbers out of bounds.
     """
     domain_named(domain)
-    if kind not in KINDS:
-        raise DataError(f"world kind '{kind}'", found="unknown kind", remedy=nearest(kind, KINDS))
-    for spectrum in spectra:
-        if spectrum not in SPECTRA:
-            raise DataError(f"world spectrum '{spectrum}'", found="unknown spectrum", remedy=nearest(spectrum, SPECTRA))
+    check_kind(kind)
+    check_spectra(tuple(spectra))
+    conditions = Conditions(light=light, misregistration=misregistration)
     for name, value, least in (
         ("seed", seed, 0),
         ("cameras", cameras, 2),
@@ -71,8 +73,10 @@ def world_manifest(
         )
     names = ("observation", "identity", "camera", "tracklet", "time", "split", *spectra)
     columns: dict[str, list[Any]] = {name: [] for name in names}
-    people = [*range(train_identities), *range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + test_identities)]
-    for identity in people:
+    # People had the world to themselves at first; their names stay as they were.
+    prefix = f"{domain}-{seed}" if kind == "people" else f"{kind}-{domain}-{seed}"
+    everybody = [*range(train_identities), *range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + test_identities)]
+    for identity in everybody:
         draws = Draws("visits", domain, seed, identity)
         clock = draws.uniform(0.0, 36_000.0)
         for camera in draws.sample(cameras, 2 + draws.below(cameras - 1)):
@@ -83,15 +87,16 @@ def world_manifest(
                 place = f"{kind}/{domain}/{seed}/{identity}/{camera}/{shot}"
                 split = "train" if identity < FIRST_TEST_IDENTITY else "query" if shot == asked else "gallery"
                 row = (
-                    place,
-                    f"{domain}-{seed}-{identity:06d}",
-                    f"{domain}-{seed}-c{camera}",
-                    f"{domain}-{seed}-{identity:06d}-c{camera}",
+                    place + conditions.suffix,
+                    f"{prefix}-{identity:06d}",
+                    f"{prefix}-c{camera}",
+                    f"{prefix}-{identity:06d}-c{camera}",
                     round(clock + 0.8 * shot, 2),
                     split,
                 )
-                for name, value in zip(
-                    names, (*row, *(f"world:{place}/{spectrum}" for spectrum in spectra)), strict=True
-                ):
+                pictures = (f"world:{place}/{spectrum}{conditions.suffix}" for spectrum in spectra)
+                for name, value in zip(names, (*row, *pictures), strict=True):
                     columns[name].append(value)
-    return Manifest.from_columns(columns, root=Path(), name=f"world-{kind}-{domain}-{seed}", protocol="market")
+    words = [kind, domain, str(seed), *([light] if light != "day" else [])]
+    words += [f"aside{misregistration:g}"] if misregistration else []
+    return Manifest.from_columns(columns, root=Path(), name="-".join(["world", *words]), protocol="market")

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numba import njit
 
-from reknow.data.world.shapes import BOX, CAPSULE, ELLIPSE, OCCLUDER_LAYER, PERSON_LAYER, PROFILE, Row
+from reknow.data.world.shapes import BOX, CAPSULE, ELLIPSE, FACE, OCCLUDER_LAYER, PERSON_LAYER, PROFILE, Row
 from reknow.data.world.surfaces import (
     BAND,
     BLOCK,
@@ -158,6 +158,9 @@ def _paint(canvas, rows, left, top, scale, light_x, light_y, light_z):  # noqa: 
             reach = max(max(max(r0, r1), max(p[9], p[10])), p[11]) + edge
             low_x, high_x = min(x0, x1) - reach, max(x0, x1) + reach
             low_y, high_y = min(y0, y1) - reach * 0.6, max(y0, y1) + reach * 0.6
+        elif shape == FACE:
+            low_x, high_x = min(min(x0, x1), min(r0, p[9])) - edge, max(max(x0, x1), max(r0, p[9])) + edge
+            low_y, high_y = min(min(y0, y1), min(r1, p[10])) - edge, max(max(y0, y1), max(r1, p[10])) + edge
         else:
             reach_x = abs(x1) * r0 + abs(y1) * r1 + edge
             reach_y = abs(y1) * r0 + abs(x1) * r1 + edge
@@ -195,6 +198,14 @@ def _paint(canvas, rows, left, top, scale, light_x, light_y, light_z):  # noqa: 
                     distance = max(max(abs(across) - radius, -tall), tall - length)
                     side = across / radius
                     normal_x, normal_y = side * along_y, -side * along_x
+                elif shape == FACE:
+                    distance = -1e9
+                    for corner in range(4):
+                        a, b = p[3 + 2 * corner], p[4 + 2 * corner]
+                        to_x, to_y = p[3 + 2 * ((corner + 1) % 4)] - a, p[4 + 2 * ((corner + 1) % 4)] - b
+                        reach = max(math.hypot(to_x, to_y), 1e-9)
+                        distance = max(distance, ((x - a) * to_y - (y - b) * to_x) / reach)
+                    normal_x, normal_y, tall, side, radius = p[11], p[12], dy, dx, 1.0
                 else:
                     u, v = dx * x1 + dy * y1, -dx * y1 + dy * x1
                     tall, side = v, u / r0
@@ -220,6 +231,8 @@ def _paint(canvas, rows, left, top, scale, light_x, light_y, light_z):  # noqa: 
                 if pattern != PLAIN or rough > 0:
                     if shape == BOX:  # a plane: the kernel's patterns multiply angles by the radius of a trunk, 0.17 m
                         angle = side * r0 / 0.17
+                    elif shape == FACE:  # also a plane, already in meters
+                        angle = 4.0 * side
                     else:
                         angle = math.asin(min(max(side, -1.0), 1.0)) - yaw
                         if angle > math.pi:

@@ -15,6 +15,7 @@ from numba import njit
 from reknow.data.manifest import Spectrum
 from reknow.data.world.cameras import Camera
 from reknow.data.world.compression import compress
+from reknow.data.world.light import dazzle, equalize
 from reknow.data.world.raster import FRONT, HEAT, KEY, NIR, OCCLUDER, PERSON, scatter
 
 
@@ -40,15 +41,19 @@ def develop(
     height, width = canvas.shape[:2]
     unit = height / 128
     if spectrum == "rgb":
-        light = _visible(
-            canvas, np.array(camera.gains) * drift * camera.exposure, camera.ambient, camera.haze, camera.saturation
-        )
-        blur, resolution, noise, curve = camera.defocus, camera.resolution, camera.noise, camera.gamma / 2.2
+        gains = np.array(camera.gains) * drift * camera.exposure * camera.dusk
+        light = _visible(canvas, gains, camera.ambient, camera.haze, camera.saturation)
+        blur, resolution, curve = camera.defocus, camera.resolution, camera.gamma / 2.2
+        noise = camera.noise * camera.grain
     elif spectrum == "nir":
         light = _infrared(canvas, camera.night, camera.ambient, camera.exposure * drift[1], camera.haze)
+        if camera.glare:
+            dazzle(light, camera.glare, seed & 0xFFFF)
         blur, resolution, noise, curve = camera.defocus * 1.2, camera.resolution, camera.noise * 1.3, camera.gamma / 2.0
     else:
         light = _thermal(canvas, camera.low, camera.span)
+        if camera.crossover:
+            equalize(light, camera.crossover, seed & 0xFFFF)
         # Thermal lenses and sensors are coarse: about half the resolution.
         blur, resolution, noise, curve = 1.1 + camera.defocus, min(0.55, camera.resolution), 0.018, 1.0
     # Sampling coarser than the canvas needs a lens that is at least that soft.

@@ -1,4 +1,4 @@
-"""Shapes: the four outlines from which everything in the world is put together.
+"""Shapes: the five outlines from which everything in the world is put together.
 
 A shape is one row of numbers: 15 of geometry (kind, layer, depth, two points, five radii, yaw, softness, opacity),
 then the 17 of its surface. Lengths are meters; x points right, y up. A shape with more depth is nearer and hides the
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-CAPSULE, ELLIPSE, BOX, PROFILE = range(4)
+CAPSULE, ELLIPSE, BOX, PROFILE, FACE = range(5)
 BACKGROUND_LAYER, PERSON_LAYER, OCCLUDER_LAYER = range(3)
 
 # One row of numbers per shape: 15 of geometry (see the makers below), then 17 of its surface (see `surfaces.py`).
@@ -106,3 +106,17 @@ def profile(
 ) -> Row:
     """A turned body: five half widths at equal steps from bottom to top."""
     return (PROFILE, layer, depth, *bottom, *top, *widths, yaw, 0.0, 1.0, *surface)
+
+
+def face(
+    corners: Sequence[tuple[float, float]],
+    normal: tuple[float, float],
+    surface: Row,
+    *,
+    depth: float,
+    layer: int = PERSON_LAYER,
+    opacity: float = 1.0,
+) -> Row:
+    """A flat piece of something in space: four corners, counterclockwise as seen, and where it faces (right, up)."""
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
+    return (FACE, layer, depth, x0, y0, x1, y1, x2, y2, x3, y3, *normal, 0.0, opacity, *surface)

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
-from reknow.errors import DataError
 from reknow.losses.cross_entropy import SmoothedCrossEntropy
 from reknow.losses.triplet import BatchHardTriplet
-from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, identity_labels
 from reknow.models.embedder import Embedder
 
 
@@ -37,23 +36,7 @@ class SupervisedConfig(MethodConfig):
 
     def build(self, network: Embedder, manifest: Manifest) -> Supervised:
         """The method for these training rows; every row needs an identity."""
-        labels = manifest.codes("identity")
-        if (labels < 0).any():
-            row = int(np.flatnonzero(labels < 0)[0])
-            raise DataError(
-                f"{manifest.name}, row {row} (observation '{manifest.column('observation')[row]}')",
-                found="no identity",
-                expected="an identity in every training row, since supervised training learns from them",
-                remedy="Fill the column 'identity', or train without labels: reknow train cluster_contrast --data ...",
-            )
-        if labels.max(initial=-1) < 1:
-            raise DataError(
-                manifest.name,
-                found=f"{labels.max(initial=-1) + 1} identities to learn from",
-                expected="at least two",
-                remedy="Add pictures of another identity.",
-            )
-        return Supervised(network, labels, self)
+        return Supervised(network, identity_labels(manifest), self)
 
 
 class Supervised(Method):

@@ -1,0 +1,1 @@
+"""EDITOR: several spectra of one object, and only the tokens that show it."""

@@ -1,0 +1,140 @@
+"""EDITOR: token selection for objects that are seen in several spectra at once.
+
+Zhang et al., "Magic Tokens: Select Diverse Tokens for Multi-modal Object Re-Identification" (CVPR 2024, arXiv
+2403.10254; spec section 2). Per step:
+
+    L = sum of pairs + L_BCC + L_OCFR
+
+with a pair for the fused descriptor and, on the trunk's CLS, one per spectrum (BL) or one for all (AL); everything has
+weight 1. Centers move before they are compared with. A step that is carried out in parts moves them once for each
+part; processes that share a step move them by the rows of all. Decision: under BL, a spectrum that fewer than two
+observations have gets no pair in that step, since a batch norm needs two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from torch.nn import functional
+
+from reknow.data.batch import Batch
+from reknow.data.manifest import Manifest
+from reknow.errors import RecipeError
+from reknow.methods.editor.background import background_consistency
+from reknow.methods.editor.heads import Head, Pair, Variant
+from reknow.methods.editor.missing import completed, drop_spectra
+from reknow.methods.editor.network import EditorNetwork, Seen
+from reknow.methods.editor.refinement import Centers
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, gathered, identity_labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditorConfig(MethodConfig):
+    """Settings of EDITOR.
+
+    Attributes:
+        variant: how labels reach the trunk's CLS: ``BL``, a pair for each spectrum; ``AL``, one for all of them.
+        smoothing: label smoothing of the classifiers' targets.
+        background_weight: of the background consistency; 0 leaves it out.
+        center_weight: of the object-centric refinement; 0 leaves it out.
+        center_share: of the new mean when a center moves.
+        spectrum_dropout: probability that a training observation loses a spectrum; not in the paper.
+    """
+
+    variant: Variant = "BL"
+    smoothing: float = 0.1
+    background_weight: float = 1.0
+    center_weight: float = 1.0
+    center_share: float = 0.8
+    spectrum_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("smoothing", "center_share", "spectrum_dropout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise RecipeError(
+                    f"method, field '{name}'",
+                    found=str(getattr(self, name)),
+                    expected="within 0 and 1",
+                    remedy="Correct the value.",
+                )
+
+    def build(self, network: EditorNetwork, manifest: Manifest) -> Editor:
+        """The method for these training rows; every row needs an identity.
+
+        Raises:
+            RecipeError: centers without the aggregation that they refine.
+        """
+        if self.center_weight and network.aggregation is None:
+            raise RecipeError(
+                "method, field 'center_weight'",
+                found=f"{self.center_weight} on a network without aggregation",
+                expected="0, since centers refine the CLS of the aggregation",
+                remedy="Set it to 0, or network.aggregate to True.",
+            )
+        return Editor(network, identity_labels(manifest), self)
+
+
+class Editor(Method):
+    """Identities are classes, for the whole and for its spectra.
+
+    Args:
+        network: joins the spectra.
+        labels: (N,) identity codes of the training rows.
+        config: see :class:`EditorConfig`.
+    """
+
+    network: EditorNetwork
+
+    def __init__(self, network: EditorNetwork, labels: np.ndarray, config: EditorConfig) -> None:
+        super().__init__(network)
+        self.labels = labels
+        self.config = config
+        width, identities = network.config.trunk.width, int(labels.max()) + 1
+        self.fused = Head(network.dim, identities)
+        self.trunk = Head(width if config.variant == "BL" else network.dim, identities)
+        self.centers = Centers(identities, width, network.spectra, config.center_share)
+        self.pair = Pair(config.smoothing)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """``fused``; ``rgb`` and so on, or ``trunk``; ``background`` and ``centers``."""
+        images, present = completed(batch.images, batch.present, self.network.spectra)
+        if self.training and self.config.spectrum_dropout:
+            present = drop_spectra(present, self.config.spectrum_dropout)
+        seen = self.network.look(images, present, batch.camera)
+        terms = {"fused": self.pair(self.fused, seen.descriptor, batch.label), **self._trunk_pairs(seen, batch.label)}
+        if self.config.background_weight:
+            consistency = background_consistency(seen.patches, seen.selected.kept, seen.present)
+            terms["background"] = self.config.background_weight * consistency
+        if self.config.center_weight:
+            terms["centers"] = self.config.center_weight * self._refinement(seen, batch.label)
+        return terms
+
+    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
+        """Every row, every epoch, with its identity."""
+        return EpochPlan(np.arange(len(self.labels)), self.labels, {"identities": float(self.labels.max() + 1)})
+
+    def _trunk_pairs(self, seen: Seen, labels: Tensor) -> dict[str, Tensor]:
+        if self.config.variant == "AL":
+            return {"trunk": self.pair(self.trunk, torch.cat(list(seen.cls.values()), dim=1), labels)}
+        rows = {name: there for name, there in seen.present.items() if _enough(there)}
+        return {name: self.pair(self.trunk, seen.cls[name][there], labels[there]) for name, there in rows.items()}
+
+    def _refinement(self, seen: Seen, labels: Tensor) -> Tensor:
+        vectors = {name: functional.normalize(vector, dim=1) for name, vector in seen.alone.items()}
+        if self.training:
+            self.centers.update(_gathered(vectors), _gathered(seen.present), gathered(labels))
+        return self.centers(vectors, seen.present, labels)
+
+
+def _enough(rows: Bool[Tensor, "batch"]) -> bool:
+    """Whether batch norm can normalize them."""
+    return int(rows.sum()) > 1
+
+
+def _gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: gathered(tensor) for name, tensor in tensors.items()}

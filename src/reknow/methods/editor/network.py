@@ -1,0 +1,216 @@
+"""EDITOR's network: one trunk for all spectra, token selection, aggregation (EDITOR section 3; spec section 2).
+
+All pictures of a batch, whatever their spectrum, run through the trunk at once; only those that are there do. The
+descriptor is before any batch norm [C]. Without aggregation it is the CLS of the spectra side by side: the baseline
+of the paper's ablation (row A).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from reknow.errors import RecipeError
+from reknow.methods.editor.aggregation import Aggregation
+from reknow.methods.editor.frequency import Windows
+from reknow.methods.editor.missing import completed
+from reknow.methods.editor.selection import Selected, SelectionConfig, kept_tokens, select
+from reknow.methods.editor.spatial import Rollout
+from reknow.models.network import Images, Network, NetworkConfig, Spectrum, TrunkConfig
+from reknow.models.transformer import TransformerConfig, VisionTransformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditorNetworkConfig(NetworkConfig):
+    """Shape of the network.
+
+    Attributes:
+        trunk: shape of the shared trunk: its size and its patches.
+        spectra: what it looks at, in the order of the descriptor's parts.
+        selection: which patches are kept.
+        aggregate: whether kept tokens are aggregated; without it the descriptor is the trunk's CLS.
+        heads: of the aggregation's attention; None for as many as the trunk has.
+        mlp_ratio: hidden width of the aggregation's MLPs over the trunk's width.
+    """
+
+    trunk: TransformerConfig
+    spectra: tuple[Spectrum, ...] = ("rgb", "nir", "tir")
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    aggregate: bool = True
+    heads: int | None = None
+    mlp_ratio: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not self.spectra or len(set(self.spectra)) < len(self.spectra):
+            raise RecipeError(
+                "network, field 'spectra'",
+                found=f"{self.spectra}",
+                expected="at least one, each of them once",
+                remedy="Correct the value.",
+            )
+
+    def build(self) -> EditorNetwork:
+        """The network, with fresh random weights.
+
+        Raises:
+            RecipeError: more patches to keep than there are.
+        """
+        return EditorNetwork(self)
+
+    def around(self, trunk: TrunkConfig, feature: str) -> EditorNetworkConfig:
+        """The same with another transformer; tokens are selected, so a file's own feature does not matter.
+
+        Raises:
+            RecipeError: a trunk without attention.
+        """
+        if not isinstance(trunk, TransformerConfig):
+            raise RecipeError(
+                "network, field 'trunk'",
+                found=type(trunk).__name__.removesuffix("Config"),
+                expected="a transformer, since EDITOR selects patches by its attention",
+                remedy="Name weights of a transformer.",
+            )
+        return replace(self, trunk=trunk)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network made of B observations; mappings are by spectrum.
+
+    Attributes:
+        present: (B,) which observations have the spectrum.
+        cls: (B, D) the trunk's, zero where absent.
+        patches: (B, N, D) the trunk's, zero where absent.
+        selected: which patches were kept, and why.
+        alone: (B, D) CLS after the spectrum's own aggregation; empty without aggregation.
+        descriptor: (B, spectra x D), not normalized.
+    """
+
+    present: Mapping[str, Bool[Tensor, "batch"]]
+    cls: Mapping[str, Float[Tensor, "batch width"]]
+    patches: Mapping[str, Float[Tensor, "batch patches width"]]
+    selected: Selected
+    alone: Mapping[str, Float[Tensor, "batch width"]]
+    descriptor: Float[Tensor, "batch dim"]
+
+
+class EditorNetwork(Network):
+    """Observations of several spectra to unit vectors.
+
+    Args:
+        config: its shape.
+
+    Example:
+        >>> trunk = TransformerConfig(image_size=(32, 16), width=8, depth=2, heads=2, patch_size=8, stride=8)
+        >>> selection = SelectionConfig(head_keep=1, frequency_keep=2)
+        >>> network = EditorNetworkConfig(trunk=trunk, selection=selection).build().eval()
+        >>> network({"rgb": torch.rand(3, 3, 32, 16), "tir": torch.rand(3, 3, 32, 16)}).shape
+        torch.Size([3, 24])
+    """
+
+    def __init__(self, config: EditorNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk: VisionTransformer = config.trunk.build()
+        stem = config.trunk.stem
+        self.windows = Windows(config.trunk.patch_size if stem == "patch" else config.trunk.stride, config.trunk.stride)
+        patches, selection = prod(self.trunk.grid), config.selection
+        if selection.rule != "everything" and max(selection.head_keep, selection.frequency_keep) > patches:
+            raise RecipeError(
+                "network, fields 'selection.head_keep' and 'selection.frequency_keep'",
+                found=f"{selection.head_keep} and {selection.frequency_keep}",
+                expected=f"at most {patches}, the trunk's patches",
+                remedy="Keep fewer, or use smaller patches.",
+            )
+        heads = config.heads or config.trunk.heads
+        self.aggregation = (
+            Aggregation(config.trunk.width, heads, config.mlp_ratio, config.spectra) if config.aggregate else None
+        )
+
+    @property
+    def dim(self) -> int:
+        """Spectra times the trunk's width."""
+        return len(self.spectra) * self.config.trunk.width
+
+    @property
+    def spectra(self) -> tuple[Spectrum, ...]:
+        """In the order of the descriptor's parts."""
+        return self.config.spectra
+
+    def forward(
+        self,
+        images: Images,
+        present: Mapping[Any, Bool[Tensor, "batch"]] | None = None,
+        camera: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch dim"]:
+        """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`. Any subset of spectra will do."""
+        return functional.normalize(self.look(images, present, camera).descriptor, dim=1)
+
+    def look(
+        self,
+        images: Images,
+        present: Mapping[Any, Bool[Tensor, "batch"]] | None = None,
+        camera: Int[Tensor, "batch"] | None = None,
+    ) -> Seen:
+        """Everything that losses and explanations need; arguments as in :meth:`forward`.
+
+        Raises:
+            DataError: an observation without any of the network's spectra.
+        """
+        given = images if isinstance(images, Mapping) else {self.spectra[0]: images}
+        pictures, there = completed(given, present, self.spectra)
+        sequences, attention = self._encode(pictures, there, camera)
+        selected = self._select(pictures, there, attention)
+        cls = {name: sequence[:, 0] for name, sequence in sequences.items()}
+        patches = {name: sequence[:, self.trunk.prefix :] for name, sequence in sequences.items()}
+        if self.aggregation is None:
+            return Seen(there, cls, patches, selected, {}, torch.cat(list(cls.values()), dim=1))
+        tokens = {name: torch.cat([cls[name][:, None], patches[name]], dim=1) for name in cls}
+        masks = {name: kept_tokens(selected.kept[name], there[name]) for name in cls}
+        aggregated = self.aggregation(tokens, masks)
+        return Seen(there, cls, patches, selected, aggregated.alone, aggregated.descriptor)
+
+    def _encode(
+        self,
+        pictures: Mapping[str, Float[Tensor, "batch 3 height width"]],
+        present: Mapping[str, Bool[Tensor, "batch"]],
+        camera: Int[Tensor, "batch"] | None,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Per spectrum, the trunk's sequence (B, L, D) and what CLS attends to (B, heads, N); zero where absent."""
+        rows = {name: present[name].nonzero()[:, 0] for name in pictures}
+        cameras = None if camera is None else torch.cat([camera[chosen] for chosen in rows.values()])
+        rollout = Rollout() if self.config.selection.looks_at_attention else None
+        entering = self.trunk.tokenize(torch.cat([pictures[name][chosen] for name, chosen in rows.items()]), cameras)
+        leaving = self.trunk.encode(entering, observe=rollout)
+        if rollout is None:
+            heads, patches = self.config.trunk.heads, prod(self.trunk.grid)
+            attention = leaving.new_zeros(len(leaving), heads, patches, dtype=torch.float32)
+        else:
+            attention = rollout.of_cls(self.trunk.prefix)
+        sizes = [len(chosen) for chosen in rows.values()]
+        count = len(next(iter(present.values())))
+
+        def spread(values: Tensor) -> dict[str, Tensor]:
+            empty = values.new_zeros(count, *values.shape[1:])
+            parts = zip(rows.items(), values.split(sizes), strict=True)
+            return {name: empty.index_copy(0, chosen, part) for (name, chosen), part in parts}
+
+        return spread(leaving), spread(attention)
+
+    @torch.no_grad()
+    def _select(
+        self,
+        pictures: Mapping[str, Float[Tensor, "batch 3 height width"]],
+        present: Mapping[str, Bool[Tensor, "batch"]],
+        attention: Mapping[str, Float[Tensor, "batch heads patches"]],
+    ) -> Selected:
+        # Random selection, a comparison, must give the same vectors whenever it embeds.
+        generator = None if self.training else torch.Generator().manual_seed(0)
+        return select(self.config.selection, pictures, present, attention, self.windows, generator)

@@ -1,0 +1,141 @@
+"""The network of several spectra: subsets of them, cameras, sizes, and the published number of parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+import torch
+
+from reknow.data.batch import Batch
+from reknow.errors import DataError, RecipeError
+from reknow.methods.editor.checkpoint import unused_parameters
+from reknow.methods.editor.missing import completed, drop_spectra
+from reknow.methods.editor.network import EditorNetwork, EditorNetworkConfig
+from reknow.methods.editor.recipes import rgbnt100
+from reknow.methods.editor.selection import SelectionConfig
+from reknow.models.osnet import OSNetConfig
+from reknow.models.transformer import TransformerConfig
+from reknow.values import from_plain, to_plain
+
+SPECTRA = ("rgb", "nir", "tir")
+SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(SPECTRA, size)]
+
+
+@pytest.fixture
+def network(config: EditorNetworkConfig) -> EditorNetwork:
+    torch.manual_seed(0)
+    return config.build().eval()
+
+
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
+def test_every_subset_has_an_embedding(network: EditorNetwork, batch: Batch, subset: tuple[str, ...]) -> None:
+    """Named as absent, or not given at all, or given as noise and named as absent: it is the same."""
+    present = {name: torch.full((8,), name in subset) for name in SPECTRA}
+    found = network(batch.images, present, batch.camera)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(8))
+    for name, part in zip(SPECTRA, found.chunk(3, dim=1), strict=True):
+        assert bool(part.any(1).all()) == (name in subset)
+    given = {name: batch.images[name] for name in subset}
+    torch.testing.assert_close(network(given, None, batch.camera), found)
+    changed = {name: image if name in subset else image + 100 for name, image in batch.images.items()}
+    torch.testing.assert_close(network(changed, present, batch.camera), found)
+
+
+def test_an_observation_does_not_see_what_others_lack(network: EditorNetwork, batch: Batch) -> None:
+    present = {name: there.clone() for name, there in batch.present.items()}
+    present["nir"][3], present["rgb"][6] = False, False
+    found, whole = (network(batch.images, there, batch.camera) for there in (present, batch.present))
+    rest = [0, 1, 2, 4, 5, 7]
+    torch.testing.assert_close(found[rest], whole[rest])
+    assert not torch.allclose(found[3], whole[3])
+
+
+def test_pictures_of_no_stated_spectrum_are_of_the_first(network: EditorNetwork, batch: Batch) -> None:
+    torch.testing.assert_close(network(batch.images["rgb"]), network({"rgb": batch.images["rgb"]}))
+
+
+def test_an_observation_without_any_spectrum_is_refused(network: EditorNetwork, batch: Batch) -> None:
+    nothing = {name: torch.arange(8) > 0 for name in SPECTRA}
+    with pytest.raises(DataError, match="1 observations of a batch have none of them"):
+        network(batch.images, nothing)
+    with pytest.raises(DataError, match="only depth"):
+        network({"depth": batch.images["rgb"]})
+
+
+def test_cameras_count_and_an_unknown_one_is_the_mean(network: EditorNetwork, batch: Batch) -> None:
+    nobody = torch.full((8,), -1)
+    with_cameras, without = network(batch.images, None, batch.camera), network(batch.images, None, nobody)
+    assert not torch.allclose(with_cameras[0], without[0])
+    torch.testing.assert_close(with_cameras[6:], without[6:])  # -1, and 9, which was not trained with
+    torch.testing.assert_close(without, network(batch.images))
+
+
+def test_other_selections_and_the_baseline_run(config: EditorNetworkConfig, batch: Batch) -> None:
+    for selection in (
+        SelectionConfig(rule="everything"),
+        SelectionConfig(rule="random", head_keep=1, frequency_keep=1),
+        SelectionConfig(head_keep=0, frequency_keep=2),
+        SelectionConfig(head_keep=1, frequency_keep=0, masks="per_spectrum"),
+    ):
+        network = replace(config, selection=selection).build().eval()
+        assert torch.equal(network(batch.images), network(batch.images))
+    baseline = replace(config, aggregate=False).build().eval()
+    seen = baseline.look(batch.images)
+    assert torch.equal(seen.descriptor, torch.cat([seen.cls[name] for name in SPECTRA], dim=1))
+
+
+def test_the_released_size_to_the_last_parameter() -> None:
+    """118,547,944 for 50 identities, 8 cameras, BL; the released trunk has a classifier more, which nothing reads."""
+    recipe = rgbnt100()
+    with torch.device("meta"):
+        network = recipe.network.build()
+        heads = sum((dim + dim + 50 * dim) for dim in (network.dim, network.trunk.dim))
+    count = sum(parameter.numel() for parameter in network.parameters()) + heads
+    assert count + unused_parameters(768) == 118_547_944
+    assert network.dim == 2304
+
+
+@pytest.mark.parametrize("size", [(256, 128), (128, 256)])
+def test_people_and_vehicles_have_128_patches(size: tuple[int, int]) -> None:
+    config = TransformerConfig(image_size=size, width=8, depth=1, heads=2)
+    rows, columns = EditorNetworkConfig(trunk=config).build().trunk.grid
+    assert rows * columns == 128
+
+
+def test_more_than_there_are_cannot_be_kept(config: EditorNetworkConfig) -> None:
+    with pytest.raises(RecipeError, match="at most 8"):
+        replace(config, selection=SelectionConfig(head_keep=9)).build()
+    with pytest.raises(RecipeError, match="each of them once"):
+        replace(config, spectra=("rgb", "rgb"))
+
+
+def test_another_trunk_must_have_attention(config: EditorNetworkConfig) -> None:
+    larger = replace(config.trunk, depth=3)
+    assert config.around(larger, "cls") == replace(config, trunk=larger)
+    with pytest.raises(RecipeError, match="a transformer"):
+        config.around(OSNetConfig(), "projected")
+
+
+def test_the_shape_survives_its_file(config: EditorNetworkConfig) -> None:
+    assert from_plain(to_plain(config), "a file") == config
+
+
+def test_dropping_leaves_every_observation_something() -> None:
+    torch.manual_seed(0)
+    present = {name: torch.ones(500, dtype=torch.bool) for name in SPECTRA}
+    present["tir"][::2] = False
+    left = drop_spectra(present, probability=0.5)
+    count = torch.stack(list(left.values())).sum(0)
+    assert count.min() == 1 and count.max() == 3
+    assert not (left["tir"] & ~present["tir"]).any()
+    assert all(torch.equal(left[name], present[name]) for name in SPECTRA) is False
+    assert all(torch.equal(drop_spectra(present, 0.0)[name], present[name]) for name in SPECTRA)
+
+
+def test_completion_keeps_the_networks_order(batch: Batch) -> None:
+    images, present = completed({"tir": batch.images["tir"]}, None, ("nir", "tir"))
+    assert list(images) == list(present) == ["nir", "tir"]
+    assert not present["nir"].any() and present["tir"].all()
+    assert not images["nir"].any()
