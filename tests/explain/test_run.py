@@ -17,6 +17,7 @@ from reknow.explain.run import at_start, explain_run
 from reknow.methods.cluster_contrast.method import Clustering
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.recognizer import Card, Recognizer
+from reknow.report.build import report_of
 from reknow.training.run import Run
 from reknow.training.train import train
 
@@ -24,13 +25,19 @@ CLUSTERING = Clustering(eps=0.6, min_samples=2, k1=8, k2=2)
 
 
 @pytest.fixture
-def trained(tiny, crops, tmp_path):
+def outcome(tiny, crops, tmp_path):
     """A tiny run of TCMM, trained for one epoch."""
     method = TCMMConfig(clustering=CLUSTERING, alpha=0.25, negatives=2)
     recipe = replace(
         tiny, name="tcmm", method=method, data=f"folder:{crops}", epochs=1, augmentation=Augmentation(pad=2)
     )
-    return train(recipe, tmp_path / "run").run
+    return train(recipe, tmp_path / "run")
+
+
+@pytest.fixture
+def trained(outcome):
+    """Its folder."""
+    return outcome.run
 
 
 def test_before_is_the_network_that_training_began_with(tiny):
@@ -85,3 +92,9 @@ def test_the_trained_network_is_the_runs_recognizer(trained):
     Recognizer(start.config, start.network, start.preprocessing, Card(name="start")).save(trained.folder / "recognizer")
     same = explain_run(trained, shown=1)
     assert (same.choices["before"].similarity == same.choices["after"].similarity).all()
+
+
+def test_the_runs_report_has_the_section(outcome):
+    text = report_of(outcome).read_text(encoding="utf-8")
+    assert '<section id="patches"' in text
+    assert "chosen patches before training" in text and "chosen patches after training" in text

@@ -196,7 +196,7 @@ class VisionTransformer(nn.Module):
         """Patch vectors of any stem with CLS, extra tokens and registers before them, positions and camera added."""
         special = (self.cls_token, self.extra_tokens, self.register_tokens)
         prefix = torch.cat([tokens for tokens in special if tokens is not None], dim=1)
-        sequence = torch.cat([prefix.expand(len(patches), -1, -1), patches], dim=1) + self.pos_embed
+        sequence = torch.cat([prefix.expand(patches.shape[0], -1, -1), patches], dim=1) + self.pos_embed
         if self.sie_embed is None:
             return sequence
         table = torch.cat([self.sie_embed, self.sie_embed.mean(0, keepdim=True)])

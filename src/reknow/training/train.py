@@ -88,9 +88,9 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         def assess() -> Assessment | None:
             if examination is None or test_pictures is None:
                 return None
-            recognizer = Recognizer(
-                recipe.network, network, recipe.preprocessing, Card(name=recipe.name), fabric.device
-            )
+            precision = "32" if recipe.precision == "32-true" else "auto"
+            card = Card(name=recipe.name)
+            recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, fabric.device, precision)
             vectors = recognizer.embed_pictures(test_pictures, progress=shown.bar("embedding test rows"))
             return examination.assess(Embeddings(vectors, examination.manifest))
 
