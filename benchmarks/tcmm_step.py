@@ -9,7 +9,8 @@ Memory, in bytes, for B pictures, M rows, D numbers and K negatives:
     kept      4 M D + 8 M                             vectors and labels of the instance memory
     passing   9 B min(M, 65,536) + 8 B (K + 1) D      similarities, a masked copy and the mask; chosen rows and products
 
-What passes is measured alone, without the trunk, whose activations are some hundred times larger.
+What passes is measured alone, without the trunk, whose activations are some hundred times larger, and for the paper's
+512 pictures, since a process's memory is only known to some megabytes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from reknow.training.optimization import build_optimizer
 options = arguments(__doc__)
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 rows, clusters = (2_000, 60) if options.quick else (32_621, 1_041)
+whole_batch = 512
 pictures = 128 if device.type == "cuda" else 4 if options.quick else 16
 
 torch.manual_seed(0)
@@ -67,9 +69,10 @@ def bare() -> None:
 
 def memory_alone() -> None:
     """What the instance memory adds to a step."""
-    vectors = embeddings[index].to(device).requires_grad_()
-    method.instances(vectors, batch.label).backward()
-    method.instances.update(vectors.detach(), batch.index)
+    drawn = torch.arange(1, whole_batch + 1)
+    vectors = embeddings[drawn].to(device).requires_grad_()
+    method.instances(vectors, labels[drawn].to(device).clamp_min(0)).backward()
+    method.instances.update(vectors.detach(), drawn.to(device))
     _wait()
 
 
@@ -79,7 +82,7 @@ def _wait() -> None:
 
 
 K, D = recipe.method.negatives, method.network.dim
-predicted = (9 * pictures * min(rows, ROWS_AT_ONCE) + 8 * pictures * (K + 1) * D) / 1e6
+predicted = (9 * whole_batch * min(rows, ROWS_AT_ONCE) + 8 * whole_batch * (K + 1) * D) / 1e6
 if device.type == "cuda":
     memory_alone()
     torch.cuda.reset_peak_memory_stats()
@@ -94,7 +97,7 @@ else:
 full(), bare()
 ours, limit = alternating_seconds(full, bare, times=2 if options.quick else 5)
 report(
-    "tcmm_step", ours=ours, limit=limit, allowed=1.1, peak=passing, allowed_peak=round(1.5 * predicted + 8, 1),
+    "tcmm_step", ours=ours, limit=limit, allowed=1.1, peak=passing, allowed_peak=round(1.25 * predicted + 8, 1),
     predicted_megabytes=round(predicted, 1), kept_megabytes=round((4 * rows * D + 8 * rows) / 1e6, 1),
     whole_process_gigabytes=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
     rows=rows, pictures=pictures, device=str(device),
