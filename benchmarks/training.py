@@ -19,7 +19,8 @@ from reknow.data.cache import Pictures
 from reknow.data.loading import load_batches
 from reknow.data.manifest import Manifest
 from reknow.methods.supervised.recipes import own_data
-from reknow.training.loop import Position, Trainer, _Sealed, start_fabric
+from reknow.training.fabric import start_fabric
+from reknow.training.loop import Position, Trainer, _Sealed
 from reknow.training.progress import Display
 from reknow.training.run import Run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -361,3 +362,32 @@ def test_automatic_precision_is_what_the_processor_has(monkeypatch: pytest.Monke
 def test_a_precision_that_does_not_exist() -> None:
     with pytest.raises(ReknowError, match=r"precision: 'bf61'\. Did you mean 'bf16'"):
         computing(torch.device("cpu"), "bf61")
+
+
+def trained_elsewhere(name: str, cameras: tuple[str, ...]) -> Recognizer:
+    knows = recognizer_with(cameras=3)
+    knows.card = replace(knows.card, dataset=name, cameras=cameras)
+    return knows
+
+
+def test_a_manifest_s_cameras_are_known_by_name_where_it_is_the_training_data(crops: Path) -> None:
+    manifest: Manifest = open_dataset(f"folder:{crops}?camera=_c(\\d)_")
+    names = sorted(set(manifest.column("camera")))
+    knows = trained_elsewhere(manifest.name, (names[1], "elsewhere", names[0]))
+    codes = knows.camera_codes(manifest)
+    assert [codes[manifest.column("camera").index(name)] for name in names[:2]] == [2, 0]
+    by_name = knows.embed_manifest(manifest).vectors
+    np.testing.assert_array_equal(by_name, knows.embed_pictures(knows._pictures_of(manifest), codes))
+    assert np.abs(by_name - knows.embed_pictures(knows._pictures_of(manifest))).max() > 1e-4
+
+
+def test_a_camera_that_training_did_not_see_is_unknown(crops: Path) -> None:
+    manifest: Manifest = open_dataset(f"folder:{crops}?camera=_c(\\d)_")
+    knows = trained_elsewhere(manifest.name, (manifest.column("camera")[0],))
+    assert set(knows.camera_codes(manifest).tolist()) == {0, -1}
+
+
+def test_cameras_of_other_data_are_others_whatever_their_names(crops: Path) -> None:
+    manifest: Manifest = open_dataset(f"folder:{crops}?camera=_c(\\d)_")
+    knows = trained_elsewhere("another set", tuple(sorted(set(manifest.column("camera")))))
+    assert set(knows.camera_codes(manifest).tolist()) == {-1}

@@ -15,8 +15,6 @@ The graph takes ``images``, (batch, height, width, 3) uint8 in RGB order at the 
 from __future__ import annotations
 
 import copy
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +29,7 @@ from reknow.data.transforms import Preprocessing
 from reknow.errors import ExportError, MissingExtra
 from reknow.models.network import Network
 from reknow.recognizer import Recognizer
+from reknow.writing import written_whole
 
 BATCHES = (1, 2, 8)
 """Batch sizes that are compared with torch."""
@@ -99,26 +98,23 @@ def export_onnx(recognizer: Recognizer, path: Path) -> Exported:
     metadata = _metadata(recognizer)
     proto = _translated(model, recognizer.preprocessing.size, path)
     onnx.helper.set_model_props(proto, metadata)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        onnx.save_model(proto, beside)
-        deviation = _deviation(model, _session(runtime, beside, path), recognizer.preprocessing.size)
-        if not deviation <= LARGEST_DEVIATION:  # so written, NaN is refused too
-            raise ExportError(
-                path,
-                found=f"vectors that differ from torch's by up to {deviation:.2g}, so it was not kept",
-                expected=f"at most {LARGEST_DEVIATION:g}",
-                remedy="Report it with the versions of torch, onnx and onnxruntime; another version may translate it.",
-            )
-        size = beside.stat().st_size
-        beside.rename(path)
+        with written_whole(path) as beside:
+            onnx.save_model(proto, beside)
+            deviation = _deviation(model, _session(runtime, beside, path), recognizer.preprocessing.size)
+            if not deviation <= LARGEST_DEVIATION:  # so written, NaN is refused too
+                raise ExportError(
+                    path,
+                    found=f"vectors that differ from torch's by up to {deviation:.2g}, so it was not kept",
+                    expected=f"at most {LARGEST_DEVIATION:g}",
+                    remedy="Report it with the versions of torch, onnx and onnxruntime; "
+                    "another version may translate it.",
+                )
+            size = beside.stat().st_size
     except OSError as error:
         raise ExportError(
             path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
         ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
     opset = next(opset.version for opset in proto.opset_import if opset.domain == "")
     return Exported(path, opset, BATCHES, deviation, size, metadata)
 

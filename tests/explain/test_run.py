@@ -13,7 +13,7 @@ from PIL import Image
 from reknow import cli
 from reknow.data.transforms import Augmentation
 from reknow.errors import RunError
-from reknow.explain.run import at_start, explain_run
+from reknow.explain.run import at_start, explain_run, kept_numbers
 from reknow.methods.cluster_contrast.method import Clustering
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.recognizer import Card, Recognizer
@@ -63,7 +63,7 @@ def test_the_command_draws_a_sheet_and_prints_what_was_chosen(trained, tmp_path,
     world = "world:target?train_identities=2&test_identities=2"
     assert cli.main(["explain", "tokens", "run", "--data", world, "--out", "world.png"]) == 0
     printed = capsys.readouterr().out
-    assert "negatives on background, percent: before" in printed and "by chance" in printed
+    assert "that lie on background, percent: before" in printed and "by chance" in printed
 
 
 def test_a_start_that_is_gone_leaves_the_other_half(trained, tmp_path):
@@ -97,4 +97,58 @@ def test_the_trained_network_is_the_runs_recognizer(trained):
 def test_the_runs_report_has_the_section(outcome):
     text = report_of(outcome).read_text(encoding="utf-8")
     assert '<section id="patches"' in text
-    assert "chosen patches before training" in text and "chosen patches after training" in text
+    assert ", before training" in text and ", after training" in text
+
+
+# --- EDITOR -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def selecting(editor, tmp_path):
+    """A tiny run of EDITOR, trained for one epoch."""
+    return train(editor, tmp_path / "run")
+
+
+def test_numbers_of_a_run_that_keeps_patches(selecting):
+    numbers = kept_numbers(selecting.run)
+    assert numbers == explain_run(selecting.run).numbers()
+    for name in ("precision", "recall_large", "precision_low_clutter", "recall_spatial_tir", "precision_frequency"):
+        assert 0 <= numbers[name] <= 100 and 0 <= numbers[f"start_{name}"] <= 100
+    # Pixels do not change in training; attention does.
+    assert numbers["recall_frequency"] == numbers["start_recall_frequency"]
+    found = explain_run(selecting.run, shown=1)
+    before, after = found.picks["before"], found.picks["after"]
+    assert not (before.rollout["rgb"] == after.rollout["rgb"]).all()
+
+
+def test_the_command_draws_kept_patches_and_prints_how_well_they_cover(selecting, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["explain", "tokens", "run", "--count", "1", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["spectra"], facts["grid"], facts["frequency"]) == (["rgb", "nir", "tir"], [4, 2], 2)
+    share = facts["shares"]["recall_small"]
+    assert share["after"]["low"] <= share["after"]["mean"] <= share["after"]["high"]
+    assert set(share["chance"]) == {"before", "after"}
+    with Image.open(tmp_path / facts["file"]) as sheet:
+        assert sheet.format == "PNG"
+    world = "world:target?train_identities=2&test_identities=2&spectra=tir"
+    assert cli.main(["explain", "tokens", "run", "--data", world, "--out", "tir.png"]) == 0
+    printed = capsys.readouterr().out
+    assert "observations in rgb, nir, tir: of the 8 patches of each picture" in printed
+    assert "Precision of kept patches, small objects, percent: before" in printed
+    assert "in nir" not in printed and "nan" not in printed
+
+
+def test_a_run_of_editor_that_keeps_nothing_is_refused(editor, tmp_path):
+    method = replace(editor.method, background_weight=0.0, center_weight=0.0)
+    run = Run.create(
+        tmp_path / "row_a", replace(editor, network=replace(editor.network, aggregate=False), method=method)
+    )
+    with pytest.raises(RunError, match=r"chooses no patches.*network\.aggregate"):
+        explain_run(run)
+
+
+def test_the_report_of_kept_patches_has_their_coverage(selecting):
+    text = report_of(selecting).read_text(encoding="utf-8")
+    assert '<section id="patches"' in text
+    assert "Recall of kept patches, high clutter" in text and ", tir, kept before" in text

@@ -1,58 +1,44 @@
-"""Shares of chosen patches, on masks and choices by hand."""
+"""Shares and their intervals, on values by hand."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
 
-from reknow.data.world import sight_of
-from reknow.explain.choice import PatchChoice
-from reknow.explain.shares import person_mask, shares
+from reknow.explain.shares import fraction, share_of
 
-PERSON = np.array([[0.0, 0.5, 0.49, 1.0], [0.0, 0.0, 0.0, 0.9]])  # on the person: patches 1 and 3, patch 3
+NAN = float("nan")
 
 
-def choice(positive: list[list[int]], negative: list[list[int]]) -> PatchChoice:
-    picked = [np.zeros(PERSON.shape, dtype=bool) for _ in range(2)]
-    for mask, rows in zip(picked, (positive, negative), strict=True):
-        for row, patches in enumerate(rows):
-            mask[row, patches] = True
-    return PatchChoice(np.zeros(PERSON.shape, np.float32), *picked, (2, 2))
+def test_a_share_is_a_mean_over_pictures_beside_its_own_chance():
+    found = {"before": np.array([0.5, 1.0]), "after": np.array([1.0, 1.0])}
+    chance = {"before": np.array([0.5, 0.5]), "after": np.array([0.25, 0.25])}
+    share = share_of("name", "Question", found, chance)
+    assert share.found["before"].mean == 0.75 and share.found["after"].mean == 1.0
+    assert share.chance == {"before": 0.5, "after": 0.25}
+    assert share.over_chance["before"].mean == 0.25 and share.over_chance["after"].mean == 0.75
+    assert share.change is not None and share.change.mean == 0.25
+    assert share.facts()["chance"] == {"before": 50.0, "after": 25.0}
+    assert share.facts()["after"] == {"mean": 100.0, "low": 100.0, "high": 100.0}
 
 
-def test_shares_and_chance_by_hand():
-    found = {share.name: share for share in shares({"after": choice([[3], [0]], [[1, 2], [0, 1]])}, PERSON)}
-    negatives, positives = found["negatives_on_background"], found["positives_on_person"]
-    assert negatives.chance == pytest.approx((2 / 4 + 3 / 4) / 2)
-    assert negatives.found["after"].mean == pytest.approx((1 / 2 + 1) / 2)
-    assert negatives.over_chance["after"].mean == pytest.approx(0.75 - 0.625)
-    assert positives.chance == pytest.approx(1 - negatives.chance)
-    assert positives.found["after"].mean == pytest.approx((1 + 0) / 2)
-    assert negatives.change is None
+def test_a_picture_without_an_answer_counts_nowhere():
+    share = share_of("name", "", {"after": np.array([NAN, 0.5])}, {"after": np.array([0.9, 0.1])})
+    assert share.found["after"].mean == 0.5
+    assert share.chance["after"] == pytest.approx(0.1)
+    assert share.over_chance["after"].mean == pytest.approx(0.4)
+    assert share.change is None
 
 
-def test_the_change_is_that_of_the_same_pictures():
-    before, after = choice([[0], [0]], [[1], [3]]), choice([[1], [3]], [[0], [0]])
-    found = shares({"before": before, "after": after}, PERSON)
-    assert [share.change and share.change.mean for share in found] == [1.0, 1.0]
-    assert all(share.change and share.change.excludes_zero for share in found)
+def test_a_question_that_nobody_answers_is_unknown_and_still_json():
+    share = share_of("name", "", {"after": np.array([NAN])}, {"after": np.array([0.9])})
+    assert not share.known
+    facts = json.loads(json.dumps(share.facts(), allow_nan=False))
+    assert facts["after"]["mean"] is None and facts["chance"]["after"] is None
 
 
-def test_patches_chosen_blindly_reach_chance():
-    rng = np.random.default_rng(0)
-    person = rng.random((400, 32))
-    negative = np.argsort(rng.random((400, 32)), axis=1) < 4
-    blind = PatchChoice(np.zeros((400, 32), np.float32), ~negative, negative, (8, 4))
-    for share in shares({"after": blind}, person):
-        assert share.over_chance["after"].low < 0 < share.over_chance["after"].high
-
-
-def test_a_picture_in_which_nothing_is_chosen_is_left_out():
-    negatives = shares({"after": choice([[3], []], [[0], []])}, PERSON)[0]
-    assert negatives.found["after"].mean == 1.0
-
-
-def test_the_mask_is_the_worlds_own_and_nobody_elses():
-    reference = "world:people/target/0/3/1/0/rgb"
-    assert np.array_equal(person_mask(reference), sight_of(reference).person)
-    assert person_mask("query/0001_c1s1_001051_00.jpg") is None
+def test_nothing_of_nothing_is_no_share():
+    found = fraction(np.array([0, 1, 0]), np.array([0, 2, 3]))
+    assert np.isnan(found[0]) and found[1:].tolist() == [0.5, 0.0]

@@ -6,6 +6,7 @@ The files are larger than a clone should carry, so these tests read them from th
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,15 @@ def close(found: Tensor, expected: Tensor, tolerance: float) -> None:
     torch.testing.assert_close(found.detach(), expected.to(found.dtype), rtol=0, atol=tolerance)
 
 
-def test_rollout_and_spatial_selection(shared: Path) -> None:
+@pytest.mark.parametrize("training", [True, False])
+def test_rollout_and_spatial_selection(shared: Path, training: bool) -> None:
     tensors = case(shared, "spatial")
     union = torch.zeros(3, 32, dtype=torch.bool)
     for official in NAMES.values():
         rollout = Rollout()
-        for block, attention in enumerate(tensors[f"in/attn_{official}"]):
-            rollout(block, attention)
+        with torch.set_grad_enabled(training):
+            for block, attention in enumerate(tensors[f"in/attn_{official}"]):
+                rollout(block, partial(torch.clone, attention))
         found = rollout.of_cls(prefix=1)
         close(found, tensors[f"out/rollout_cls_{official}"], 1e-7)
         indices = keep_largest(found, 2).nonzero()[:, 2].view(3, 4, 2)
@@ -142,17 +145,20 @@ def test_aggregation(shared: Path, dtype: torch.dtype, tolerance: float) -> None
     close(joint + branch, tensors["out/stage2/after_attn"], tolerance)
     close(block(joint, joint_mask), tensors["out/stage2/after_mlp"], tolerance)
 
+    final = aggregation.norm(block(joint, joint_mask)) * joint_mask[..., None]
+    close(final, tensors["out/stage2/final"], tolerance)
+    assert not final[~joint_mask].any()  # exactly zero, not nearly
+    together = dict(zip(NAMES, final.chunk(3, dim=1), strict=True))
+
     found = aggregation(tokens, dict.fromkeys(NAMES, mask))
-    close(torch.cat(list(found.together.values()), dim=1), tensors["out/stage2/final"], tolerance)
     assert torch.equal(kept.sum(1), tensors["out/readout/count"].long())
     for name, official in NAMES.items():
         close(found.alone[name], tensors[f"out/stage1/{official}"][:, 0], tolerance)
         close(
-            aggregation.read_out(name, found.together[name], mask),
+            aggregation.read_out(name, together[name], mask),
             tensors[f"out/readout/{official}_reduced"],
             tolerance,
         )
-        assert not found.together[name][~mask].any()  # exactly zero, not nearly
     close(found.descriptor, tensors["out/readout/descriptor"], tolerance)
 
 

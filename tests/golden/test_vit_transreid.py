@@ -110,5 +110,5 @@ def test_retrieval_features(case: Case) -> None:
 def test_observed_attention_gives_the_same_tokens(case: Case) -> None:
     trunk: VisionTransformer = case.trunk
     tokens = trunk.tokenize(case.tensors["images"], case.tensors["cam_ids"])
-    observed = trunk.encode(tokens, depth=2, observe=lambda number, probabilities: None)
+    observed = trunk.encode(tokens, depth=2, observe=lambda number, probabilities: probabilities())
     case.expect("tokens_after_depth_minus_1", observed, 3e-5)

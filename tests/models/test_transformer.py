@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,8 @@ from torch.nn import functional
 from reknow.errors import RecipeError
 from reknow.models.attention import Attention
 from reknow.models.sizes import vit_base, vit_large, vit_small
-from reknow.models.transformer import TransformerConfig, VisionTransformer, resized_positions
+from reknow.models.transformer import SIZES, SizeName, TransformerConfig, VisionTransformer, resized_positions
+from reknow.values import from_plain, to_plain
 
 
 def config(**changes: object) -> TransformerConfig:
@@ -32,7 +35,7 @@ def sequence(trunk: VisionTransformer) -> Tensor:
 
 def test_observing_shows_every_block_in_order_and_changes_nothing(trunk: VisionTransformer, sequence: Tensor) -> None:
     seen: list[tuple[int, Tensor]] = []
-    observed = trunk.encode(sequence, observe=lambda number, probabilities: seen.append((number, probabilities)))
+    observed = trunk.encode(sequence, observe=lambda number, probabilities: seen.append((number, probabilities())))
     assert [number for number, _ in seen] == [0, 1, 2]
     for _, probabilities in seen:
         assert probabilities.shape == (2, 2, 11, 11)
@@ -43,7 +46,7 @@ def test_observing_shows_every_block_in_order_and_changes_nothing(trunk: VisionT
 def test_observed_probabilities_are_the_ones_that_mix_the_values(trunk: VisionTransformer, sequence: Tensor) -> None:
     attention = trunk.blocks[0].attn
     seen: list[Tensor] = []
-    attention(sequence, seen.append)
+    attention(sequence, lambda probabilities: seen.append(probabilities()))
     value = attention.qkv(sequence)[..., 32:].unflatten(-1, (2, 8)).transpose(1, 2)
     mixed = attention.proj((seen[0] @ value).transpose(1, 2).flatten(2))
     torch.testing.assert_close(mixed, attention(sequence), rtol=1e-4, atol=1e-5)
@@ -185,7 +188,21 @@ def test_default_attention_is_scaled_softmax() -> None:
     attention = Attention(width=8, heads=2)
     sequence = torch.randn(1, 5, 8)
     seen: list[Tensor] = []
-    attention(sequence, seen.append)
+    attention(sequence, lambda probabilities: seen.append(probabilities()))
     query, key = attention.qkv(sequence)[..., :16].split(8, dim=-1)
     second_head = (query[0, :, 4:] @ key[0, :, 4:].T / 4**0.5).softmax(-1)
     torch.testing.assert_close(seen[0][0, 1], second_head)
+
+
+@pytest.mark.parametrize(("size", "shape"), SIZES.items())
+def test_one_field_names_a_size(size: SizeName, shape: tuple[int, int, int]) -> None:
+    config = TransformerConfig(image_size=(32, 16), width=8, depth=1, heads=2, size=size)
+    assert (config.width, config.depth, config.heads) == shape
+    assert replace(config, image_size=(64, 32)).width == shape[0]
+
+
+def test_one_field_makes_patches_that_do_not_overlap() -> None:
+    config = TransformerConfig(image_size=(64, 32), width=8, depth=1, heads=2, patch=8)
+    assert (config.patch_size, config.stride) == (8, 8)
+    assert config == TransformerConfig(image_size=(64, 32), width=8, depth=1, heads=2, patch_size=8, stride=8)
+    assert from_plain(to_plain(config), "network.json") == config

@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from reknow.explain.choice import PatchChoice
-from reknow.explain.shares import shares
-from reknow.explain.tokens import Explanation
+from reknow.explain.constraint import PatchChoice
+from reknow.explain.coverage import coverage
+from reknow.explain.picks import Picks
+from reknow.explain.selection import KeptPatches
+from reknow.explain.tokens import ChosenPatches, shares
 from reknow.report.content import Group, PairScores, RankedPicture, RankRow, RunReport
 from reknow.report.page import render
 
@@ -157,7 +159,7 @@ def unlabelled() -> RunReport:
 
 
 @pytest.fixture(scope="session")
-def chosen() -> Explanation:
+def chosen() -> ChosenPatches:
     """Two pictures of 2 x 2 patches: the negative moves off the person, the positive stays where it was."""
     positive, before, after = np.zeros((3, 2, 4), dtype=bool)
     positive[:, 0], before[:, 1], after[:, 3] = True, True, True
@@ -168,4 +170,34 @@ def chosen() -> Explanation:
     }
     person = np.tile(np.array([0.9, 0.6, 0.1, 0.0]), (2, 1))
     pictures = np.stack([picture(number) for number in range(2)])
-    return Explanation(("first", "second"), pictures, person, choices, shares(choices, person))
+    return ChosenPatches(
+        names=("first", "second"),
+        pictures=pictures,
+        person=person,
+        choices=choices,
+        shares=shares(choices, person),
+    )
+
+
+@pytest.fixture(scope="session")
+def kept() -> KeptPatches:
+    """Six observations of 2 x 2 patches in two spectra: what is kept moves onto the object and grows."""
+    on_object, there = np.tile(np.array([0.9, 0.6, 0.1, 0.0]), (6, 1)), np.ones(6, dtype=bool)
+    last, upper = np.arange(4) == 3, np.arange(4) < 2
+    spectra = ("rgb", "nir")
+
+    def picks(patches: np.ndarray) -> Picks:
+        mask = dict.fromkeys(spectra, np.tile(patches, (6, 1)))
+        return Picks({name: on_object.astype(np.float32) for name in spectra}, mask, mask, mask, (2, 2))
+
+    moments = {"before": picks(last), "after": picks(upper)}
+    present = dict.fromkeys(spectra, there)
+    truth = dict.fromkeys(spectra, on_object)
+    return KeptPatches(
+        names=tuple(f"observation {number}" for number in range(6)),
+        pictures={name: np.stack([picture(number) for number in range(6)]) for name in spectra},
+        present=present,
+        object_share=truth,
+        picks=moments,
+        shares=coverage(moments, truth, present, {"small": np.arange(6) < 3}),
+    )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reknow.report.choices import BUDGET, marked_pictures, shares_of
+from reknow.report.choices import BUDGET, PANELS_AT_MOST, legend_of, marked_pictures, shares_of
 from reknow.report.content import RunReport
 from reknow.report.page import render
 
@@ -24,19 +24,18 @@ def test_a_table_says_chance_before_after_and_change(chosen, parse):
 def test_every_picture_has_three_panels_that_say_what_they_are(chosen, parse):
     page = parse(render(RunReport("t", patches=chosen)))
     alts = [image["alt"] for image in page.all("img")]
-    assert alts[:3] == [
-        "first, picture",
-        "first, chosen patches before training",
-        "first, chosen patches after training",
-    ]
-    assert len(alts) == 6 and page.words("code") == ["first", "second"]
-    assert {image["height"] for image in page.all("img")} == {"320"}
+    assert alts[:5] == ["mark", "mark", "first, picture", "first, before training", "first, after training"]
+    assert len(alts) == 8 and page.words("code") == ["first", "second"]
+    assert {image["height"] for image in page.all("img")[2:]} == {"320"}
+    assert {"taken for the object, whole green frame", "taken for something else, broken red frame"} <= set(
+        page.words("li")
+    )
 
 
 def test_without_truth_there_are_pictures_and_no_table(chosen, parse):
     blind = replace(chosen, person=None, shares=())
     page = parse(render(RunReport("t", patches=blind)))
-    assert len(page.all("img")) == 6 and page.all("table") == []
+    assert len(page.all("img")) == 8 and page.all("table") == []
     assert "outline" not in " ".join(page.words("p"))
 
 
@@ -49,7 +48,7 @@ def test_without_a_start_there_is_no_before(chosen, parse):
     )
     page = parse(render(RunReport("t", patches=alone)))
     assert page.words("th")[:3] == ["Percent", "By chance", "Now"]
-    assert len(page.all("img")) == 4
+    assert len(page.all("img")) == 6
 
 
 def test_what_users_name_is_escaped(chosen, parse):
@@ -63,6 +62,41 @@ def test_panels_keep_their_budget(chosen):
     assert 0 < sum(shown.bytes for shown in pictures) <= BUDGET
 
 
-@pytest.mark.parametrize("function", [marked_pictures, shares_of])
+def test_kept_patches_have_lines_of_spectra_and_their_coverage(kept, parse):
+    page = parse(render(RunReport("t", patches=kept)))
+    alts = [image["alt"] for image in page.all("img")]
+    assert alts[:3] == ["mark", "mark", "observation 0, rgb, picture"]
+    assert "observation 0, nir, kept before" in alts
+    rows = dict(zip(page.words("th")[5:], range(99), strict=False))
+    assert list(rows)[:3] == [
+        "Precision of kept patches",
+        "Precision of kept patches, small objects",
+        "Precision of spatial picks",
+    ]
+    assert page.words("td")[:4] == ["50.0", "0.0", "100.0", "+100.0"]
+    text = " ".join(text for _, text in page.texts)
+    assert "Recall of kept patches" in text and "before 25.0" in text  # by chance: more is kept than before
+    assert "Means over 6 observations" in text and "The outline in the picture" in text
+
+
+def test_many_panels_mean_fewer_observations(kept, chosen):
+    pictures = marked_pictures(kept)
+    panels = sum(len(panels) for _, panels in pictures[0].lines)
+    assert panels == 14 and len(pictures) == 6
+    wider = replace(kept, **{name: _tripled(getattr(kept, name)) for name in ("pictures", "present", "object_share")})
+    wider = replace(wider, picks={moment: replace(found, **_picks(found)) for moment, found in wider.picks.items()})
+    assert len(marked_pictures(wider)) == PANELS_AT_MOST // 21 == 4
+    assert len(marked_pictures(chosen)) == 2
+
+
+def _tripled(by_spectrum):
+    return {**by_spectrum, "tir": by_spectrum["nir"]}
+
+
+def _picks(found):
+    return {name: _tripled(getattr(found, name)) for name in ("rollout", "spatial", "frequency", "kept")}
+
+
+@pytest.mark.parametrize("function", [marked_pictures, shares_of, legend_of])
 def test_a_run_that_chooses_nothing_has_no_section(function):
     assert function(None) == []

@@ -6,7 +6,6 @@ file's metadata the recognizer that made them, so that vectors of different reco
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from jaxtyping import Float
 
 from reknow.data.manifest import SCHEMA, Manifest, Split
 from reknow.errors import DataError
+from reknow.writing import written_whole
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,13 @@ class Embeddings:
                 "reknow.recognizer": self.recognizer,
             }
         )
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            pyarrow.parquet.write_table(table, beside)
-            beside.replace(path)
+            with written_whole(path) as beside:
+                pyarrow.parquet.write_table(table, beside)
         except OSError as error:
             raise DataError(
                 path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
             ) from error
-        finally:
-            beside.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> Embeddings:

@@ -8,7 +8,6 @@ codes are made where numbers are needed, by :func:`encode`.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from reknow.errors import DataError, nearest
+from reknow.writing import written_whole
 
 Spectrum = Literal["rgb", "nir", "tir"]
 Split = Literal["train", "query", "gallery"]
@@ -186,21 +186,18 @@ class Manifest:
             DataError: another suffix, no such folder, no permission, or a full disk.
         """
         path = Path(path)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        if path.suffix not in (".csv", ".parquet"):
+            raise DataError(path, found=f"suffix '{path.suffix}'", expected=".csv or .parquet", remedy="Rename it.")
         try:
-            if path.suffix == ".csv":
-                pyarrow.csv.write_csv(self.table, beside)
-            elif path.suffix == ".parquet":
-                pyarrow.parquet.write_table(self.table, beside)
-            else:
-                raise DataError(path, found=f"suffix '{path.suffix}'", expected=".csv or .parquet", remedy="Rename it.")
-            beside.replace(path)
+            with written_whole(path) as beside:
+                if path.suffix == ".csv":
+                    pyarrow.csv.write_csv(self.table, beside)
+                else:
+                    pyarrow.parquet.write_table(self.table, beside)
         except OSError as error:
             raise DataError(
                 path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
             ) from error
-        finally:
-            beside.unlink(missing_ok=True)
 
 
 def _named_observations(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:

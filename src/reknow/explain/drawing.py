@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +9,15 @@ from PIL import Image, ImageDraw
 
 from reknow.data.pictures import Box
 from reknow.errors import RunError
+from reknow.writing import written_whole
 
 GOOD, BAD = "#13803f", "#c42b2b"
 """Green and red of one lightness: never told apart by color alone, always by a whole and a broken frame as well."""
 
-INK, MUTED = "#1c1e22", "#686d76"
+BLUE, ORANGE = "#2a5bd7", "#a45a00"
+"""For marks that are neither good nor bad; they differ in form, too."""
 
+INK, MUTED = "#1c1e22", "#686d76"
 
 _FINER = 3
 """A pen draws on a picture so many times as large, because Pillow's own lines have no half tones."""
@@ -46,6 +48,12 @@ class Pen:
         """A line through points; whole numbers are the borders between pixels."""
         large = [(_FINER * x, _FINER * y) for x, y in points]
         self._drawing.line(large, fill=color, width=_FINER * width, joint="curve")
+
+    def disc(self, middle: tuple[float, float], radius: float, color: str) -> None:
+        """A filled disc."""
+        (x, y), reach = middle, radius
+        edges = ((x - reach) * _FINER, (y - reach) * _FINER, (x + reach) * _FINER, (y + reach) * _FINER)
+        self._drawing.ellipse(edges, fill=color)
 
     def picture(self) -> Image.Image:
         """The picture with everything that was drawn; where nothing was, its pixels are what they were."""
@@ -93,14 +101,11 @@ def save_png(sheet: Image.Image, path: Path) -> Path:
     Raises:
         RunError: the file cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        sheet.save(beside, format="PNG", optimize=True)
-        beside.replace(path)
+        with written_whole(path) as beside:
+            sheet.save(beside, format="PNG", optimize=True)
     except OSError as error:
         raise RunError(
             path, found=f"cannot be written ({error})", remedy="Choose a folder that you may write to."
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
     return path

@@ -6,15 +6,16 @@ import torch
 
 from reknow.data.formats import open_dataset
 from reknow.errors import ReknowError, RunError
-from reknow.explain.choice import CHOOSING, chooser_of
-from reknow.explain.tokens import Explanation, Progress, explain_tokens
+from reknow.explain.choice import CHOOSING, explainer_of
+from reknow.explain.explanation import Explanation
+from reknow.explain.sample import Looking, Progress
 from reknow.methods.recipe import Recipe
 from reknow.recognizer import Card, Recognizer, load
 from reknow.training.run import Run
 from reknow.training.start import start_of
 
 SHOWN = 6
-"""Pictures that a sheet and a report show: what fits on a screen."""
+"""Observations that a sheet and a report show: what fits on a screen."""
 
 
 def explain_run(
@@ -25,8 +26,8 @@ def explain_run(
     Args:
         run: a finished run of a method that chooses patches.
         data: ``FORMAT:PATH`` of the pictures; by default the run's own data.
-        shown: pictures that will be looked at one by one.
-        progress: called with (pictures done, pictures in all), once for each network.
+        shown: observations that will be looked at one by one.
+        progress: called with (observations done, observations in all), once for each network.
 
     Raises:
         RunError: the run's method chooses no patches.
@@ -34,8 +35,8 @@ def explain_run(
         DataError: data that cannot be read.
     """
     recipe = run.recipe()
-    chooser = chooser_of(recipe.method)
-    if chooser is None:
+    explain = explainer_of(recipe)
+    if explain is None:
         raise RunError(
             run.folder,
             found=f"a run of {recipe.name}, which chooses no patches",
@@ -49,7 +50,20 @@ def explain_run(
     except ReknowError as error:  # the file that the run started from may be gone: the other half still tells
         notes = (f"Before training is not shown, since the start cannot be loaded: {error}",)
     manifest = open_dataset(data or recipe.data)
-    return explain_tokens(recognizers, chooser, manifest, shown=shown, notes=notes, progress=progress)
+    return explain(Looking(recognizers, manifest, shown, notes, progress))
+
+
+def kept_numbers(
+    run: Run, data: str | None = None, *, shown: int = SHOWN, progress: Progress | None = None
+) -> dict[str, float]:
+    """The shares of :func:`explain_run` as one flat table, in percent; arguments and errors as there.
+
+    Returns:
+        ``precision``, ``recall``, ``precision_small``, ``precision_spatial_nir`` and so on; beside each, what chance
+        would reach, as ``precision_by_chance``; and all of these of the network that the run started from, as
+        ``start_precision``. Empty where nobody knows what the pixels show.
+    """
+    return explain_run(run, data, shown=shown, progress=progress).numbers()
 
 
 def at_start(recipe: Recipe) -> Recognizer:

@@ -1,95 +1,100 @@
-"""Shares: how often the chosen patches lie where they should, where it is known what each pixel shows.
+"""Shares: how often something is true of the chosen patches, with intervals and beside chance.
 
-Only the synthetic world knows it. There every pixel is the person's or not: what she carries is hers, what stands
-before her, another pedestrian included, is not. Decisions:
-
-- a patch is on the person where at least half of its pixels are hers, and on background otherwise;
-- a picture's share is taken first, then the mean over pictures, so that pictures count alike however they are seen;
-- chance is what patches drawn blindly would reach: the share of *all* patches that lie there;
-- intervals are 95 % bootstrap intervals over pictures; pictures of one person are alike, so the truth is a little
-  wider.
-
-The masks are read here and nowhere in training.
+A picture's share is taken first, then the mean over pictures, so that pictures count alike however they are seen.
+Intervals are 95 % bootstrap intervals over pictures; pictures of one object are alike, so the truth is a little wider.
+Chance is what patches drawn blindly would reach, picture by picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Real
 
-from reknow.data.pictures import WORLD_PREFIX
-from reknow.data.world import sight_of
 from reknow.evaluation.intervals import Interval, bootstrap, paired_difference
-from reknow.explain.choice import PatchChoice
-
-ON_PERSON = 0.5
-"""Share of a patch's pixels from which on it is on the person."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """One question to the choices, and its answers; fractions.
+    """One question to the choices, and its answers; fractions, NaN where no picture has one.
 
     Attributes:
-        name: ``negatives_on_background`` or ``positives_on_person``.
-        chance: what patches drawn blindly would reach.
-        found: "before" and "after" training: the mean over pictures with its interval.
-        over_chance: `found` minus chance, picture by picture.
+        name: ``negatives_on_background``, ``precision_small`` and so on.
+        question: the same in words.
+        chance: "before" and "after" training, or "after" alone: what patches drawn blindly would reach.
+        found: likewise: the mean over pictures with its interval.
+        over_chance: likewise: `found` minus chance, picture by picture.
         change: after minus before, picture by picture; None without both.
+        detail: whether it is for studies and JSON alone; there are more of these than anybody reads.
     """
 
     name: str
-    chance: float
+    question: str
+    chance: Mapping[str, float]
     found: Mapping[str, Interval]
     over_chance: Mapping[str, Interval]
     change: Interval | None
+    detail: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether any picture has an answer, before and after."""
+        return not any(np.isnan(found.mean) for found in self.found.values())
+
+    def facts(self) -> dict[str, Any]:
+        """Percent, for JSON; None where no picture has an answer."""
+        return {
+            "chance": {moment: _known(100 * chance) for moment, chance in self.chance.items()},
+            **{moment: _percent(found) for moment, found in self.found.items()},
+            "over_chance": {moment: _percent(found) for moment, found in self.over_chance.items()},
+            "change": None if self.change is None else _percent(self.change),
+        }
 
 
-def person_mask(reference: str) -> Bool[np.ndarray, "height width"] | None:
-    """Where a picture shows its person, for a picture of the world; None where nobody knows.
-
-    Example:
-        >>> person_mask("crops/a.jpg") is None, person_mask("world:people/target/0/0/0/0/rgb").shape
-        (True, (128, 64))
-    """
-    return sight_of(reference).person if reference.startswith(WORLD_PREFIX) else None
-
-
-def shares(choices: Mapping[str, PatchChoice], person: Float[np.ndarray, "pictures patches"]) -> tuple[Share, ...]:
-    """The answers of one or two networks on the same pictures.
+def share_of(
+    name: str,
+    question: str,
+    found: Mapping[str, Float[np.ndarray, "pictures"]],
+    chance: Mapping[str, Float[np.ndarray, "pictures"]],
+    *,
+    detail: bool = False,
+) -> Share:
+    """One question's answers from its values.
 
     Args:
-        choices: "before" and "after" training, or one of them, each of P pictures.
-        person: (P, N) of every patch, the share of its pixels that show the person.
+        name: of the question.
+        question: in words.
+        found: "before" and "after", or "after" alone: (P,) of each picture, NaN where it has no answer.
+        chance: likewise.
+        detail: see :class:`Share`.
     """
-    on_person = person >= ON_PERSON
-    negatives = {moment: choice.negative for moment, choice in choices.items()}
-    positives = {moment: choice.positive for moment, choice in choices.items()}
-    return (
-        _share("negatives_on_background", negatives, ~on_person),
-        _share("positives_on_person", positives, on_person),
-    )
-
-
-def _share(name: str, chosen: Mapping[str, np.ndarray], wanted: np.ndarray) -> Share:
-    blindly = wanted.mean(axis=1)
-    found = {moment: _mean_where(wanted, patches) for moment, patches in chosen.items()}
     return Share(
         name,
-        float(blindly.mean()),
+        question,
+        {moment: _mean(chance[moment][~np.isnan(values)]) for moment, values in found.items()},
         {moment: bootstrap(values) for moment, values in found.items()},
-        {moment: paired_difference(blindly, values) for moment, values in found.items()},
-        paired_difference(found["before"], found["after"]) if len(found) == 2 else None,
+        {moment: paired_difference(chance[moment], values) for moment, values in found.items()},
+        paired_difference(found["before"], found["after"]) if "before" in found else None,
+        detail,
     )
 
 
-def _mean_where(
-    wanted: Bool[np.ndarray, "pictures patches"], chosen: Bool[np.ndarray, "pictures patches"]
-) -> Float[np.ndarray, "pictures"]:
-    """Per picture, the share of the chosen patches that are wanted; NaN where none is chosen."""
-    counts = chosen.sum(axis=1)
-    hits = (wanted & chosen).sum(axis=1)
+def fraction(hits: Real[np.ndarray, "pictures"], counts: Real[np.ndarray, "pictures"]) -> Float[np.ndarray, "pictures"]:
+    """`hits` over `counts`; NaN where nothing was counted."""
     return np.divide(hits, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+
+
+def _mean(values: Float[np.ndarray, "known"]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _percent(interval: Interval) -> dict[str, float | None]:
+    return {name: _known(100 * getattr(interval, name)) for name in ("mean", "low", "high")}
+
+
+def _known(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else value

@@ -1,57 +1,53 @@
-"""Tokens: what a method's networks choose in the pictures of a data set, and how often they choose well.
+"""Tokens: which patches TCMM takes for the object and which for something else, and how often rightly.
 
-One network or two, before and after training, look at the same pictures in eval mode, as in evaluation: no
-augmentation, camera unknown. The pictures are a random sample of the rows that nobody trained on, the same for
-everybody who asks; nothing is picked by its result.
+Two questions are asked where it is known what the pixels show. How often do patches that are taken for something else
+lie on background, and how often do those that are taken for the object lie on it? Both are compared with patches drawn
+blindly, which would lie there as often as all patches do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 
-from reknow.data.cache import Pictures
-from reknow.data.manifest import Manifest, Spectrum
-from reknow.errors import DataError
-from reknow.evaluation.intervals import Interval
-from reknow.explain.choice import PatchChoice, PatchChooser, joined
-from reknow.explain.patches import covered
-from reknow.explain.shares import Share, person_mask, shares
-from reknow.recognizer import EMBEDDED_AT_ONCE, Recognizer, evaluation_batches
+from reknow.data.batch import Batch
+from reknow.explain.constraint import PatchChoice, choice_of, joined
+from reknow.explain.drawing import Pen
+from reknow.explain.explanation import MOMENTS, Explanation
+from reknow.explain.marks import Mark, negative, positive
+from reknow.explain.panels import Panel, enlarged, outlined, paled, paleness
+from reknow.explain.patches import boxes
+from reknow.explain.sample import Looking
+from reknow.explain.shares import Share, fraction, share_of
+from reknow.explain.truth import ON_OBJECT, is_known, truth_of
+from reknow.methods.tcmm.token_constraint import TokenConstraint
+from reknow.models.embedder import Embedder
 
-Progress = Callable[[int, int], None]
-
-MEASURED_AT_MOST = 512
-"""Pictures behind the shares: enough that their intervals are some points wide, and seconds on two cores."""
+PANEL = 320
+"""Pixels of a panel's longer side: a patch of the papers' 16 x 8 grid gets 20."""
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """Pictures with the patches that were chosen in them.
+@dataclass(frozen=True, kw_only=True)
+class ChosenPatches(Explanation):
+    """P pictures with the patches that were taken for the object and for something else.
 
     Attributes:
-        names: observation ids of P pictures.
         pictures: (P, H, W, 3) as the network sees them, before normalization.
         person: (P, N) of every patch, the share of its pixels that show the person; None where nobody knows.
         choices: "before" and "after" training, or "after" alone.
-        shares: empty where nobody knows what the pixels show.
-        notes: sentences for the user.
     """
 
-    names: tuple[str, ...]
     pictures: UInt8[np.ndarray, "pictures height width 3"]
     person: Float[np.ndarray, "pictures patches"] | None
     choices: Mapping[str, PatchChoice]
-    shares: tuple[Share, ...] = ()
-    notes: tuple[str, ...] = ()
 
-    def facts(self) -> dict[str, Any]:
-        """Numbers for JSON; shares in percent with their 95 % intervals."""
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The same in every picture."""
         choice = self.choices["after"]
         return {
             "pictures": len(self.names),
@@ -59,92 +55,114 @@ class Explanation:
             "patches": choice.similarity.shape[1],
             "positives": int(choice.positive[0].sum()),
             "negatives": int(choice.negative[0].sum()),
-            "shares": {share.name: _percent(share) for share in self.shares},
-            "notes": list(self.notes),
         }
 
+    @property
+    def summary(self) -> str:
+        """How many patches of each kind."""
+        counts = self.counts
+        chosen = f"{counts['positives']} positive and {counts['negatives']} negative in each"
+        return f"{counts['pictures']:,} pictures of {counts['patches']} patches: {chosen}"
 
-def explain_tokens(
-    recognizers: Mapping[str, Recognizer],
-    chooser: PatchChooser,
-    manifest: Manifest,
-    *,
-    shown: int,
-    notes: tuple[str, ...] = (),
-    progress: Progress | None = None,
-) -> Explanation:
+    @property
+    def about(self) -> str:
+        """What the marks and the paleness mean."""
+        outline = " The outline holds the patches on the person: those of which she fills at least half."
+        return (
+            "Which patches of a picture the method took for the object, and which for something else. The paler a "
+            "patch, the less similar it is to its picture as a whole." + (outline if self.shares else "")
+        )
+
+    @property
+    def basis(self) -> str:
+        """What is counted."""
+        return (
+            f"Means over {len(self.names):,} pictures with 95 % intervals over pictures. By chance: the share of all "
+            "patches that lie there. What stands before the person is background."
+        )
+
+    @property
+    def legend(self) -> tuple[tuple[Mark, str], ...]:
+        """One mark for each kind."""
+        return (
+            (positive, "taken for the object, whole green frame"),
+            (negative, "taken for something else, broken red frame"),
+        )
+
+    def panels(self, row: int) -> dict[str, dict[str, Panel]]:
+        """One line: the picture as it is, and as each network chooses in it."""
+        plain, grid = enlarged(self.pictures[row], PANEL), self.choices["after"].grid
+        picture = plain if self.person is None else outlined(plain, self.person[row] >= ON_OBJECT, grid)
+        line = {"picture": np.asarray(picture)}
+        for moment, choice in self.choices.items():
+            pen = Pen(paled(plain, paleness(choice.similarity[row]), grid))
+            for chosen, mark in ((choice.negative[row], negative), (choice.positive[row], positive)):
+                for patch in np.flatnonzero(chosen):
+                    mark(pen, boxes(grid, (plain.height, plain.width))[patch])
+            line[MOMENTS[moment]] = np.asarray(pen.picture())
+        return {"": line}
+
+
+def explain_tokens(constraint: TokenConstraint, looking: Looking) -> ChosenPatches:
     """Let networks choose, and measure the choice where the pictures say what they show.
 
     Args:
-        recognizers: "before" and "after" training, of one preprocessing; "after" must be there.
-        chooser: how the method chooses.
-        manifest: any data set; its test rows are looked at, without these its training rows.
-        shown: pictures that will be looked at one by one; at least so many are in the result, if there are.
-        notes: what is known already.
-        progress: called with (pictures done, pictures in all), once for each network.
+        constraint: how the method chooses.
+        looking: who looks at what.
 
     Raises:
-        DataError: `shown` below 1, or no picture of the spectrum that the network looks at.
+        DataError: see :meth:`~reknow.explain.sample.Looking.sample`.
     """
-    if shown < 1:
-        raise DataError("count of pictures", found=str(shown), expected="1 or more", remedy="Correct the value.")
-    spectrum, preprocessing = recognizers["after"].network.spectra[0], recognizers["after"].preprocessing
-    sample = manifest.select(_sample(manifest, spectrum, max(shown, MEASURED_AT_MOST)))
-    masks = [mask for mask in map(person_mask, sample.column(spectrum)) if mask is not None]
-    known = len(masks) == len(sample) and not sample.has("crop")
-    if not known:
-        # Nothing to measure, so one batch is enough; not less, since TCMM as released normalizes over a batch.
-        sample = sample.select(np.arange(min(max(shown, EMBEDDED_AT_ONCE), len(sample))))
-    pictures = Pictures.open(sample, preprocessing.size, interpolation=preprocessing.interpolation)
-    choices = {moment: _choose(recognizer, chooser, pictures, progress) for moment, recognizer in recognizers.items()}
-    person = np.stack([covered(mask, choices["after"].grid) for mask in masks]) if known else None
-    return Explanation(
-        tuple(sample.column("observation")),
-        np.asarray(pictures.images[spectrum]),
-        person,
-        choices,
-        () if person is None else shares(choices, person),
-        notes,
+
+    def choose(network: Embedder, batch: Batch) -> PatchChoice:
+        return choice_of(constraint, network.tokens(batch.images, batch.camera))
+
+    sample, spectrum = looking.sample(), looking.recognizers["after"].network.spectra[0]
+    known = is_known(sample, (spectrum,))
+    sample = sample if known else looking.few(sample)
+    pictures = looking.pictures(sample)
+    choices = {moment: joined(made) for moment, made in looking.choices(pictures, choose).items()}
+    person = truth_of(sample, (spectrum,), choices["after"].grid).object_share[spectrum] if known else None
+    return ChosenPatches(
+        names=tuple(sample.column("observation")),
+        pictures=np.asarray(pictures.images[spectrum]),
+        person=person,
+        choices=choices,
+        shares=() if person is None else shares(choices, person),
+        notes=looking.notes,
     )
 
 
-def _sample(manifest: Manifest, spectrum: Spectrum, count: int) -> Int[np.ndarray, "sampled"]:
-    """At most so many of the test rows, or else of the training rows, in random order."""
-    test = np.concatenate([manifest.rows_of("query"), manifest.rows_of("gallery")])
-    rows = test if len(test) else manifest.rows_of("train") if manifest.has("split") else np.arange(len(manifest))
-    there = np.array([reference is not None for reference in manifest.column(spectrum)], dtype=bool)
-    rows = rows[there[rows]]
-    if not len(rows):
-        raise DataError(
-            manifest.name,
-            found=f"no picture in the column '{spectrum}', which the network looks at",
-            remedy="Name other data with --data.",
-        )
-    return np.random.default_rng(0).permutation(rows)[:count]
+def shares(choices: Mapping[str, PatchChoice], person: Float[np.ndarray, "pictures patches"]) -> tuple[Share, ...]:
+    """The answers of one or two networks on the same pictures.
+
+    Args:
+        choices: "before" and "after" training, or "after" alone, each of P pictures.
+        person: (P, N) of every patch, the share of its pixels that show the person.
+    """
+    on_person = person >= ON_OBJECT
+    return (
+        _share(
+            "negatives_on_background",
+            "Patches taken for something else that lie on background",
+            {moment: choice.negative for moment, choice in choices.items()},
+            ~on_person,
+        ),
+        _share(
+            "positives_on_person",
+            "Patches taken for the object that lie on the person",
+            {moment: choice.positive for moment, choice in choices.items()},
+            on_person,
+        ),
+    )
 
 
-@torch.inference_mode()
-def _choose(
-    recognizer: Recognizer, chooser: PatchChooser, pictures: Pictures, progress: Progress | None
-) -> PatchChoice:
-    rows = np.arange(len(pictures))
-    unknown = np.full(len(pictures), -1)
-    made: list[PatchChoice] = []
-    for batch in evaluation_batches(pictures, rows, unknown, recognizer.preprocessing, recognizer.device):
-        with recognizer.precision():
-            made.append(chooser(recognizer.network, batch))
-        if progress is not None:
-            progress(sum(len(choice.similarity) for choice in made), len(pictures))
-    return joined(made)
-
-
-def _percent(share: Share) -> dict[str, Any]:
-    def pair(interval: Interval) -> dict[str, float]:
-        return {name: 100 * getattr(interval, name) for name in ("mean", "low", "high")}
-
-    return {
-        "chance": 100 * share.chance,
-        **{moment: pair(found) for moment, found in share.found.items()},
-        "over_chance": {moment: pair(found) for moment, found in share.over_chance.items()},
-        "change": None if share.change is None else pair(share.change),
-    }
+def _share(
+    name: str,
+    question: str,
+    chosen: Mapping[str, Bool[np.ndarray, "pictures patches"]],
+    wanted: Bool[np.ndarray, "pictures patches"],
+) -> Share:
+    found = {moment: fraction((wanted & patches).sum(1), patches.sum(1)) for moment, patches in chosen.items()}
+    chance = {moment: fraction(wanted.sum(1), np.full(len(wanted), wanted.shape[1])) for moment in chosen}
+    return share_of(name, question, found, chance)

@@ -7,6 +7,7 @@ replace the attention by any module that is built from (width, heads) and called
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -15,8 +16,11 @@ from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 from torch.nn import functional
 
-ReadProbabilities = Callable[[Tensor], None]
-"""Gets the attention probabilities of one block, (B, heads, L, L), rows sum to 1; without gradient."""
+Probabilities = Callable[[], Tensor]
+"""Computes the attention probabilities of one block, (B, heads, L, L), rows sum to 1; without gradient."""
+
+ReadProbabilities = Callable[[Probabilities], None]
+"""Gets what computes a block's attention probabilities, and calls it, then or later, or not at all."""
 
 AttentionFactory = Callable[[int, int], nn.Module]
 """(width, heads) to a module that is called like :class:`Attention`."""
@@ -48,17 +52,25 @@ class Attention(nn.Module):
 
         Args:
             sequence: (B, L, D), already normalized.
-            observe: is shown the probabilities. The fused kernel never forms them, so they are computed beside it and
-                only where somebody asks. They carry no gradient: a training step then holds one block's map at a
-                time, and not the maps of all blocks until it goes back through them.
+            observe: may ask for the probabilities. The fused kernel never forms them, so they are computed beside it
+                and only where somebody asks, from queries and keys, which a backward pass needs in any case. They
+                carry no gradient: a training step then holds one block's map at a time, and not the maps of all
+                blocks until it goes back through them.
         """
         batch, length, width = sequence.shape
         query, key, value = self.qkv(sequence).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if observe is not None:
-            with torch.no_grad():
-                observe(((width // self.heads) ** -0.5 * query @ key.transpose(-2, -1)).softmax(dim=-1))
+            observe(partial(attention_probabilities, query.detach(), key.detach()))
         mixed = functional.scaled_dot_product_attention(query, key, value)
         return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+@torch.no_grad()
+def attention_probabilities(
+    query: Float[Tensor, "batch heads length dim"], key: Float[Tensor, "batch heads length dim"]
+) -> Float[Tensor, "batch heads length length"]:
+    """What each query gives to each key: softmax of q k' / sqrt(dim)."""
+    return (query.shape[-1] ** -0.5 * query @ key.transpose(-2, -1)).softmax(dim=-1)
 
 
 class Block(nn.Module):

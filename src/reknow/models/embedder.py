@@ -107,12 +107,7 @@ class Embedder(Network):
         present: Mapping[Any, Bool[Tensor, "batch"]] | None = None,
         camera: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch dim"]:
-        """Unit-norm retrieval vectors.
-
-        Args:
-            images: (B, 3, H, W), or a batch's images by spectrum.
-            present: per spectrum, (B,): which observations have it.
-            camera: (B,) camera codes, -1 where unknown.
+        """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`.
 
         Raises:
             DataError: an observation without the spectrum that this network looks at.

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from reknow.models.transformer import TransformerConfig
+from reknow.models.transformer import SIZES, SizeName, TransformerConfig
 
 
 def vit_small(**changes: Any) -> TransformerConfig:
     """ViT-S/16 for 256 x 128: 12 blocks of width 384 (TCMM, on PASS's weights)."""
-    return _changed({"image_size": (256, 128), "width": 384, "depth": 12, "heads": 6}, changes)
+    return _of("small", changes)
 
 
 def vit_base(**changes: Any) -> TransformerConfig:
     """ViT-B/16 for 256 x 128: 12 blocks of width 768 (TransReID, EDITOR, RIB, FIRM)."""
-    return _changed({"image_size": (256, 128), "width": 768, "depth": 12, "heads": 12}, changes)
+    return _of("base", changes)
 
 
 def vit_large(**changes: Any) -> TransformerConfig:
     """ViT-L/16 for 256 x 128: 24 blocks of width 1024."""
-    return _changed({"image_size": (256, 128), "width": 1024, "depth": 24, "heads": 16}, changes)
+    return _of("large", changes)
 
 
-def _changed(size: dict[str, Any], changes: dict[str, Any]) -> TransformerConfig:
-    return TransformerConfig(**{**size, **changes})
+def _of(size: SizeName, changes: dict[str, Any]) -> TransformerConfig:
+    width, depth, heads = SIZES[size]
+    return TransformerConfig(**{"image_size": (256, 128), "width": width, "depth": depth, "heads": heads, **changes})

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, replace
 from functools import partial
 from math import prod
 from typing import Literal
@@ -33,18 +33,22 @@ from timm.layers.weight_init import trunc_normal_
 from torch import Tensor, nn
 
 from reknow.errors import RecipeError
-from reknow.models.attention import Attention, AttentionFactory, Block
+from reknow.models.attention import Attention, AttentionFactory, Block, Probabilities
 from reknow.models.stems import Convolution, ConvolutionStem, PatchStem
 from reknow.models.tokens import Tokens
 
-Observe = Callable[[int, Tensor], None]
-"""Gets a block's number, counted from 0, and its attention probabilities (B, heads, L, L)."""
+Observe = Callable[[int, Probabilities], None]
+"""Gets a block's number, counted from 0, and what computes its attention probabilities (B, heads, L, L)."""
 
 Inject = Mapping[int, Callable[[Tensor], Tensor]]
 """A block's number, counted from 0, to what changes the sequence (B, L, D) that leaves it."""
 
 IBN_CONVOLUTIONS: tuple[Convolution, ...] = ((64, 7, 2), (64, 3, 1), (64, 3, 1))
 """TransReID-SSL's stem."""
+
+SizeName = Literal["small", "base", "large"]
+SIZES: Mapping[SizeName, tuple[int, int, int]] = {"small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
+"""Width, depth and heads of ViT-S, B and L."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,8 @@ class TransformerConfig:
         cameras: rows of the camera table; 0 for none.
         camera_weight: what a camera's vector is multiplied by before it is added.
         layer_norm_eps: of every norm.
+        size: sets width, depth and heads to those of ViT-S, B or L; not kept.
+        patch: sets patch_size and stride alike, for patches that do not overlap; not kept.
     """
 
     image_size: tuple[int, int]
@@ -84,8 +90,14 @@ class TransformerConfig:
     cameras: int = 0
     camera_weight: float = 3.0
     layer_norm_eps: float = 1e-6
+    size: InitVar[SizeName | None] = None
+    patch: InitVar[int | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, size: SizeName | None, patch: int | None) -> None:
+        named = {} if size is None else dict(zip(("width", "depth", "heads"), SIZES[size], strict=True))
+        named |= {} if patch is None else {"patch_size": patch, "stride": patch}
+        for name, value in named.items():
+            object.__setattr__(self, name, value)
         if self.width % self.heads:
             raise RecipeError(
                 "trunk, field 'heads'",
@@ -218,7 +230,7 @@ class VisionTransformer(nn.Module):
 
         Args:
             sequence: (B, L, D).
-            observe: is shown each block's attention probabilities, which carry no gradient; nothing of them is kept.
+            observe: may ask for each block's attention probabilities, which carry no gradient; the trunk keeps none.
             inject: what to apply to the output of which block.
             depth: run only the first `depth` blocks and leave out the final norm; None runs all and the norm.
 

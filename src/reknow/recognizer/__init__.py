@@ -8,7 +8,7 @@
 - ``foreign.py``: a file of weights that somebody else trained, as a recognizer.
 """
 
-from reknow.recognizer.card import Card
+from reknow.recognizer.card import Card, known_cameras
 from reknow.recognizer.recognizer import (
     EMBEDDED_AT_ONCE,
     SHIPPED,
@@ -18,4 +18,13 @@ from reknow.recognizer.recognizer import (
     load,
 )
 
-__all__ = ["EMBEDDED_AT_ONCE", "SHIPPED", "Card", "Recognizer", "embed_batches", "evaluation_batches", "load"]
+__all__ = [
+    "EMBEDDED_AT_ONCE",
+    "SHIPPED",
+    "Card",
+    "Recognizer",
+    "embed_batches",
+    "evaluation_batches",
+    "known_cameras",
+    "load",
+]

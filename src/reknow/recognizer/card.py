@@ -17,6 +17,8 @@ class Card:
         name: method and data set.
         trained_on: the data, as the user named them.
         data_fingerprint: of the training manifest.
+        dataset: the name of the data set itself, by which its cameras are known again.
+        cameras: names of the training cameras, in the order of the network's camera table.
         identities: how many identities the data are known to have; 0 where unknown.
         spectra: what its pictures show: ``rgb``, ``nir``, ``tir``.
         started_from: the weights that training began with, a sentence for each thing worth knowing about them.
@@ -29,6 +31,8 @@ class Card:
     name: str
     trained_on: str = ""
     data_fingerprint: str = ""
+    dataset: str = ""
+    cameras: tuple[str, ...] = ()
     identities: int = 0
     spectra: tuple[str, ...] = ("rgb",)
     started_from: tuple[str, ...] = ()
@@ -49,7 +53,7 @@ def in_words(card: Card, config: NetworkConfig, preprocessing: Preprocessing, di
     facts = {
         "pictures": f"{height} x {width} pixels (height x width), {preprocessing.interpolation} resizing, "
         f"spectrum {' and '.join(card.spectra)}",
-        "cameras": _cameras_in_words(known_cameras(config)),
+        "cameras": _cameras_in_words(known_cameras(config), card.cameras),
         "trained on": f"{card.trained_on or 'unstated'} (fingerprint {card.data_fingerprint or 'none'}, "
         f"{card.identities or 'unknown'} identities)",
         "started from": " ".join(card.started_from) or "unstated",
@@ -71,7 +75,10 @@ def in_words(card: Card, config: NetworkConfig, preprocessing: Preprocessing, di
     return "\n".join(lines) + "\n"
 
 
-def _cameras_in_words(cameras: int) -> str:
-    if not cameras:
+def _cameras_in_words(rows: int, names: tuple[str, ...]) -> str:
+    if not rows:
         return "not looked at; codes that are given change nothing"
-    return f"codes 0 to {cameras - 1} of the training cameras; unknown (-1, or none given) gets the mean of the table"
+    known = f" ({', '.join(names)})" if names else ""
+    return (
+        f"codes 0 to {rows - 1} of the training cameras{known}; unknown (-1, or none given) gets the mean of the table"
+    )

@@ -8,8 +8,6 @@ piece by piece, so that a damaged or foreign folder says which piece is wrong.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +20,7 @@ from reknow.errors import RecipeError, RecognizerError
 from reknow.models.network import Network, NetworkConfig
 from reknow.recognizer.card import Card, in_words
 from reknow.values import from_plain, to_plain
+from reknow.writing import written_whole
 
 Kind = TypeVar("Kind")
 
@@ -38,22 +37,19 @@ def write_folder(
     """
     if folder.exists():
         raise RecognizerError(folder, found="already exists", remedy="Name another folder.")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     content = {"network": to_plain(config), "preprocessing": to_plain(preprocessing), "card": to_plain(card)}
     try:
-        beside.mkdir(parents=True)
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(state, beside / "model.safetensors")
-        (beside / "recognizer.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        words = in_words(card, config, preprocessing, network.dim)
-        (beside / "README.md").write_text(words, encoding="utf-8")
-        beside.rename(folder)
+        with written_whole(folder) as beside:
+            beside.mkdir(parents=True)
+            state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+            save_file(state, beside / "model.safetensors")
+            (beside / "recognizer.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            words = in_words(card, config, preprocessing, network.dim)
+            (beside / "README.md").write_text(words, encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise RecognizerError(
             folder, found=f"could not be written ({error})", remedy="Check the folder, its permissions and the disk."
         ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def read_folder(folder: Path) -> tuple[NetworkConfig, Network, Preprocessing, Card]:

@@ -17,7 +17,7 @@ from reknow.data.batch import Batch
 from reknow.data.cache import Pictures
 from reknow.data.embeddings import Embeddings
 from reknow.data.loading import load_batches
-from reknow.data.manifest import Manifest
+from reknow.data.manifest import Manifest, encode
 from reknow.data.sampling import sequential_batches
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecognizerError
@@ -103,8 +103,8 @@ class Recognizer:
                 (3, H, W) float tensors in [0, 1], in a list or from a generator; a batch as one (N, H, W, 3) array or
                 (N, 3, H, W) tensor; or a manifest, whose pictures are then kept in the picture cache.
             camera: N camera codes, -1 where unknown; by default all are unknown and get the mean of the network's
-                camera table. Networks without such a table (:attr:`cameras` is 0) ignore them. A manifest's own
-                cameras are never used: their codes are not those of the training data.
+                camera table, except those of a manifest that :meth:`camera_codes` knows. Networks without such a table
+                (:attr:`cameras` is 0) ignore them.
 
         Returns:
             (N, D) float32 unit rows, in order.
@@ -117,7 +117,9 @@ class Recognizer:
         if isinstance(images, Manifest):
             if not len(images):
                 return np.empty((0, self.dim), np.float32)
-            return self.embed_pictures(self._pictures_of(images), camera)
+            return self.embed_pictures(
+                self._pictures_of(images), self.camera_codes(images) if camera is None else camera
+            )
         pictures = one_by_one(images)
         count = len(pictures) if isinstance(pictures, Sized) else None
         codes = None if camera is None else _camera_codes(camera, count)
@@ -135,20 +137,42 @@ class Recognizer:
 
     def embed_manifest(self, manifest: Manifest, progress: Progress | None = None) -> Embeddings:
         """Embed every observation of a manifest, through the picture cache."""
-        vectors = self.embed_pictures(self._pictures_of(manifest), progress=progress)
+        pictures = self._pictures_of(manifest)
+        vectors = self.embed_pictures(pictures, self.camera_codes(manifest), progress=progress)
         return Embeddings(vectors, manifest, self.fingerprint)
 
+    def camera_codes(self, manifest: Manifest) -> Int[np.ndarray, "rows"]:
+        """The rows of the network's camera table that a manifest's cameras have; -1, the mean of all, where unknown.
+
+        Cameras are known by name, and only in the data set that the network was trained on: elsewhere a camera "1" is
+        another one.
+        """
+        known = self.card.cameras if manifest.name == self.card.dataset else ()
+        return encode(manifest.column("camera"), known)[0]
+
     def embed_pictures(
-        self, pictures: Pictures, camera: Sequence[int] | np.ndarray | None = None, progress: Progress | None = None
+        self,
+        pictures: Pictures,
+        camera: Sequence[int] | np.ndarray | None = None,
+        *,
+        rows: Int[np.ndarray, "n"] | None = None,
+        progress: Progress | None = None,
     ) -> Float[np.ndarray, "n dim"]:
-        """Embed pictures that are decoded and resized already."""
+        """Embed pictures that are decoded and resized already.
+
+        Args:
+            pictures: of N observations.
+            camera: N camera codes, -1 where unknown; by default all are unknown.
+            rows: which of them to embed; by default all.
+            progress: called with (observations done, observations in all).
+        """
 
         def forward(batch: Batch) -> Tensor:
             with self.precision():
                 return self.network(batch.images, batch.present, batch.camera)
 
-        rows = np.arange(len(pictures))
-        cameras = np.full(len(rows), -1) if camera is None else _camera_codes(camera, len(rows))
+        rows = np.arange(len(pictures)) if rows is None else rows
+        cameras = np.full(len(pictures), -1) if camera is None else _camera_codes(camera, len(pictures))
         batches = evaluation_batches(pictures, rows, cameras, self.preprocessing, self.device)
         return embed_batches(forward, batches, len(rows), self.dim, progress).numpy()
 

@@ -14,7 +14,7 @@ from reknow.data.pictures import parse_boxes, read_picture
 from reknow.errors import RunError
 from reknow.evaluation.intervals import paired_difference
 from reknow.evaluation.ranking import ranked
-from reknow.explain.choice import chooser_of
+from reknow.explain.choice import explainer_of
 from reknow.explain.run import explain_run
 from reknow.report.choice import choose_queries
 from reknow.report.content import Group, Kind, PairScores, RankedPicture, RankRow, RunReport
@@ -52,7 +52,7 @@ def report_of(outcome: Outcome) -> Path:
         scores=None if after is None else _pair_scores(after),
         rank_sheets=() if after is None else _rank_sheets(after),
         groups=groups,
-        patches=None if chooser_of(outcome.recipe.method) is None else explain_run(outcome.run),
+        patches=None if explainer_of(outcome.recipe) is None else explain_run(outcome.run),
         recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),
         machine=machine(),
     )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from reknow.explain.tokens import Explanation
+from reknow.explain.explanation import Explanation
 
 METRICS: dict[str, str] = {"mAP": "mAP", "rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "mINP": "mINP"}
 """The numbers of ``summary.json``, in the order of the page, with the names that readers know."""

@@ -6,7 +6,6 @@ Equal content gives equal bytes. The words and their order are in ``page.html``,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ import jinja2
 
 from reknow.errors import RunError
 from reknow.report import curves, headline, retrieval
-from reknow.report.choices import marked_pictures, shares_of
+from reknow.report.choices import legend_of, marked_pictures, shares_of
 from reknow.report.content import Group, Kind, RunReport
 from reknow.report.rank_sheet import SHOWN
 from reknow.report.thumbnails import BUDGET, Thumbnail, thumbnails
+from reknow.writing import written_whole
 
 _SHEETS: dict[Kind, tuple[str, str]] = {
     "best": ("Best queries", "What the recognizer finds without effort."),
@@ -42,17 +42,13 @@ def write_report(content: RunReport, path: Path) -> Path:
     """
     path = Path(path)
     text = render(content)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        with written_whole(path) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RunError(
             path, found=f"the report cannot be written ({error})", remedy="Choose a folder that exists and has room."
         ) from error
-    finally:
-        if beside.exists():
-            beside.unlink()
     return path
 
 
@@ -100,6 +96,7 @@ def _values(content: RunReport) -> dict[str, Any]:
         "groups": [_strip(group, small) for group in content.groups or ()],
         "groups_sentence": _groups_sentence(content),
         "marked": marked,
+        "legend": legend_of(content.patches),
         "shares": shares_of(content.patches),
         "retrieval": [plot for plot in retrieval_plots if plot],
         "training": [plot for plot in training_plots if plot],

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from reknow.errors import RecipeError
+from reknow.evaluation.intervals import Interval
 from reknow.methods.recipe import Recipe
 from reknow.studies.findings import Findings, Row
 from reknow.studies.folder import RunFolder, StudyFolder, slug
@@ -67,7 +68,7 @@ def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | 
         one.folder.check(one.recipe)
     display = display or Display()
     measurements = {one.name: _measure(one, place, display) for one in study.measurements}
-    records = _all_runs(planned, display)
+    records = _all_runs(study, planned, display)
     findings = Findings(
         study=study.name,
         question=study.question,
@@ -111,7 +112,10 @@ def plan(study: Study, place: StudyFolder, seeds: range) -> list[Planned]:
 
 
 def rows_of(study: Study, records: dict[str, list[Record]]) -> tuple[Row, ...]:
-    """The table's rows from each variant's records, in the order of seeds."""
+    """The table's rows from each variant's records, in the order of seeds.
+
+    Queries are paired where the data are those of the first row.
+    """
     rows: list[Row] = []
     for variant in study.variants:
         found = records[variant.name]
@@ -122,21 +126,27 @@ def rows_of(study: Study, records: dict[str, list[Record]]) -> tuple[Row, ...]:
             differs=differences(study.variants[0].of(study.base), variant.of(study.base)),
             numbers={name: np.array([record.numbers.get(name, np.nan) for record in found]) for name in names},
         )
-        rows.append(_compared(row, rows[0], found, records[rows[0].variant]) if rows else row)
+        if rows:
+            difference = {
+                name: over_seeds(rows[0].numbers[name], values)
+                for name, values in row.numbers.items()
+                if name in rows[0].numbers
+            }
+            row = replace(row, difference=difference)
+            if variant.of(study.base).data == study.variants[0].of(study.base).data:
+                row = replace(row, over_queries=_over_queries(records[rows[0].variant], found))
+        rows.append(row)
     return tuple(rows)
 
 
-def _compared(row: Row, base: Row, found: list[Record], theirs: list[Record]) -> Row:
-    difference = {
-        name: over_seeds(base.numbers[name], values) for name, values in row.numbers.items() if name in base.numbers
-    }
-    queries = over_queries(
-        [100 * record.average_precision for record in theirs], [100 * record.average_precision for record in found]
+def _over_queries(base: list[Record], variant: list[Record]) -> Interval:
+    """Of runs that were tested with the same queries."""
+    return over_queries(
+        [100 * record.average_precision for record in base], [100 * record.average_precision for record in variant]
     )
-    return replace(row, difference=difference, over_queries=queries)
 
 
-def _all_runs(planned: list[Planned], display: Display) -> dict[str, list[Record]]:
+def _all_runs(study: Study, planned: list[Planned], display: Display) -> dict[str, list[Record]]:
     """Every variant's records; says after each run how long the rest will take."""
     left = [one for one in planned if not one.folder.finished]
     if len(left) < len(planned):
@@ -148,7 +158,7 @@ def _all_runs(planned: list[Planned], display: Display) -> dict[str, list[Record
         done = len(planned) - len(left) + number
         advance(done, len(planned))
         display.line(f"run {done + 1} of {len(planned)}: {name}")
-        record = _run(one, display)
+        record = _run(study, one, display)
         advance(len(planned), len(planned))
         score = record.numbers.get("mAP")
         said = "" if score is None else f"mAP {score:.1f}"
@@ -159,11 +169,11 @@ def _all_runs(planned: list[Planned], display: Display) -> dict[str, list[Record
     return records
 
 
-def _run(planned: Planned, display: Display) -> Record:
+def _run(study: Study, planned: Planned, display: Display) -> Record:
     folder = planned.folder
     folder.clear()
     outcome = train(planned.recipe, folder.path, resume=folder.resumable, display=display)
-    record = Record.of(outcome)
+    record = Record.of(outcome, study.examine(outcome) if study.examine else None)
     folder.keep(record)
     return record
 

@@ -18,6 +18,10 @@ HEADS = {
     "rank1": "rank-1, %",
     "mINP": "mINP, %",
     "start_mAP": "mAP before, %",
+    "precision": "kept patches that are on the object, %",
+    "recall": "the object's patches that are kept, %",
+    "precision_frequency": "of those that pixels ask for, on the object, %",
+    "recall_by_chance": "patches kept, %",
     "seconds": "training, s",
     "images_per_second": "pictures/s",
 }

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from reknow.methods.recipe import Recipe
 from reknow.studies.record import NAME, Record
 from reknow.studies.study import fields_of
 from reknow.training.run import Run
+from reknow.writing import written_whole
 
 
 class StudyFolder:
@@ -150,15 +150,12 @@ def write(path: Path, content: str | bytes) -> Path:
     Raises:
         RunError: the disk is full, or the folder may not be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.replace(path)
+        with written_whole(path) as beside:
+            beside.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise RunError(
             path, found=f"could not be written ({error})", remedy="Free space there, and start the same command again."
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
     return path

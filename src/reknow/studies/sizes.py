@@ -38,11 +38,20 @@ class Size:
     epochs: int
     batch_size: int = 64
 
-    def on_world(self, recipe: Recipe) -> Recipe:
-        """The recipe on an unlabelled world of this size; which world it is, the seed decides."""
-        people = f"train_identities={self.train_identities}&test_identities={self.test_identities}"
+    def on_world(self, recipe: Recipe, *options: str) -> Recipe:
+        """The recipe on a world of this size; which world it is, the seed decides.
+
+        Args:
+            recipe: any.
+            options: of the world, such as ``spectra=rgb,nir,tir``.
+        """
         sampling = replace(recipe.sampling, batch_size=self.batch_size)
-        return replace(recipe, data=f"world:target?{people}", epochs=self.epochs, sampling=sampling)
+        return replace(recipe, data=self.world(*options), epochs=self.epochs, sampling=sampling)
+
+    def world(self, *options: str, domain: str = "target") -> str:
+        """A world of this size, as ``FORMAT:PATH``."""
+        people = (f"train_identities={self.train_identities}", f"test_identities={self.test_identities}")
+        return f"world:{domain}?{'&'.join((*people, *options))}"
 
 
 FEW: Mapping[Scale, Size] = {
@@ -58,6 +67,20 @@ MANY: Mapping[Scale, Size] = {
     "gpu": Size(train_identities=500, test_identities=400, epochs=30, batch_size=128),
 }
 """For sweeps of up to thirteen rows."""
+
+THREE_SPECTRA: Mapping[Scale, Size] = {
+    "quick": Size(train_identities=20, test_identities=20, epochs=2, batch_size=32),
+    "laptop": Size(train_identities=80, test_identities=50, epochs=8, batch_size=32),
+    "gpu": Size(train_identities=500, test_identities=400, epochs=30, batch_size=128),
+}
+"""For a study in which every observation is three pictures, of about a dozen rows: 100 observations a second."""
+
+THREE_SPECTRA_SWEPT: Mapping[Scale, Size] = {
+    "quick": THREE_SPECTRA["quick"],
+    "laptop": Size(train_identities=60, test_identities=40, epochs=8, batch_size=32),
+    "gpu": Size(train_identities=300, test_identities=200, epochs=30, batch_size=128),
+}
+"""For the sweeps beside it."""
 
 
 def scale_here(quick: bool = False) -> Scale:

@@ -22,6 +22,7 @@ from reknow.methods.recipe import Recipe
 from reknow.studies.figures import comparison
 from reknow.studies.findings import Findings
 from reknow.studies.sizes import Scale
+from reknow.training.train import Outcome
 from reknow.values import to_plain
 
 DEFAULT = "components"
@@ -80,7 +81,9 @@ class Study:
         base: what the variants differ from.
         variants: the rows; the first is what the others are compared with, usually the base as it is.
         measurements: what is measured beside the runs.
-        columns: numbers of the table, of a run's summary or of its last epoch; the first is compared over queries too.
+        columns: numbers of the table, of a run's summary, of its last epoch or of its examination; the first is
+            compared over queries too.
+        examine: what else to find out about a run that has just ended, by the names of the columns.
         plot: draws the findings.
     """
 
@@ -91,6 +94,7 @@ class Study:
     variants: tuple[Variant, ...]
     measurements: tuple[Measurement, ...] = ()
     columns: tuple[str, ...] = ("mAP", "rank1")
+    examine: Callable[[Outcome], Mapping[str, float]] | None = None
     plot: Callable[[Findings], Figure] = comparison
 
 
@@ -144,10 +148,17 @@ def _leaves(plain: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def seeded(recipe: Recipe, seed: int) -> Recipe:
     """The recipe with this seed, which is also its world's where it trains on one: variants are paired over seeds."""
-    data = recipe.data
-    if data.startswith("world:"):
-        data += f"{'&' if '?' in data else '?'}seed={seed}"
-    return replace(recipe, seed=seed, data=data)
+    return replace(recipe, seed=seed, data=seeded_data(recipe.data, seed))
+
+
+def seeded_data(data: str, seed: int) -> str:
+    """``FORMAT:PATH`` with this seed where it is a world, else as it is.
+
+    Example:
+        >>> seeded_data("world:target?light=night", 2), seeded_data("folder:crops", 2)
+        ('world:target?light=night&seed=2', 'folder:crops')
+    """
+    return f"{data}{'&' if '?' in data else '?'}seed={seed}" if data.startswith("world:") else data
 
 
 def studies() -> dict[str, Callable[[Scale], Study]]:

@@ -124,14 +124,7 @@ def evaluate_recognizer(recognizer: Recognizer, data: str, *, rerank: bool = Fal
         EvaluationError: no identities, or none that a query could be matched by.
     """
     manifest = open_dataset(data)
-    examination = Examination.of(manifest)
-    if examination is None:
-        raise EvaluationError(
-            data,
-            found="no identity that has a query and a gallery picture",
-            expected="a column 'identity' with two pictures or more of an individual",
-            remedy="Add identities (see docs: own data), or look at groups: reknow embed, then reknow cluster.",
-        )
+    examination = examination_of(manifest, data)
     assessment = examination.assess(recognizer.embed_manifest(examination.manifest, display.bar("embedding")))
     numbers = {
         "recognizer": recognizer.card.name,
@@ -143,6 +136,27 @@ def evaluate_recognizer(recognizer: Recognizer, data: str, *, rerank: bool = Fal
     if rerank:
         numbers["reranked"] = _reranked(assessment)
     return Evaluated(recognizer.card.name, data, assessment, numbers)
+
+
+def examination_of(manifest: Manifest, data: str) -> Examination:
+    """The rows to score, of data that somebody wants scored.
+
+    Args:
+        manifest: the data set.
+        data: as the user named it.
+
+    Raises:
+        EvaluationError: no identities, or none that a query could be matched by.
+    """
+    examination = Examination.of(manifest)
+    if examination is None:
+        raise EvaluationError(
+            data,
+            found="no identity that has a query and a gallery picture",
+            expected="a column 'identity' with two pictures or more of an individual",
+            remedy="Add identities (see docs: own data), or look at groups: reknow embed, then reknow cluster.",
+        )
+    return examination
 
 
 def _reranked(assessment: Assessment) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
 from reknow.data.manifest import SPECTRA, Manifest
+from reknow.writing import written_whole
 
 
 def write_groups(manifest: Manifest, labels: Int[np.ndarray, "rows"], path: Path) -> None:
@@ -22,13 +22,8 @@ def write_groups(manifest: Manifest, labels: Int[np.ndarray, "rows"], path: Path
     """
     path = Path(path)
     spectra = [manifest.column(spectrum) for spectrum in SPECTRA]
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(("image", "group"))
-            for pictures, group in zip(zip(*spectra, strict=True), labels.tolist(), strict=True):
-                writer.writerow((next(picture for picture in pictures if picture), group))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("image", "group"))
+        for pictures, group in zip(zip(*spectra, strict=True), labels.tolist(), strict=True):
+            writer.writerow((next(picture for picture in pictures if picture), group))

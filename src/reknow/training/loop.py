@@ -8,9 +8,6 @@ those of the whole batch (:mod:`.statistics`), so two processes learn what one w
 
 from __future__ import annotations
 
-import logging
-import os
-import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -33,16 +30,12 @@ from reknow.errors import RunError
 from reknow.methods.method import EpochPlan, Method
 from reknow.methods.recipe import Recipe
 from reknow.recognizer import embed_batches, evaluation_batches
-from reknow.recognizer.precision import computes_in_bf16
 from reknow.training.optimization import build_optimizer, set_learning_rate
 from reknow.training.progress import Display
 from reknow.training.run import Run
 from reknow.training.statistics import Statistics, check_parts, parts_of, shares_of
 
 LOG_LINES_PER_EPOCH = 20
-
-# Fabric announces precision and processes in its own words; the display has ours.
-logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 @dataclass
@@ -63,26 +56,6 @@ class Position:
     seconds: float = 0.0
     pictures: int = 0
     notes: list[str] = field(default_factory=list)
-
-
-def start_fabric(recipe: Recipe) -> Fabric:
-    """One process, or this process of a ``torchrun`` job; the recipe's precision."""
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    precision = recipe.precision
-    if precision == "auto":
-        # On a CPU with AVX-512 BF16 the small network trained 292 pictures a second instead of 223.
-        fast = computes_in_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        precision = "bf16-mixed" if fast else "32-true"
-    strategy: Any = "auto"
-    if processes > 1:
-        from lightning_fabric.strategies.ddp import DDPStrategy
-
-        # Memories are buffers whose size changes; the loop itself keeps statistics equal.
-        strategy = DDPStrategy(broadcast_buffers=False)
-    fabric = Fabric(devices=local, num_nodes=processes // local, strategy=strategy, precision=precision)
-    fabric.launch()
-    return fabric
 
 
 class Trainer:
@@ -416,10 +389,3 @@ class _Window:
         means["images_per_second"] = round(self.pictures / max(self.seconds, 1e-9), 1)
         self.__init__()
         return means
-
-
-def peak_memory_gb() -> float:
-    """The most memory that this process held: on the GPU where there is one, else in RAM."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -1,9 +1,10 @@
-"""The machine that numbers come from."""
+"""The machine that numbers come from, and how much of its memory they took."""
 
 from __future__ import annotations
 
 import os
 import platform
+import resource
 import time
 
 import torch
@@ -25,3 +26,10 @@ def machine() -> dict[str, str]:
         "system": platform.system(),
         "written": time.strftime("%Y-%m-%d %H:%M"),
     }
+
+
+def peak_memory_gb() -> float:
+    """The most memory that this process held: on the GPU where there is one, else in RAM."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import yaml
 from reknow.errors import RunError
 from reknow.methods.recipe import Recipe
 from reknow.values import from_plain, to_plain
+from reknow.writing import written_whole
 
 
 class Run:
@@ -77,7 +77,10 @@ class Run:
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file beside and rename it."""
-        return self._atomically(self.folder / name, lambda beside: beside.write_text(text, encoding="utf-8"))
+        path = self.folder / name
+        with _Writing(path), written_whole(path) as beside:
+            beside.write_text(text, encoding="utf-8")
+        return path
 
     def summarize(self, summary: dict[str, Any]) -> None:
         """Write ``summary.json``."""
@@ -102,7 +105,9 @@ class Run:
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint; on a full disk the previous one stays whole."""
         state = {**state, "metrics_bytes": self.metrics.stat().st_size if self.metrics.exists() else 0}
-        self._atomically(self.folder / "checkpoints" / "last.pt", lambda beside: torch.save(state, beside))
+        path = self.folder / "checkpoints" / "last.pt"
+        with _Writing(path), written_whole(path) as beside:
+            torch.save(state, beside)
 
     def load(self) -> dict[str, Any]:
         """The last checkpoint."""
@@ -119,16 +124,6 @@ class Run:
         """Forget what was logged after this checkpoint, since it will be logged again."""
         if self.metrics.exists():
             os.truncate(self.metrics, min(state["metrics_bytes"], self.metrics.stat().st_size))
-
-    def _atomically(self, path: Path, write: Callable[[Path], Any]) -> Path:
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with _Writing(path):
-                write(beside)
-                beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-        return path
 
 
 class _Writing:

@@ -14,12 +14,14 @@ from lightning_fabric import Fabric
 from reknow.data.cache import Pictures
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
-from reknow.data.manifest import Manifest
+from reknow.data.manifest import Manifest, encode
 from reknow.errors import DataError, RecipeError
 from reknow.methods.recipe import Recipe
-from reknow.recognizer import Card, Recognizer
+from reknow.recognizer import Card, Recognizer, known_cameras
 from reknow.training.assessment import Assessment, Examination
-from reknow.training.loop import Trainer, peak_memory_gb, start_fabric
+from reknow.training.fabric import start_fabric
+from reknow.training.loop import Trainer
+from reknow.training.machine import peak_memory_gb
 from reknow.training.progress import Display
 from reknow.training.run import Run
 from reknow.training.start import Start, start_of
@@ -71,6 +73,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
     torch.manual_seed(recipe.seed)
     start = start_of(recipe)
     recipe, network = start.recipe, start.network
+    cameras = _cameras_of(rows, recipe)
     method = recipe.method.build(network, rows)
     fabric = start_fabric(recipe)
     with display or Display(quiet=not fabric.is_global_zero) as shown:
@@ -89,9 +92,13 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
             if examination is None or test_pictures is None:
                 return None
             precision = "32" if recipe.precision == "32-true" else "auto"
-            card = Card(name=recipe.name)
+            card = Card(name=recipe.name, dataset=manifest.name, cameras=cameras)
             recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, fabric.device, precision)
-            vectors = recognizer.embed_pictures(test_pictures, progress=shown.bar("embedding test rows"))
+            vectors = recognizer.embed_pictures(
+                test_pictures,
+                recognizer.camera_codes(examination.manifest),
+                progress=shown.bar("embedding test rows"),
+            )
             return examination.assess(Embeddings(vectors, examination.manifest))
 
         # The network still has the weights that the run began from, also where it is resumed.
@@ -114,7 +121,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         training = Embeddings(trainer.survey().numpy(), rows)
         summary = _summary(recipe, manifest, trainer, before, latest)
         if fabric.is_global_zero:
-            _finish(run, recipe, rows, start, summary)
+            _finish(run, recipe, rows, start, summary, cameras)
         fabric.barrier()
     return Outcome(run, recipe, summary, before, latest, training, fabric.is_global_zero)
 
@@ -127,6 +134,24 @@ def _open_run(folder: Path, recipe: Recipe, resume: bool, fabric: Fabric) -> Run
         Run.create(folder, recipe)
     fabric.barrier()
     return Run.open(folder)
+
+
+def _cameras_of(rows: Manifest, recipe: Recipe) -> tuple[str, ...]:
+    """The names of the training cameras where the network has a table for them, in its order; else none.
+
+    Raises:
+        RecipeError: more cameras than the table has rows.
+    """
+    _, names = encode(rows.column("camera"))
+    room = known_cameras(recipe.network)
+    if room and len(names) > room:
+        raise RecipeError(
+            f"recipe '{recipe.name}', field 'network.trunk.cameras'",
+            found=f"{room}, for {len(names)} cameras in the training rows of {rows.name}",
+            expected=f"{len(names)}, or 0 to look at no camera",
+            remedy=f"--network.trunk.cameras {len(names)}",
+        )
+    return tuple(names) if room else ()
 
 
 def _open_pictures(rows: Manifest, recipe: Recipe, display: Display) -> Pictures:
@@ -173,12 +198,16 @@ def _summary(
     }
 
 
-def _finish(run: Run, recipe: Recipe, rows: Manifest, start: Start, summary: dict[str, Any]) -> None:
+def _finish(
+    run: Run, recipe: Recipe, rows: Manifest, start: Start, summary: dict[str, Any], cameras: tuple[str, ...]
+) -> None:
     identities = rows.codes("identity")
     card = Card(
         name=recipe.name,
         trained_on=recipe.data,
         data_fingerprint=rows.fingerprint(),
+        dataset=rows.name,
+        cameras=cameras,
         identities=len(np.unique(identities[identities >= 0])),
         license=recipe.license,
         spectra=start.network.spectra,

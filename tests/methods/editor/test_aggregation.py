@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from reknow.methods.editor import aggregation as aggregation_module
 from reknow.methods.editor.aggregation import Aggregation, MaskedBlock
 
 SPECTRA = ("rgb", "nir", "tir")
@@ -45,6 +46,27 @@ def test_masked_tokens_change_nothing(
     before = aggregation(tokens, masks).descriptor
     changed = {name: torch.where(masks[name][..., None], part, 7.0) for name, part in tokens.items()}
     assert torch.equal(aggregation(changed, masks).descriptor, before)
+
+
+def test_only_as_many_tokens_are_carried_along_as_the_fullest_observation_keeps(
+    aggregation: Aggregation, tokens: dict[str, Tensor], masks: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks["rgb"][1, 3], masks["tir"][2, 2] = False, True
+    seen: list[int] = []
+    forward = MaskedBlock.forward
+
+    def watched(block: MaskedBlock, sequence: Tensor, mask: Tensor) -> Tensor:
+        seen.append(sequence.shape[1])
+        return forward(block, sequence, mask)
+
+    monkeypatch.setattr(MaskedBlock, "forward", watched)
+    found = aggregation(tokens, masks)
+    assert seen == [5, 5, 5, 15]
+    monkeypatch.setattr(aggregation_module, "_kept_first", lambda sequence, mask, _: (sequence * mask[..., None], mask))
+    whole = aggregation(tokens, masks)
+    assert seen[4:] == [6, 6, 6, 18]
+    torch.testing.assert_close(found.descriptor, whole.descriptor)
+    torch.testing.assert_close(found.alone, whole.alone)
 
 
 def test_a_missing_spectrum_leaves_zero_and_the_others_do_not_see_it(

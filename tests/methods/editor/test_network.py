@@ -139,3 +139,18 @@ def test_completion_keeps_the_networks_order(batch: Batch) -> None:
     assert list(images) == list(present) == ["nir", "tir"]
     assert not present["nir"].any() and present["tir"].all()
     assert not images["nir"].any()
+
+
+def test_vectors_have_length_one_in_bf16_too(config: EditorNetworkConfig, batch: Batch) -> None:
+    torch.manual_seed(0)  # with random weights, attention is too even for a choice that survives rounding
+    network = replace(config, selection=SelectionConfig(rule="everything")).build().eval()
+    assert network.aggregation is not None
+    for reduce in network.aggregation.reduce.values():
+        torch.nn.init.constant_(reduce.bias, 3.0)  # descriptors share most of their length, as trained ones do
+    with torch.inference_mode():
+        exact = network(batch.images, batch.present, batch.camera)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = network(batch.images, batch.present, batch.camera)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded.norm(dim=1), torch.ones(8), atol=1e-6, rtol=0)
+    torch.testing.assert_close(rounded, exact, atol=0.01, rtol=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -25,15 +27,31 @@ def test_the_largest_are_kept_and_of_equals_the_first(scores: list[int], keep: i
     assert kept.nonzero()[:, 0].tolist() == sorted(best)
 
 
-def test_the_rollout_multiplies_later_blocks_from_the_left() -> None:
+@pytest.mark.parametrize("training", [True, False])
+def test_the_rollout_multiplies_later_blocks_from_the_left(training: bool) -> None:
     maps = torch.rand(3, 2, 4, 6, 6, generator=torch.Generator().manual_seed(0)).softmax(-1)
     rollout = Rollout()
-    for block, attention in enumerate(maps):
-        rollout(block, attention)
-    torch.testing.assert_close(rollout.product, maps[2] @ maps[1] @ maps[0])
-    # The cheap way to read about in the spec: the row of CLS alone, from the last block down.
-    row = maps[2][:, :, :1] @ maps[1] @ maps[0]
-    torch.testing.assert_close(rollout.of_cls(prefix=2), row[:, :, 0, 2:])
+    with torch.set_grad_enabled(training):
+        for block, attention in enumerate(maps):
+            rollout(block, partial(torch.clone, attention))
+    product = maps[2] @ maps[1] @ maps[0]
+    torch.testing.assert_close(rollout.of_cls(prefix=2), product[:, :, 0, 2:])
+
+
+def test_maps_wait_for_the_end_only_where_a_backward_pass_keeps_what_they_come_from() -> None:
+    rollout, computed = Rollout(), list[int]()
+
+    def probabilities() -> Tensor:
+        computed.append(1)
+        return torch.full((1, 1, 2, 2), 0.5)
+
+    rollout(0, probabilities)
+    assert not computed
+    rollout.of_cls(prefix=1)
+    assert len(computed) == 1
+    with torch.no_grad():
+        Rollout()(0, probabilities)
+    assert len(computed) == 2
 
 
 def test_a_rollout_that_saw_nothing_says_so() -> None:

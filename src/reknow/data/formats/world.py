@@ -5,9 +5,13 @@ Pictures are drawn when they are read; see :mod:`reknow.data.world`.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from reknow.data.manifest import Manifest
 from reknow.data.world import world_manifest
 from reknow.errors import DataError
+
+Number = TypeVar("Number", int, float)
 
 
 def read(
@@ -45,25 +49,19 @@ def read(
         "test_identities": test_identities,
         "cameras": cameras,
     }
-    numbers = {name: _whole(name, value) for name, value in options.items()}
-    aside = _number("misregistration", misregistration)
+    numbers = {name: _number(name, value, int) for name, value in options.items()}
+    aside = _number("misregistration", misregistration, float)
     columns = spectra.split(",")
     return world_manifest(path, kind=kind, spectra=columns, light=light, misregistration=aside, **numbers)
 
 
-def _whole(name: str, value: str | int) -> int:
+def _number(name: str, value: str | Number, kind: type[Number]) -> Number:
     try:
-        return int(value)
+        return kind(value)
     except ValueError:
         raise DataError(
-            f"world option '{name}'", found=f"'{value}'", expected="a whole number", remedy="Write digits only."
-        ) from None
-
-
-def _number(name: str, value: str | float) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise DataError(
-            f"world option '{name}'", found=f"'{value}'", expected="a number", remedy="Write digits, for example 3.5."
+            f"world option '{name}'",
+            found=f"'{value}'",
+            expected="a whole number" if kind is int else "a number",
+            remedy="Write digits only." if kind is int else "Write digits, for example 3.5.",
         ) from None

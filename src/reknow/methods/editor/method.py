@@ -106,6 +106,8 @@ class Editor(Method):
         if self.training and self.config.spectrum_dropout:
             present = drop_spectra(present, self.config.spectrum_dropout)
         seen = self.network.look(images, present, batch.camera)
+        if self.training and self.network.means is not None:
+            self.network.means.update(gathered(seen.descriptor), _gathered(seen.present))
         terms = {"fused": self.pair(self.fused, seen.descriptor, batch.label), **self._trunk_pairs(seen, batch.label)}
         if self.config.background_weight:
             consistency = background_consistency(seen.patches, seen.selected.kept, seen.present)

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from reknow.errors import RecipeError
 from reknow.methods.editor.aggregation import Aggregation
+from reknow.methods.editor.centering import Means
 from reknow.methods.editor.frequency import Windows
 from reknow.methods.editor.missing import completed
 from reknow.methods.editor.selection import Selected, SelectionConfig, kept_tokens, select
@@ -38,6 +39,8 @@ class EditorNetworkConfig(NetworkConfig):
         aggregate: whether kept tokens are aggregated; without it the descriptor is the trunk's CLS.
         heads: of the aggregation's attention; None for as many as the trunk has.
         mlp_ratio: hidden width of the aggregation's MLPs over the trunk's width.
+        center: whether descriptors are compared without what they have in common (:mod:`.centering`); as released, they
+            are compared with it.
     """
 
     trunk: TransformerConfig
@@ -46,6 +49,7 @@ class EditorNetworkConfig(NetworkConfig):
     aggregate: bool = True
     heads: int | None = None
     mlp_ratio: float = 4.0
+    center: bool = False
 
     def __post_init__(self) -> None:
         if not self.spectra or len(set(self.spectra)) < len(self.spectra):
@@ -133,6 +137,7 @@ class EditorNetwork(Network):
         self.aggregation = (
             Aggregation(config.trunk.width, heads, config.mlp_ratio, config.spectra) if config.aggregate else None
         )
+        self.means = Means(self.dim, config.spectra) if config.center else None
 
     @property
     def dim(self) -> int:
@@ -151,7 +156,9 @@ class EditorNetwork(Network):
         camera: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch dim"]:
         """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`. Any subset of spectra will do."""
-        return functional.normalize(self.look(images, present, camera).descriptor, dim=1)
+        seen = self.look(images, present, camera)
+        descriptor = seen.descriptor if self.means is None else self.means(seen.descriptor, seen.present)
+        return functional.normalize(descriptor, dim=1)
 
     def look(
         self,
@@ -172,7 +179,9 @@ class EditorNetwork(Network):
         patches = {name: sequence[:, self.trunk.prefix :] for name, sequence in sequences.items()}
         if self.aggregation is None:
             return Seen(there, cls, patches, selected, {}, torch.cat(list(cls.values()), dim=1))
-        tokens = {name: torch.cat([cls[name][:, None], patches[name]], dim=1) for name in cls}
+        tokens = sequences
+        if self.trunk.prefix > 1:  # extra tokens and registers are not aggregated
+            tokens = {name: torch.cat([cls[name][:, None], patches[name]], dim=1) for name in cls}
         masks = {name: kept_tokens(selected.kept[name], there[name]) for name in cls}
         aggregated = self.aggregation(tokens, masks)
         return Seen(there, cls, patches, selected, aggregated.alone, aggregated.descriptor)
@@ -198,6 +207,8 @@ class EditorNetwork(Network):
         count = len(next(iter(present.values())))
 
         def spread(values: Tensor) -> dict[str, Tensor]:
+            if min(sizes) == count:  # nothing is missing, so nothing is copied
+                return dict(zip(rows, values.split(sizes), strict=True))
             empty = values.new_zeros(count, *values.shape[1:])
             parts = zip(rows.items(), values.split(sizes), strict=True)
             return {name: empty.index_copy(0, chosen, part) for (name, chosen), part in parts}

@@ -23,14 +23,14 @@ def own_data() -> Recipe:
 
 
 def world() -> Recipe:
-    """The world's people in three spectra: what fusion wins where single spectra fail."""
-    return replace(own_data(), name="editor/world", data="world:target?spectra=rgb,nir,tir")
+    """The world's people at night in three spectra: color fails, near infrared and thermal complete each other."""
+    return replace(own_data(), name="editor/world", data="world:target?spectra=rgb,nir,tir&light=night")
 
 
 def world_vehicles() -> Recipe:
-    """The world's vehicles in three spectra, pictures twice as wide as high."""
+    """The world's vehicles at night in three spectra."""
     lying = replace(SMALL_PREPROCESSING, size=(64, 128))
-    data = "world:target?kind=vehicles&spectra=rgb,nir,tir"
+    data = "world:target?kind=vehicles&spectra=rgb,nir,tir&light=night"
     return replace(_small("editor/world_vehicles", lying), data=data)
 
 
@@ -81,18 +81,22 @@ def _published(name: str, size: tuple[int, int], cameras: int) -> Recipe:
 
 
 def _small(name: str, preprocessing: Preprocessing) -> Recipe:
-    """The shipped trunk on every spectrum; it has 32 patches and not 128, so fewer of them are kept."""
+    """The shipped trunk on every spectrum; it has 32 patches and not 128, so fewer of them are kept.
+
+    Batch and learning rate were chosen on the world at night, 80 people, 8 epochs: 64 and 0.001 barely began to learn,
+    32 and 0.001 gave mAP 56 (54 by concatenation), 32 and 0.002 gave 61 (56).
+    """
     assert isinstance(SMALL_NETWORK.trunk, TransformerConfig)
     trunk = replace(SMALL_NETWORK.trunk, image_size=preprocessing.size)
     return Recipe(
         name=name,
         method=EditorConfig(),
-        network=EditorNetworkConfig(trunk=trunk, selection=SelectionConfig(head_keep=1, frequency_keep=3)),
+        network=EditorNetworkConfig(trunk=trunk, selection=SelectionConfig(head_keep=1, frequency_keep=3), center=True),
         follow_weights=True,
         preprocessing=preprocessing,
         augmentation=replace(SMALL_AUGMENTATION, erase_value="noise"),
-        sampling=Sampling(batch_size=64, instances=4),
-        optimizer=Optimizer(kind="adamw", lr=1e-3, weight_decay=0.05, clip=5.0),
+        sampling=Sampling(batch_size=32, instances=4),
+        optimizer=Optimizer(kind="adamw", lr=2e-3, weight_decay=0.05, clip=5.0),
         schedule=Schedule(kind="cosine", warmup=2),
         epochs=20,
         status="runs on made data; no published number to reproduce",

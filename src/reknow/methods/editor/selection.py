@@ -65,11 +65,13 @@ class Selected:
         spatial: patches that heads of this spectrum ask for; none where everything is kept unasked.
         frequency: patches that the pixels ask for; the same for all spectra under a shared mask; likewise.
         kept: patches that stay.
+        attention: (B, heads, N) what `spatial` was chosen by, as it was handed in; for explanations.
     """
 
     spatial: BySpectrum
     frequency: BySpectrum
     kept: BySpectrum
+    attention: BySpectrum
 
 
 def select(
@@ -94,7 +96,7 @@ def select(
     if config.rule == "everything":
         whole = {name: there[name].repeat(1, attention[name].shape[2]) for name in images}
         unasked = {name: torch.zeros_like(mask) for name, mask in whole.items()}
-        return Selected(unasked, unasked, whole)
+        return Selected(unasked, unasked, whole, attention)
     spatial = {name: spatial_patches(attention[name], config.head_keep) & there[name] for name in images}
     frequency = _frequency(config, images, present, windows)
     if config.masks == "shared":
@@ -104,7 +106,7 @@ def select(
         asked = {name: spatial[name] | frequency[name] for name in images}
     if config.rule == "random":
         asked = _as_many_anywhere(asked, generator)
-    return Selected(spatial, frequency, {name: asked[name] & there[name] for name in images})
+    return Selected(spatial, frequency, {name: asked[name] & there[name] for name in images}, attention)
 
 
 def _frequency(

@@ -4,9 +4,12 @@ J_h = A_h^(12) ... A_h^(1) for each head h, where A^(1) is the first block's: pl
 probabilities, without the identity of other rollouts, an average over heads or a renormalization. Of J_h the row of
 CLS counts, at the patches' columns.
 
-Only that row is wanted, yet the first block's map comes first, so the running product has to keep a whole matrix: one
-map instead of twelve. The product is formed in 32 bit whatever autocast says, since a choice hangs on its digits.
-No gradient passes through a selection.
+Only that row is wanted, and e A_h^(12) A_h^(11) ... from the left costs a product of a row with a matrix per block,
+where the first block's map first costs a product of matrices. In training the queries and keys of all blocks wait for
+the backward pass in any case, so the maps are computed from them at the end, last block first, one at a time. In use
+nothing waits: keeping queries and keys would take several times the memory of a block, so the product runs along.
+The product is formed in 32 bit whatever autocast says, since a choice hangs on its digits. No gradient passes through
+a selection.
 """
 
 from __future__ import annotations
@@ -16,32 +19,33 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reknow.methods.editor.keeping import keep_largest
+from reknow.models.attention import Probabilities
 
 
 class Rollout:
     """Watches the blocks of a trunk and multiplies their attention: hand it to ``encode(observe=...)``.
 
-    Attributes:
-        product: (B, heads, L, L) after the blocks seen so far; None before the first.
-
     Example:
         >>> rollout = Rollout()
         >>> for block in range(3):
-        ...     rollout(block, torch.full((1, 2, 5, 5), 0.2))
+        ...     rollout(block, lambda: torch.full((1, 2, 5, 5), 0.2))
         >>> rollout.of_cls(prefix=1)[0, 0]
         tensor([0.2000, 0.2000, 0.2000, 0.2000])
     """
 
     def __init__(self) -> None:
-        self.product: Float[Tensor, "batch heads length length"] | None = None
+        self._waiting: list[Probabilities] = []
+        self._product: Float[Tensor, "batch heads length length"] | None = None
+
+    def __call__(self, block: int, probabilities: Probabilities) -> None:
+        """Take in the attention of one block; blocks come in the order in which they run."""
+        if torch.is_grad_enabled():
+            self._waiting.append(probabilities)
+        else:
+            found = probabilities()
+            self._product = _exact(found) if self._product is None else _multiplied(found, self._product)
 
     @torch.no_grad()
-    def __call__(self, block: int, probabilities: Float[Tensor, "batch heads length length"]) -> None:
-        """Take in the attention of one block; blocks come in the order in which they run."""
-        with torch.autocast(probabilities.device.type, enabled=False):
-            exact = probabilities if probabilities.dtype == torch.float64 else probabilities.float()
-            self.product = exact if self.product is None else exact @ self.product
-
     def of_cls(self, prefix: int) -> Float[Tensor, "batch heads patches"]:
         """The row of CLS at the patches' columns.
 
@@ -51,9 +55,23 @@ class Rollout:
         Raises:
             ValueError: no block was seen.
         """
-        if self.product is None:
+        if self._product is not None:
+            return self._product[:, :, 0, prefix:].clone()  # a view would keep the whole matrix
+        if not self._waiting:
             raise ValueError("the rollout has seen no block; hand it to the trunk's encode(observe=...)")
-        return self.product[:, :, 0, prefix:]
+        row = _exact(self._waiting[-1]()[:, :, :1])
+        for probabilities in self._waiting[-2::-1]:
+            row = _multiplied(row, probabilities())
+        return row[:, :, 0, prefix:]
+
+
+def _multiplied(later: Tensor, earlier: Tensor) -> Tensor:
+    with torch.autocast(later.device.type, enabled=False):
+        return _exact(later) @ _exact(earlier)
+
+
+def _exact(probabilities: Tensor) -> Tensor:
+    return probabilities if probabilities.dtype == torch.float64 else probabilities.float()
 
 
 def spatial_patches(attention: Float[Tensor, "batch heads patches"], head_keep: int) -> Bool[Tensor, "batch patches"]:

@@ -1,0 +1,79 @@
+"""What commands print: one JSON object, or the same facts in words."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+
+def print_facts(facts: dict[str, Any], json: bool, lines: list[str]) -> None:
+    """The facts as one JSON object if that was asked for, else these lines."""
+    print(json_format.dumps(facts, default=str) if json else "\n".join(lines))
+
+
+def notes(facts: dict[str, Any]) -> list[str]:
+    """What readers and methods want the user to know."""
+    return [f"note: {note}" for note in facts.get("notes", ())]
+
+
+def scores(numbers: dict[str, Any]) -> list[str]:
+    """Numbers in words; before and after where both exist."""
+    lines = notes(numbers)
+    start = numbers.get("start") or {}
+    for name in ("mAP", "rank1", "rank5", "rank10", "mINP"):
+        value = numbers.get(name)
+        if value is not None:
+            earlier = start.get(name)
+            lines.append(
+                f"{name:>7} {value:5.1f}" + (f"  (before training {earlier:.1f})" if earlier is not None else "")
+            )
+    if numbers.get("protocol"):
+        unmatched = numbers.get("queries_without_match", 0)
+        lines.append(
+            f"protocol {numbers['protocol']}: {numbers['queries']} queries, {unmatched} of them without a match"
+        )
+    return lines
+
+
+def by_subset(numbers: dict[str, Any]) -> list[str]:
+    """A table of what each subset of the spectra scores, in query and gallery and in the query alone."""
+    rows = numbers.get("subsets")
+    if not rows:
+        return []
+    lines = [f"{'':<12} query and gallery reduced     query reduced, gallery whole"]
+    for row in rows:
+        values = [row[name] for name in ("both", "both_rank1", "query", "query_rank1")]
+        both, both_rank1, query, query_rank1 = ("    -" if value is None else f"{value:5.1f}" for value in values)
+        name = "+".join(row["spectra"])
+        lines.append(f"{name:<12} mAP {both}  rank1 {both_rank1}       mAP {query}  rank1 {query_rank1}")
+    return lines
+
+
+def shares(explanation: Any) -> list[str]:
+    """How many patches were chosen, and how often well: in percent with intervals, and what chance would reach."""
+    lines = [explanation.summary]
+    if not explanation.shares:
+        lines.append("no shares: of these pictures nobody knows which pixels show the object")
+    for share in explanation.leading:
+        found = [
+            f"{moment} {100 * one.mean:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
+            for moment, one in share.found.items()
+        ]
+        chances = dict.fromkeys(f"{100 * chance:.1f}" for chance in share.chance.values())
+        lines.append(f"{share.question}, percent: {', '.join(found)}; by chance {' and '.join(chances)}")
+    return lines
+
+
+def first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
+    """At most ten findings of a kind in full: a wrong root would print one for every picture."""
+    lines, count = [], Counter(finding.kind for finding in findings)
+    seen: Counter[str] = Counter()
+    for finding in findings:
+        seen[finding.kind] += 1
+        if seen[finding.kind] <= shown:
+            lines.append(f"{finding.severity}: {finding.where}: {finding.message}. {finding.remedy}")
+        elif seen[finding.kind] == count[finding.kind]:
+            lines.append(f"{finding.severity}: {finding.kind}: {count[finding.kind] - shown:,} more (all with --json)")
+    return lines

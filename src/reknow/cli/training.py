@@ -1,0 +1,154 @@
+"""Commands that train: the demo, a recipe, a run continued, a study; and the list of recipes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import field, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
+
+from reknow.cli.options import Json, new_folder
+from reknow.cli.printing import print_facts, scores
+from reknow.errors import RecipeError
+
+INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run (or 'shipped'), nothing else of it."
+
+
+def demo(
+    quick: Annotated[bool, arg(help="A smaller world and fewer epochs: under 90 seconds.")] = False,
+    out: Annotated[Path | None, arg(help="The run's folder; by default a new one below runs/.")] = None,
+    seed: Annotated[int, arg(help="Of the world and of training.")] = 0,
+    json: Json = False,
+) -> int:
+    """Adapt the shipped recognizer to an unseen synthetic world without labels, measure it, group it, report it.
+
+    Everything is rendered on the spot: no download, no data needed. Takes under 5 minutes on two cores.
+    """
+    from reknow.demo import run_demo
+
+    result = run_demo(new_folder(out, "demo"), seed=seed, quick=quick)
+    print_facts(result, json, lines=[*result["lines"], f"report: {result['report']}"])
+    return 0
+
+
+def train_by(arguments: list[str]) -> int:
+    """Train by a recipe; any field of the recipe is an option."""
+    from reknow.methods.recipe import Recipe, recipe_named, recipes
+
+    if "--resume" in arguments:
+        return _resume(arguments)
+    if not arguments or arguments[0].startswith("-"):
+        wants_help = not arguments or arguments[0] in ("-h", "--help")
+        listing = "\n".join(f"  {name}" for name in sorted(recipes()))
+        text = (
+            "usage: reknow train RECIPE --data FORMAT:PATH [--weights W] [--out FOLDER] [--FIELD VALUE ...]\n"
+            "       reknow train --resume RUN\n\n"
+            f"recipes:\n{listing}\n\n'reknow train RECIPE --help' lists every field of that recipe."
+        )
+        if wants_help:
+            print(text)
+            return 0
+        raise RecipeError("reknow train", found=f"'{arguments[0]}' where a recipe's name belongs", remedy=text)
+    preset = recipe_named(arguments[0])
+    # Made here and not at import: the recipe's own fields are options too, with this recipe's values as defaults.
+    options_type = make_dataclass(
+        "Options",
+        [
+            ("recipe", Annotated[Recipe, arg(name="")], field(default=preset)),
+            ("out", Annotated[Path | None, arg(help="The run's folder; by default a new one below runs/.")], None),
+            ("init_from", Annotated[Path | None, arg(help=INIT_FROM_HELP)], None),
+            ("json", Json, False),
+        ],
+        frozen=True,
+    )
+    options: Any = tyro.cli(
+        options_type,
+        args=arguments[1:],
+        prog=f"reknow train {arguments[0]}",
+        description=f"Train by the recipe '{arguments[0]}' (status: {preset.status}). Any field can be replaced. "
+        "To continue a run with everything it had: reknow train --resume RUN",
+        config=(AvoidSubcommands,),
+    )
+    recipe = options.recipe
+    if options.init_from is not None:
+        from reknow.training.start import starting_from
+
+        recipe = starting_from(recipe, options.init_from)
+    folder = new_folder(options.out, recipe.name.replace("/", "-"))
+    return _carry_out(recipe, folder, resume=False, json=options.json)
+
+
+def _resume(arguments: list[str]) -> int:
+    """``train [RECIPE] --resume RUN``: the run's own recipe counts, so no field may be replaced."""
+    from reknow.training.run import Run
+
+    def resume(resume: Path, json: Json = False) -> int:
+        """Continue a run with everything it had: weights, optimizer, memories, random numbers."""
+        return _carry_out(Run.open(resume).recipe(), resume, resume=True, json=json)
+
+    rest = arguments[1:] if not arguments[0].startswith("-") else arguments
+    return tyro.cli(resume, args=rest, prog="reknow train", config=(FlagCreatePairsOff,))
+
+
+def _carry_out(recipe: Any, folder: Path, *, resume: bool, json: bool) -> int:
+    from reknow.report.build import report_of
+    from reknow.training.train import train
+
+    try:
+        outcome = train(recipe, folder, resume=resume)
+    except KeyboardInterrupt:
+        print(f"reknow: interrupted. Continue with: reknow train --resume {folder}", file=sys.stderr)
+        return 130
+    if not outcome.main_process:
+        return 0
+    report = report_of(outcome)
+    summary = {**outcome.summary, "run": str(folder), "report": str(report)}
+    print_facts(summary, json, lines=[*scores(outcome.summary), f"run: {folder}", f"report: {report}"])
+    return 0
+
+
+def list_recipes(json: Json = False) -> int:
+    """List every recipe with its data, length and status."""
+    from reknow.methods.recipe import recipes
+
+    rows = []
+    for name, function in sorted(recipes().items()):
+        recipe = function()
+        about = (function.__doc__ or "").strip().splitlines()[0]
+        rows.append({"recipe": name, "about": about, "status": recipe.status, "epochs": recipe.epochs})
+    width = max(len(row["recipe"]) for row in rows)
+    print_facts({"recipes": rows}, json, lines=[f"{r['recipe']:<{width}}  {r['about']} [{r['status']}]" for r in rows])
+    return 0
+
+
+def study(
+    name: Annotated[Positional[str | None], arg(help="Which study; without a name they are listed.")] = None,
+    quick: Annotated[bool, arg(help="A small world and few epochs, to see that it runs.")] = False,
+    seeds: Annotated[int, arg(help="Runs of each variant; each has its own world.")] = 3,
+    out: Annotated[Path | None, arg(help="The study's folder; by default runs/study-NAME.")] = None,
+    json: Json = False,
+) -> int:
+    """Carry out a study: a table and a plot of variants over seeds. The same command continues an interrupted one."""
+    from reknow.studies.carry_out import carry_out
+    from reknow.studies.sizes import scale_here
+    from reknow.studies.study import studies, study_named
+
+    scale = scale_here(quick)
+    if name is None:
+        questions = {known: function(scale).question for known, function in sorted(studies().items())}
+        width = max(len(known) for known in questions)
+        lines = [f"{known:<{width}}  {question}" for known, question in questions.items()]
+        print_facts({"studies": questions}, json, lines=lines)
+        return 0
+    chosen = study_named(name, scale)
+    folder = out or Path("runs") / f"study-{name}{'-quick' if quick else ''}"
+    try:
+        findings = carry_out(chosen, folder, seeds=seeds)
+    except KeyboardInterrupt:
+        print(f"reknow: interrupted. The same command with --out {folder} continues.", file=sys.stderr)
+        return 130
+    print_facts({**findings.as_json(), "folder": str(folder)}, json, lines=[findings.as_markdown(), f"study: {folder}"])
+    return 0

@@ -1,0 +1,124 @@
+"""Commands that use a recognizer: evaluate, embed, cluster what was embedded, export."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from reknow.cli.options import SHIPPED_HELP, Data, Json, recognizer_named, refuse_existing
+from reknow.cli.printing import by_subset, notes, print_facts, scores
+
+
+def evaluate(
+    recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
+    data: Data,
+    rerank: Annotated[bool, arg(help="Also score k-reciprocal re-ranking.")] = False,
+    subsets: Annotated[
+        bool, arg(help="Also score every subset of the spectra, as if the others were missing.")
+    ] = False,
+    out: Annotated[Path | None, arg(help="Write report.html and scores.json into this new folder.")] = None,
+    json: Json = False,
+) -> int:
+    """Score a recognizer on a data set that has identities: mAP, CMC, mINP with intervals, by a named protocol."""
+    from reknow.report.build import evaluation_report
+    from reknow.training.assessment import evaluate_recognizer
+    from reknow.training.progress import Display
+    from reknow.training.subsets import subset_scores
+
+    examined = recognizer_named(recognizer)
+    with Display() as display:
+        result = evaluate_recognizer(examined, data, rerank=rerank, display=display)
+        if subsets:
+            result.numbers["subsets"] = [one.as_json() for one in subset_scores(examined, data, display=display)]
+    lines = [*scores(result.numbers), *by_subset(result.numbers)]
+    if out is not None:
+        report = evaluation_report(result, out)
+        (out / "scores.json").write_text(json_format.dumps(result.numbers, indent=2) + "\n")
+        lines.append(f"report: {report}")
+    print_facts(result.numbers, json, lines=lines)
+    return 0
+
+
+def embed(
+    recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
+    data: Data,
+    out: Annotated[Path, arg(help="The Parquet file to write.")] = Path("embeddings.parquet"),
+    json: Json = False,
+) -> int:
+    """Embed every picture of a data set into one Parquet file, for `reknow cluster` or for your own tools."""
+    from reknow.data.formats import open_dataset
+    from reknow.training.progress import Display
+
+    refuse_existing(out)
+    model, manifest = recognizer_named(recognizer), open_dataset(data)
+    with Display() as display:
+        embeddings = model.embed_manifest(manifest, display.bar("embedding"))
+    embeddings.write(out)
+    facts = {
+        "pictures": len(embeddings),
+        "dim": int(embeddings.vectors.shape[1]),
+        "file": str(out),
+        "notes": list(manifest.notes),
+    }
+    print_facts(facts, json, lines=[*notes(facts), f"{len(embeddings):,} pictures x {facts['dim']} numbers: {out}"])
+    return 0
+
+
+def cluster(
+    embeddings: Annotated[Positional[Path], arg(help="What `reknow embed` wrote.")],
+    out: Annotated[Path, arg(help="The CSV to write: image, group (-1 = in no group).")] = Path("groups.csv"),
+    eps: Annotated[
+        float | Literal["auto"], arg(help="Largest Jaccard distance between neighbors; larger merges more.")
+    ] = "auto",
+    min_samples: Annotated[int, arg(help="Pictures that make a group.")] = 4,
+    k1: Annotated[int, arg(help="Size of the reciprocal neighborhoods.")] = 30,
+    json: Json = False,
+) -> int:
+    """Group embedded pictures by individual, without labels: a CSV with a group for each picture."""
+    from reknow.clustering.dbscan import pseudo_labels
+    from reknow.data.embeddings import Embeddings
+    from reknow.training.groups import write_groups
+
+    refuse_existing(out)
+    read = Embeddings.read(embeddings)
+    found = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1)
+    write_groups(read.manifest, found.labels, out)
+    facts = {
+        "pictures": len(read),
+        "groups": found.num_clusters,
+        "in_no_group": found.num_outliers,
+        "eps": found.eps,
+        "file": str(out),
+        "notes": [found.warning] if found.warning else [],
+    }
+    line = f"{found.num_clusters:,} groups; {found.num_outliers:,} of {len(read):,} pictures in none"
+    print_facts(facts, json, lines=[*notes(facts), f"{line} (eps {found.eps:.2f}): {out}"])
+    return 0
+
+
+def export(
+    recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
+    to: Annotated[Literal["onnx"], arg(help="The format.")] = "onnx",
+    out: Annotated[Path, arg(help="The file to write; must be new.")] = Path("recognizer.onnx"),
+    json: Json = False,
+) -> int:
+    """Write a recognizer as a file for other programs: pixels in, unit vectors out; it is compared with torch first."""
+    from reknow.export import export_onnx
+
+    exported = export_onnx(recognizer_named(recognizer), out)
+    facts = {
+        "format": to,
+        "file": str(exported.path),
+        "bytes": exported.size,
+        "opset": exported.opset,
+        "batches": exported.batches,
+        "deviation": exported.deviation,
+        "metadata": exported.metadata,
+    }
+    lines = [f"{name}: {said}" for name, said in exported.metadata.items() if said]
+    checked = f"in batches of {', '.join(map(str, exported.batches))} it differs from torch by {exported.deviation:.1g}"
+    print_facts(facts, json, lines=[*lines, f"{exported.size / 1e6:.1f} MB, opset {exported.opset}; {checked}: {out}"])
+    return 0

@@ -1,0 +1,30 @@
+"""What EDITOR's studies have in common: the world in three spectra, and rows that leave parts of the method out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reknow.methods.editor import recipes as editor
+from reknow.methods.recipe import Recipe
+from reknow.studies.sizes import Size
+
+SPECTRA, NIGHT = "spectra=rgb,nir,tir", "light=night"
+
+WITHOUT_LOSSES: Mapping[str, Any] = {"method.background_weight": 0.0, "method.center_weight": 0.0}
+"""Neither background consistency nor centers."""
+
+CONCATENATED: Mapping[str, Any] = {**WITHOUT_LOSSES, "network.aggregate": False}
+"""Row A: the trunk's CLS of all spectra, side by side."""
+
+ALONE: Mapping[str, Mapping[str, Any]] = {
+    name: {**CONCATENATED, "network.spectra": (spectrum,)}
+    for name, spectrum in (("color", "rgb"), ("near infrared", "nir"), ("thermal", "tir"))
+}
+"""The same trunk and losses on one spectrum, by its name."""
+
+
+def on_world(size: Size, *options: str) -> Recipe:
+    """EDITOR, whole, on a world of this size: people at night, unless told otherwise."""
+    light = () if any(option.startswith("light=") for option in options) else (NIGHT,)
+    return size.on_world(editor.world(), SPECTRA, *light, *options)

@@ -1,0 +1,79 @@
+"""``editor-transfer``: what does EDITOR carry over to other objects, other light and another domain?
+
+Each row trains on one world and is tested on all of them, with other identities; nothing is adapted. Pictures of
+another shape are resized to the network's own. Rows are compared on people by day, whatever they trained on; the
+shipped trunk that all start from was trained on people of the source domain, in color.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reknow.methods.editor import recipes as editor
+from reknow.recognizer import load
+from reknow.studies.editor.base import SPECTRA, on_world
+from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
+from reknow.studies.study import Study, Variant, seeded_data
+from reknow.training.assessment import evaluate_recognizer
+from reknow.training.progress import Display
+from reknow.training.train import Outcome
+
+
+@dataclass(frozen=True)
+class World:
+    """Somewhere to train or to test.
+
+    Attributes:
+        options: of the world, beside its size and spectra.
+        domain: whose world.
+        shape: the fields that a network for its pictures needs.
+    """
+
+    options: tuple[str, ...]
+    domain: str = "target"
+    shape: Mapping[str, Any] | None = None
+
+    def data(self, scale: Scale) -> str:
+        """As ``FORMAT:PATH``, without a seed."""
+        return THREE_SPECTRA_SWEPT[scale].world(SPECTRA, *self.options, domain=self.domain)
+
+
+LYING = editor.world_vehicles()
+WORLDS: Mapping[str, World] = {
+    "people": World(("light=day",)),
+    "people at night": World(("light=night",)),
+    "people elsewhere": World(("light=day",), domain="source"),
+    "vehicles": World(
+        ("light=day", "kind=vehicles"),
+        shape={"network.trunk": LYING.network.trunk, "preprocessing": LYING.preprocessing},
+    ),
+}
+
+
+def study(scale: Scale) -> Study:
+    """Every world to every world."""
+    everywhere = {name: world.data(scale) for name, world in WORLDS.items()}
+    first, *others = WORLDS
+
+    def examine(outcome: Outcome) -> dict[str, float]:
+        """The trained network's mAP on all worlds of the run's seed, in percent."""
+        recognizer, quiet = load(outcome.run.folder), Display(quiet=True)
+        return {
+            name: evaluate_recognizer(recognizer, seeded_data(data, outcome.recipe.seed), display=quiet).numbers["mAP"]
+            for name, data in everywhere.items()
+        }
+
+    return Study(
+        name="editor-transfer",
+        question="What does EDITOR carry over to other objects, other light and another domain?",
+        scale=scale,
+        base=on_world(THREE_SPECTRA_SWEPT[scale], *WORLDS[first].options),
+        variants=(
+            Variant(first),
+            *(Variant(name, {"data": everywhere[name], **(WORLDS[name].shape or {})}) for name in others),
+        ),
+        columns=tuple(WORLDS),
+        examine=examine,
+    )

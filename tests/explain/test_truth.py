@@ -1,0 +1,71 @@
+"""What the world knows of its pictures: masks of each spectrum, areas, clutter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reknow.data.formats import open_dataset
+from reknow.data.manifest import Manifest
+from reknow.data.world import sight_of
+from reknow.explain.patches import covered
+from reknow.explain.truth import Truth, gradient, is_known, person_mask, truth_of
+
+WORLD = "world:target?train_identities=2&test_identities=2&spectra=rgb,nir,tir"
+
+
+def rows_of(data: str, count: int = 4) -> Manifest:
+    return open_dataset(data).select(np.arange(count))
+
+
+def test_the_mask_is_the_worlds_own_and_nobody_elses():
+    reference = "world:people/target/0/3/1/0/rgb"
+    assert np.array_equal(person_mask(reference), sight_of(reference).person)
+    assert person_mask("query/0001_c1s1_001051_00.jpg") is None
+
+
+@pytest.mark.parametrize("data", [WORLD, f"{WORLD}&misregistration=12"])
+def test_each_spectrum_has_the_mask_of_its_own_picture(data):
+    sample = rows_of(data)
+    truth = truth_of(sample, ("rgb", "nir", "tir"), (8, 4))
+    for name in ("rgb", "nir", "tir"):
+        masks = [person_mask(reference) for reference in sample.column(name)]
+        wanted = np.stack([covered(mask, (8, 4)) for mask in masks])
+        assert np.array_equal(truth.object_share[name], wanted)
+    aligned = np.array_equal(truth.object_share["rgb"], truth.object_share["tir"])
+    assert aligned == ("misregistration" not in data)
+    first = [sight_of(sample.column(name)[0]).person.mean() for name in ("rgb", "nir", "tir")]
+    assert truth.area[0] == pytest.approx(np.mean(first))
+
+
+def test_a_spectrum_that_is_missing_shows_nothing():
+    sample = rows_of("world:target?train_identities=2&test_identities=2&spectra=nir,tir", 2)
+    truth = truth_of(sample, ("rgb", "tir"), (4, 2))
+    assert not truth.object_share["rgb"].any() and truth.object_share["tir"].any()
+    sight = sight_of(sample.column("tir")[0])
+    assert truth.clutter[0] == gradient(sight.images["tir"], ~sight.person)
+
+
+def test_nothing_is_known_of_other_pictures_and_of_parts(tmp_path):
+    sample = rows_of(WORLD, 2)
+    assert is_known(sample, ("rgb", "nir"))
+    references = sample.column("rgb")
+    cropped = Manifest.from_columns({"rgb": references, "crop": ["0 0 32 64"] * 2}, root=tmp_path, name="cropped")
+    mixed = Manifest.from_columns({"rgb": [references[0], "a.jpg"]}, root=tmp_path, name="mixed")
+    assert not is_known(cropped, ("rgb",)) and not is_known(mixed, ("rgb",))
+
+
+def test_a_gradient_is_that_of_the_area_without_its_edge():
+    picture = np.zeros((6, 8, 3), dtype=np.uint8)
+    picture[:, 4:] = 200
+    left = np.zeros((6, 8), dtype=bool)
+    left[:, :4] = True
+    assert gradient(picture, left) == 0.0
+    assert gradient(picture, np.ones((6, 8), dtype=bool)) == pytest.approx(2 * 100 / 8)
+    assert np.isnan(gradient(picture, np.zeros((6, 8), dtype=bool)))
+
+
+def test_groups_part_at_the_median_and_leave_out_what_has_no_value():
+    truth = Truth({}, np.array([0.1, 0.2, 0.3, 0.4]), np.array([3.0, np.nan, 1.0, 2.0]))
+    groups = {name: np.flatnonzero(rows).tolist() for name, rows in truth.groups().items()}
+    assert groups == {"small": [0, 1], "large": [2, 3], "low_clutter": [2, 3], "high_clutter": [0]}
