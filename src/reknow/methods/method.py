@@ -8,7 +8,9 @@ the plan that comes back; per step it sums :meth:`Method.losses`, steps the opti
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.distributed import ProcessGroup
 
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
@@ -110,6 +113,35 @@ def identity_labels(manifest: Manifest) -> Int[np.ndarray, "rows"]:
             remedy="Add pictures of another identity.",
         )
     return labels
+
+
+_PART: ContextVar[ProcessGroup | None] = ContextVar("part", default=None)
+
+
+@contextmanager
+def sharing_part(group: ProcessGroup) -> Iterator[None]:
+    """Inside, the processes of this group hold one part of a step together; the loop says so."""
+    token = _PART.set(group)
+    try:
+        yield
+    finally:
+        _PART.reset(token)
+
+
+def in_part(count: int) -> int:
+    """A count of rows, over all processes that hold this part of the step.
+
+    What a method leaves out for want of rows it must decide by this: batch norms exchange their statistics, and a
+    process that skips one would leave the others waiting.
+    """
+    group = _PART.get()
+    if group is None:
+        return count
+    total = torch.tensor([count])
+    if torch.distributed.get_backend(group) == "nccl":
+        total = total.cuda()
+    torch.distributed.all_reduce(total, group=group)
+    return int(total)
 
 
 def gathered(tensor: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from torch.distributed import ProcessGroup
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from reknow.errors import RecipeError
+from reknow.methods.method import sharing_part
 
 
 def check_parts(batch_size: int, over: int | None, processes: int) -> None:
@@ -134,7 +135,8 @@ class Statistics:
         for layer in self.layers:
             vars(layer)["forward"] = partial(shared_batch_norm, layer, group)
         try:
-            yield
+            with sharing_part(group):
+                yield
         finally:
             for layer in self.layers:
                 del vars(layer)["forward"]

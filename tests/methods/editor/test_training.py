@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from reknow.data.transforms import Preprocessing
+from reknow.methods.editor.method import EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.recipes import own_data
-from reknow.methods.recipe import Sampling
+from reknow.methods.recipe import Recipe, Sampling
 from reknow.recognizer import load
 from reknow.training.progress import Display
+from reknow.training.run import Run
 from reknow.training.train import train
+from reknow.values import to_plain
 
 SPECTRA = ("rgb", "nir", "tir")
 
@@ -40,9 +47,9 @@ def triples(tmp_path: Path) -> Path:
     return table
 
 
-def test_a_run_on_triples(triples: Path, config: EditorNetworkConfig, tmp_path: Path) -> None:
+def small(triples: Path, config: EditorNetworkConfig) -> Recipe:
     base = own_data()
-    recipe = replace(
+    return replace(
         base,
         method=replace(base.method, spectrum_dropout=0.2),
         network=config,
@@ -54,6 +61,10 @@ def test_a_run_on_triples(triples: Path, config: EditorNetworkConfig, tmp_path: 
         epochs=2,
         precision="32-true",
     )
+
+
+def test_a_run_on_triples(triples: Path, config: EditorNetworkConfig, tmp_path: Path) -> None:
+    recipe = small(triples, config)
     outcome = train(recipe, tmp_path / "run", display=Display(quiet=True))
     assert outcome.summary["mAP"] > 0
     recognizer = load(tmp_path / "run", "cpu", "32")
@@ -63,3 +74,42 @@ def test_a_run_on_triples(triples: Path, config: EditorNetworkConfig, tmp_path: 
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     alone = recognizer.embed(triples.parent / "rgb_0_0_0.png")
     assert alone.shape == (1, 48) and not alone[0, 16:].any()
+
+
+SCRIPT = """
+import yaml
+from pathlib import Path
+from reknow.training.progress import Display
+from reknow.training.train import train
+from reknow.values import from_plain
+import torch
+
+recipe = from_plain(yaml.safe_load(Path("recipe.yaml").read_text()), "recipe")
+outcome = train(recipe, Path("run"), display=Display(quiet=True))
+Path(f"{torch.distributed.get_rank()}.txt").write_text(str(outcome.training.vectors.sum(0).tolist()))
+"""
+
+
+@pytest.mark.filterwarnings("default")
+def test_two_processes_do_not_wait_for_a_spectrum_that_one_of_them_lacks(
+    triples: Path, config: EditorNetworkConfig, tmp_path: Path
+) -> None:
+    header, *rows = triples.read_text().splitlines()
+    several = [row if number in (5, 14) else row.rpartition(",")[0] + "," for number, row in enumerate(rows)]
+    several = [row if row.split(",")[2:4] != ["", ""] else rows[number] for number, row in enumerate(several)]
+    triples.write_text("\n".join([header, *several]) + "\n")
+    recipe = replace(small(triples, replace(config, center=True)), method=EditorConfig(), iterations=6)
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(to_plain(recipe)))
+    (tmp_path / "script.py").write_text(SCRIPT)
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "script.py"],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    assert (tmp_path / "0.txt").read_text() == (tmp_path / "1.txt").read_text()
+    steps = [line for line in Run.open(tmp_path / "run").lines() if line["kind"] == "step"]
+    assert any(line["loss/tir"] == 0 for line in steps)
+    assert all(np.isfinite(line["loss"]) and line["loss/rgb"] > 0 for line in steps)

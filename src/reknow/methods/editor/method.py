@@ -7,8 +7,8 @@ Zhang et al., "Magic Tokens: Select Diverse Tokens for Multi-modal Object Re-Ide
 
 with a pair for the fused descriptor and, on the trunk's CLS, one per spectrum (BL) or one for all (AL); everything has
 weight 1. Centers move before they are compared with. A step that is carried out in parts moves them once for each
-part; processes that share a step move them by the rows of all. Decision: under BL, a spectrum that fewer than two
-observations have gets no pair in that step, since a batch norm needs two.
+part; processes that share a step move them by the rows of all. Decision: under BL, the pair of a spectrum that fewer
+than two observations of a part have is 0, since a batch norm needs two.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from reknow.methods.editor.heads import Head, Pair, Variant
 from reknow.methods.editor.missing import completed, drop_spectra
 from reknow.methods.editor.network import EditorNetwork, Seen
 from reknow.methods.editor.refinement import Centers
-from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, gathered, identity_labels
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, gathered, identity_labels, in_part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,19 +123,20 @@ class Editor(Method):
     def _trunk_pairs(self, seen: Seen, labels: Tensor) -> dict[str, Tensor]:
         if self.config.variant == "AL":
             return {"trunk": self.pair(self.trunk, torch.cat(list(seen.cls.values()), dim=1), labels)}
-        rows = {name: there for name, there in seen.present.items() if _enough(there)}
-        return {name: self.pair(self.trunk, seen.cls[name][there], labels[there]) for name, there in rows.items()}
+        return {name: self._spectrum_pair(seen.cls[name], there, labels) for name, there in seen.present.items()}
+
+    def _spectrum_pair(self, cls: Tensor, there: Bool[Tensor, "batch"], labels: Tensor) -> Tensor:
+        if in_part(int(there.sum())) < 2:
+            return cls.sum() * 0
+        if not there.any():  # other processes that share this part normalize with this one
+            return self.trunk(cls[there]).sum() * 0
+        return self.pair(self.trunk, cls[there], labels[there])
 
     def _refinement(self, seen: Seen, labels: Tensor) -> Tensor:
         vectors = {name: functional.normalize(vector, dim=1) for name, vector in seen.alone.items()}
         if self.training:
             self.centers.update(_gathered(vectors), _gathered(seen.present), gathered(labels))
         return self.centers(vectors, seen.present, labels)
-
-
-def _enough(rows: Bool[Tensor, "batch"]) -> bool:
-    """Whether batch norm can normalize them."""
-    return int(rows.sum()) > 1
 
 
 def _gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
