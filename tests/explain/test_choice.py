@@ -59,8 +59,9 @@ def test_the_constraint_is_the_one_that_the_method_trains_with(tiny, normalize):
     found = explain(looking)
     assert isinstance(found, ChosenPatches) and found.counts["negatives"] == 4
     own = partial(choice_of, TokenConstraint(0.5, normalize))
-    pictures = looking.pictures(looking.sample())
-    made = looking.choices(pictures, lambda network, batch: own(network.tokens(batch.images, batch.camera)))
+    sample = looking.sample()
+    pictures = looking.pictures(sample)
+    made = looking.choices(sample, pictures, lambda network, batch: own(network.tokens(batch.images, batch.camera)))
     assert found.choices["after"].similarity == pytest.approx(joined(made["after"]).similarity)
 
 

@@ -66,6 +66,8 @@ def test_every_network_sees_every_picture_in_order(looking, monkeypatch):
     seen = []
     rows = open_dataset(WORLD).select(np.arange(5))
     made = looking(rows, progress=lambda done, total: seen.append((done, total)))
-    choices = made.choices(made.pictures(rows), lambda network, batch: (batch.index.tolist(), batch.camera.tolist()))
+    choices = made.choices(
+        rows, made.pictures(rows), lambda network, batch: (batch.index.tolist(), batch.camera.tolist())
+    )
     assert choices == {"after": [([0, 1, 2, 3, 4], [-1] * 5)]}
     assert seen == [(5, 5)]

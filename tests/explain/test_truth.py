@@ -42,8 +42,15 @@ def test_a_spectrum_that_is_missing_shows_nothing():
     sample = rows_of("world:target?train_identities=2&test_identities=2&spectra=nir,tir", 2)
     truth = truth_of(sample, ("rgb", "tir"), (4, 2))
     assert not truth.object_share["rgb"].any() and truth.object_share["tir"].any()
-    sight = sight_of(sample.column("tir")[0])
-    assert truth.clutter[0] == gradient(sight.images["tir"], ~sight.person)
+
+
+@pytest.mark.parametrize("light", ["day", "night"])
+def test_clutter_is_that_of_the_place_in_color_and_good_light(light):
+    sample = rows_of(f"world:target?train_identities=2&test_identities=2&spectra=nir,tir&light={light}", 2)
+    truth = truth_of(sample, ("rgb", "tir"), (4, 2))
+    by_day = rows_of(WORLD, 1)
+    sight = sight_of(by_day.column("rgb")[0])
+    assert truth.clutter[0] == gradient(sight.images["rgb"], ~sight.person)
 
 
 def test_nothing_is_known_of_other_pictures_and_of_parts(tmp_path):

@@ -152,3 +152,26 @@ def test_data_without_identities_leave_the_score_open(small, quiet, tmp_path, cr
     findings = carry_out(unlabelled, tmp_path / "study", seeds=1, display=quiet)
     assert np.isnan(findings.rows[1].mean("mAP"))
     assert findings.rows[1].mean("clusters") >= 0
+
+
+def test_several_processes_are_refused_before_anything_is_written(small, quiet, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RunError, match="a study under torchrun; expected one process"):
+        carry_out(small, tmp_path / "study", seeds=1, display=quiet)
+    assert not (tmp_path / "study").exists()
+
+
+def test_what_a_study_examines_is_a_column_like_any_other(small, quiet, tmp_path):
+    seen = []
+
+    def examine(outcome):
+        seen.append(outcome.run.folder.name)
+        return {"length": float(len(outcome.recipe.name)), "clusters": -1.0}
+
+    findings = carry_out(
+        replace(small, examine=examine, columns=("mAP", "length")), tmp_path / "study", seeds=1, display=quiet
+    )
+    assert seen == ["base-seed-1", "slower-seed-1"]
+    assert [row.numbers["length"].tolist() for row in findings.rows] == [[11.0], [13.0]]
+    assert findings.rows[0].numbers["clusters"].tolist() == [-1.0]
+    assert "length" in findings.as_markdown()

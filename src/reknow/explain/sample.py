@@ -1,7 +1,7 @@
 """The sample: which observations are looked at, and the networks that look at them.
 
 A random sample of the rows that nobody trained on, the same for everybody who asks; nothing is picked by its result.
-They are seen as in evaluation: eval mode, no augmentation, camera unknown.
+They are seen as in evaluation: eval mode, no augmentation, cameras by name where the recognizer knows them.
 """
 
 from __future__ import annotations
@@ -72,18 +72,22 @@ class Looking:
         return Pictures.open(sample, preprocessing.size, interpolation=preprocessing.interpolation)
 
     @torch.inference_mode()
-    def choices(self, pictures: Pictures, choose: Callable[[Any, Batch], Choice]) -> dict[str, list[Choice]]:
+    def choices(
+        self, sample: Manifest, pictures: Pictures, choose: Callable[[Any, Batch], Choice]
+    ) -> dict[str, list[Choice]]:
         """What each network chooses, batch by batch.
 
         Args:
-            pictures: of the sample.
+            sample: the observations.
+            pictures: theirs.
             choose: a network and a batch to what it chooses there.
         """
-        rows, unknown = np.arange(len(pictures)), np.full(len(pictures), -1)
+        rows = np.arange(len(pictures))
         made: dict[str, list[Choice]] = {}
         for moment, recognizer in self.recognizers.items():
             made[moment], done = [], 0
-            for batch in evaluation_batches(pictures, rows, unknown, recognizer.preprocessing, recognizer.device):
+            cameras = recognizer.camera_codes(sample)
+            for batch in evaluation_batches(pictures, rows, cameras, recognizer.preprocessing, recognizer.device):
                 with recognizer.precision():
                     made[moment].append(choose(recognizer.network, batch))
                 done += len(batch)

@@ -140,7 +140,7 @@ def explain_selection(looking: Looking) -> KeptPatches:
     known = is_known(sample, spectra)
     sample = sample if known else looking.few(sample)
     pictures = looking.pictures(sample)
-    picks = {moment: joined(made) for moment, made in looking.choices(pictures, picks_of).items()}
+    picks = {moment: joined(made) for moment, made in looking.choices(sample, pictures, picks_of).items()}
     nowhere = np.zeros(len(sample), dtype=bool)
     present: dict[Spectrum, np.ndarray] = {name: pictures.present.get(name, nowhere) for name in spectra}
     truth = truth_of(sample, spectra, picks["after"].grid) if known else None

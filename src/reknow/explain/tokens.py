@@ -121,7 +121,7 @@ def explain_tokens(constraint: TokenConstraint, looking: Looking) -> ChosenPatch
     known = is_known(sample, (spectrum,))
     sample = sample if known else looking.few(sample)
     pictures = looking.pictures(sample)
-    choices = {moment: joined(made) for moment, made in looking.choices(pictures, choose).items()}
+    choices = {moment: joined(made) for moment, made in looking.choices(sample, pictures, choose).items()}
     person = truth_of(sample, (spectrum,), choices["after"].grid).object_share[spectrum] if known else None
     return ChosenPatches(
         names=tuple(sample.column("observation")),

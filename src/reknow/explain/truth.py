@@ -18,7 +18,7 @@ from scipy.ndimage import binary_erosion
 
 from reknow.data.manifest import SPECTRA, Manifest, Spectrum
 from reknow.data.pictures import WORLD_PREFIX
-from reknow.data.world import Sight, sight_of
+from reknow.data.world import Sight, render, sight_of
 from reknow.data.world.reference import parse_reference
 from reknow.explain.patches import covered
 
@@ -34,8 +34,8 @@ class Truth:
         object_share: per spectrum, (P, N) of every patch, the share of its pixels that show the object; zero where an
             observation lacks the spectrum.
         area: (P,) share of the picture that the object fills; the mean over the observation's spectra.
-        clutter: (P,) mean gradient outside the object, in gray levels a pixel, of the color picture or of the first
-            that the observation has; NaN where the object fills it.
+        clutter: (P,) mean gradient outside the object, in gray levels a pixel, of the color picture as it would be by
+            day: what stands there, and not what a sensor makes of it. NaN where the object fills it.
     """
 
     object_share: Mapping[Spectrum, Float[np.ndarray, "pictures patches"]]
@@ -87,8 +87,8 @@ def truth_of(sample: Manifest, spectra: Sequence[Spectrum], grid: tuple[int, int
         for name, sight in seen.items():
             patches[name][row] = covered(sight.person, grid)
         area[row] = np.mean([sight.person.mean() for sight in seen.values()])
-        first = next(iter(seen.values()))
-        clutter[row] = gradient(next(iter(first.images.values())), ~first.person)
+        by_day = _by_day(next(column[row] for column in columns.values() if column[row]))
+        clutter[row] = gradient(by_day.images["rgb"], ~by_day.person)
     return Truth(patches, area, clutter)
 
 
@@ -106,6 +106,12 @@ def gradient(picture: UInt8[np.ndarray, "height width 3"], inside: Bool[np.ndarr
     inner = binary_erosion(inside, border_value=1)
     lengths = np.hypot(down, right)[inner]
     return float(lengths.mean()) if len(lengths) else float("nan")
+
+
+def _by_day(reference: str) -> Sight:
+    """The shot of a reference in color and good light."""
+    shot = parse_reference(reference)
+    return render(shot.domain, shot.seed, shot.identity, shot.camera, shot.shot, kind=shot.kind)
 
 
 def _sights(references: Mapping[Spectrum, str | None]) -> dict[Spectrum, Sight]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reknow.errors import RecipeError
+from reknow.errors import RecipeError, RunError
 from reknow.evaluation.intervals import Interval
 from reknow.methods.recipe import Recipe
 from reknow.studies.findings import Findings, Row
@@ -58,8 +59,15 @@ def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | 
 
     Raises:
         RecipeError: no seed.
-        RunError: the folder holds something else, or a run of another recipe.
+        RunError: the folder holds something else, or a run of another recipe; several processes.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RunError(
+            folder,
+            found="a study under torchrun",
+            expected="one process",
+            remedy="Start it without torchrun; several studies may run beside each other in folders of their own.",
+        )
     if seeds < 1:
         raise RecipeError("study, seeds", found=str(seeds), expected="1 or more", remedy="Three are usual.")
     place = StudyFolder.claim(folder, study.name)
