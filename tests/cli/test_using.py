@@ -5,6 +5,12 @@ from __future__ import annotations
 import csv
 import json
 
+from reknow.data.transforms import Preprocessing
+from reknow.methods.editor.network import EditorNetworkConfig
+from reknow.methods.editor.selection import SelectionConfig
+from reknow.models.transformer import TransformerConfig
+from reknow.recognizer import Card, Recognizer
+
 
 def test_own_pictures_from_training_to_groups(reknow, crops, tiny_recipe, tmp_path):
     code, out, err = reknow("train", "cluster_contrast", "--data", f"folder:{crops}", "--out", "run", "--json")
@@ -38,3 +44,20 @@ def test_nothing_is_overwritten(reknow, crops, tmp_path):
     assert code == 2
     assert "already exists" in err
     assert (tmp_path / "embeddings.parquet").read_text() == "mine"
+
+
+def test_every_subset_of_the_spectra_is_scored_when_asked_for(reknow, tmp_path):
+    trunk = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch=8)
+    config = EditorNetworkConfig(trunk=trunk, selection=SelectionConfig(head_keep=1, frequency_keep=2))
+    Recognizer(config, config.build(), Preprocessing(size=(32, 16)), Card(name="tiny"), "cpu").save(tmp_path / "tiny")
+    world = "world:target?train_identities=0&test_identities=3&cameras=3&spectra=rgb,nir,tir"
+    code, out, err = reknow("evaluate", "tiny", "--data", world, "--subsets", "--json")
+    assert code == 0, err
+    rows = json.loads(out)["subsets"]
+    assert [len(row["spectra"]) for row in rows] == [1, 1, 1, 2, 2, 2, 3]
+    assert all(0 < row["both"] <= 100 and 0 < row["query"] <= 100 for row in rows)
+    code, out, _ = reknow("evaluate", "tiny", "--data", world, "--subsets")
+    assert [line.split()[0] for line in out.splitlines()[-7:]] == ["+".join(row["spectra"]) for row in rows]
+    code, _, err = reknow("evaluate", "shipped", "--data", world, "--subsets")
+    assert code == 2
+    assert "two spectra or more that both have" in err

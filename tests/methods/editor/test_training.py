@@ -13,12 +13,15 @@ import pytest
 import yaml
 from PIL import Image
 
+from reknow.data.formats import open_dataset
 from reknow.data.transforms import Preprocessing
+from reknow.errors import RecipeError
 from reknow.methods.editor.method import EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.recipes import own_data
 from reknow.methods.recipe import Recipe, Sampling
 from reknow.recognizer import load
+from reknow.training.assessment import evaluate_recognizer
 from reknow.training.progress import Display
 from reknow.training.run import Run
 from reknow.training.train import train
@@ -69,11 +72,24 @@ def test_a_run_on_triples(triples: Path, config: EditorNetworkConfig, tmp_path: 
     assert outcome.summary["mAP"] > 0
     recognizer = load(tmp_path / "run", "cpu", "32")
     assert recognizer.config == config
+    assert (recognizer.card.dataset, recognizer.card.cameras) == ("objects", ("0", "1"))
+    assert recognizer.camera_codes(open_dataset(f"table:{triples}"))[:4].tolist() == [0, 0, 1, 1]
+    again = evaluate_recognizer(recognizer, f"table:{triples}", display=Display(quiet=True))
+    assert again.numbers["mAP"] == pytest.approx(outcome.summary["mAP"], abs=1e-6)
     assert recognizer.card.spectra == SPECTRA
     vectors = outcome.training.vectors
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     alone = recognizer.embed(triples.parent / "rgb_0_0_0.png")
     assert alone.shape == (1, 48) and not alone[0, 16:].any()
+
+
+def test_a_camera_table_that_is_too_small_is_refused_before_anything_is_written(
+    triples: Path, config: EditorNetworkConfig, tmp_path: Path
+) -> None:
+    recipe = small(triples, replace(config, trunk=replace(config.trunk, cameras=1)))
+    with pytest.raises(RecipeError, match=r"'network.trunk.cameras': 1, for 2 cameras.*--network.trunk.cameras 2"):
+        train(recipe, tmp_path / "run", display=Display(quiet=True))
+    assert not (tmp_path / "run").exists()
 
 
 SCRIPT = """
