@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from reknow.errors import WeightsError
 from reknow.methods.editor.checkpoint import load_official, official_names, to_official
 from reknow.methods.editor.method import Editor
+from reknow.methods.editor.network import EditorNetworkConfig
 
 Build = Callable[..., Editor]
 
@@ -45,3 +47,12 @@ def test_a_checkpoint_of_another_size_leaves_the_method_alone(build: Build) -> N
     with pytest.raises(WeightsError, match=r"AL_BN.weight': none"):
         load_official(build(variant="AL"), state)
     assert all(torch.equal(method.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+def test_means_of_descriptors_are_ours_alone(config: EditorNetworkConfig, build: Build) -> None:
+    method = Editor(replace(config, center=True).build(), build().labels, build().config)
+    assert method.network.means is not None
+    method.network.means.mean.fill_(2.0)
+    assert set(to_official(method)) == set(to_official(build()))
+    load_official(method, to_official(build()))
+    assert (method.network.means.mean == 2).all()

@@ -36,10 +36,12 @@ def unused_parameters(width: int) -> int:
 
 
 def official_names(method: Editor) -> dict[str, str]:
-    """The released code's name of each of our tensors."""
+    """The released code's name of each of our tensors that it has; it knows no means of descriptors."""
     prefixes = _prefixes(method)
     names = {}
     for name in method.state_dict():
+        if name.startswith("network.means."):
+            continue
         ours = next(prefix for prefix in prefixes if name.startswith(prefix))
         names[name] = prefixes[ours] + name.removeprefix(ours)
     return names
@@ -48,7 +50,8 @@ def official_names(method: Editor) -> dict[str, str]:
 def to_official(method: Editor) -> dict[str, Tensor]:
     """The method as the released code's state dict."""
     names = official_names(method)
-    state = {names[name]: tensor.detach().clone() for name, tensor in method.state_dict().items()}
+    ours = method.state_dict()
+    state = {official: ours[name].detach().clone() for name, official in names.items()}
     width = method.network.config.trunk.width
     state["BACKBONE.base.fc.weight"] = torch.zeros(UNUSED_CLASSES, width)
     state["BACKBONE.base.fc.bias"] = torch.zeros(UNUSED_CLASSES)
