@@ -26,6 +26,7 @@ from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import RecipeError
 from reknow.methods.editor.background import background_consistency
+from reknow.methods.editor.centering import Means
 from reknow.methods.editor.heads import Head, Pair, Variant
 from reknow.methods.editor.missing import completed, drop_spectra
 from reknow.methods.editor.network import EditorNetwork, Seen
@@ -107,7 +108,7 @@ class Editor(Method):
             present = drop_spectra(present, self.config.spectrum_dropout)
         seen = self.network.look(images, present, batch.camera)
         if self.training and self.network.means is not None:
-            self.network.means.update(gathered(seen.descriptor), _gathered(seen.present))
+            self._follow(self.network.means, images, seen, batch.camera)
         terms = {"fused": self.pair(self.fused, seen.descriptor, batch.label), **self._trunk_pairs(seen, batch.label)}
         if self.config.background_weight:
             consistency = background_consistency(seen.patches, seen.selected.kept, seen.present)
@@ -119,6 +120,19 @@ class Editor(Method):
     def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
         """Every row, every epoch, with its identity."""
         return EpochPlan(np.arange(len(self.labels)), self.labels, {"identities": float(self.labels.max() + 1)})
+
+    @torch.no_grad()
+    def _follow(self, means: Means, images: Mapping[str, Tensor], seen: Seen, camera: Tensor) -> None:
+        """The means of this batch's descriptors, and of a few of them with fewer spectra."""
+        means.update(gathered(seen.descriptor), _gathered(seen.present))
+        rows, present = means.next_glance(seen.present)
+        descriptor = seen.descriptor[:0]
+        if len(rows):
+            self.network.eval()
+            some = {name: image[rows] for name, image in images.items()}
+            descriptor = self.network.look(some, present, camera[rows]).descriptor
+            self.network.train()
+        means.update(gathered(descriptor), _gathered(present))
 
     def _trunk_pairs(self, seen: Seen, labels: Tensor) -> dict[str, Tensor]:
         if self.config.variant == "AL":
