@@ -8,7 +8,7 @@ the plan that comes back; per step it sums :meth:`Method.losses`, steps the opti
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -76,6 +76,18 @@ class Method(nn.Module, ABC):
 
     def after_step(self, batch: Batch) -> None:
         """Momentum updates, after the optimizer's step."""
+
+    @property
+    def settles_on(self) -> int:
+        """How many training pictures :meth:`settle` wants to see; 0 for none."""
+        return 0
+
+    def settle(self, batches: Iterable[Batch]) -> None:
+        """What has to be measured on the network as it is before it is used.
+
+        Called in eval mode, without gradient, with a random sample of training pictures as evaluation sees them, which
+        is the same on every process.
+        """
 
 
 class MethodConfig(ABC):

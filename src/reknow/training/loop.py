@@ -208,6 +208,18 @@ class Trainer:
         torch.distributed.all_gather_object(parts, vectors)
         return torch.cat(parts)
 
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Let the method measure what it needs on the network as it is, before somebody uses it."""
+        count = min(self.method.settles_on, len(self.manifest))
+        if not count:
+            return
+        rows = np.sort(np.random.default_rng(self.recipe.seed).permutation(len(self.manifest))[:count])
+        self.method.eval()
+        batches = evaluation_batches(self.pictures, rows, self.cameras, self.recipe.preprocessing, self.fabric.device)
+        with self.fabric.autocast():
+            self.method.settle(batches)
+
     def save(self) -> None:
         """Write the checkpoint; the main process alone does."""
         if not self.fabric.is_global_zero:

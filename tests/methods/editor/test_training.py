@@ -67,11 +67,13 @@ def small(triples: Path, config: EditorNetworkConfig) -> Recipe:
 
 
 def test_a_run_on_triples(triples: Path, config: EditorNetworkConfig, tmp_path: Path) -> None:
+    config = replace(config, center=True)
     recipe = small(triples, config)
     outcome = train(recipe, tmp_path / "run", display=Display(quiet=True))
     assert outcome.summary["mAP"] > 0
     recognizer = load(tmp_path / "run", "cpu", "32")
     assert recognizer.config == config
+    assert recognizer.network.means.count.tolist() == [0, 15, 15, 15, 15, 14, 14, 14]
     assert (recognizer.card.dataset, recognizer.card.cameras) == ("objects", ("0", "1"))
     assert recognizer.camera_codes(open_dataset(f"table:{triples}"))[:4].tolist() == [0, 0, 1, 1]
     again = evaluate_recognizer(recognizer, f"table:{triples}", display=Display(quiet=True))

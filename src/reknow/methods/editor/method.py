@@ -13,7 +13,7 @@ than two observations of a part have is 0, since a batch norm needs two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,6 @@ from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import RecipeError
 from reknow.methods.editor.background import background_consistency
-from reknow.methods.editor.centering import Means
 from reknow.methods.editor.heads import Head, Pair, Variant
 from reknow.methods.editor.missing import completed, drop_spectra
 from reknow.methods.editor.network import EditorNetwork, Seen
@@ -107,8 +106,6 @@ class Editor(Method):
         if self.training and self.config.spectrum_dropout:
             present = drop_spectra(present, self.config.spectrum_dropout)
         seen = self.network.look(images, present, batch.camera)
-        if self.training and self.network.means is not None:
-            self._follow(self.network.means, images, seen, batch.camera)
         terms = {"fused": self.pair(self.fused, seen.descriptor, batch.label), **self._trunk_pairs(seen, batch.label)}
         if self.config.background_weight:
             consistency = background_consistency(seen.patches, seen.selected.kept, seen.present)
@@ -121,18 +118,22 @@ class Editor(Method):
         """Every row, every epoch, with its identity."""
         return EpochPlan(np.arange(len(self.labels)), self.labels, {"identities": float(self.labels.max() + 1)})
 
-    @torch.no_grad()
-    def _follow(self, means: Means, images: Mapping[str, Tensor], seen: Seen, camera: Tensor) -> None:
-        """The means of this batch's descriptors, and of a few of them with fewer spectra."""
-        means.update(gathered(seen.descriptor), _gathered(seen.present))
-        rows, present = means.next_glance(seen.present)
-        descriptor = seen.descriptor[:0]
-        if len(rows):
-            self.network.eval()
-            some = {name: image[rows] for name, image in images.items()}
-            descriptor = self.network.look(some, present, camera[rows]).descriptor
-            self.network.train()
-        means.update(gathered(descriptor), _gathered(present))
+    @property
+    def settles_on(self) -> int:
+        """A few hundred observations are enough for means; none where descriptors are not centered."""
+        return 0 if self.network.means is None else 256
+
+    def settle(self, batches: Iterable[Batch]) -> None:
+        """Measure the means of descriptors, with every subset of the spectra."""
+        means = self.network.means
+        if means is None:
+            return
+        means.forget()
+        for batch in batches:
+            images, present = completed(batch.images, batch.present, self.network.spectra)
+            for subset, rows, left in means.subsets(present):
+                some = {name: image[rows] for name, image in images.items()}
+                means.add(subset, self.network.look(some, left, batch.camera[rows]).descriptor)
 
     def _trunk_pairs(self, seen: Seen, labels: Tensor) -> dict[str, Tensor]:
         if self.config.variant == "AL":

@@ -29,9 +29,10 @@ def study(scale: Scale) -> Study:
         variants=(
             Variant("night"),
             Variant("night, dropout 0.2", {DROPOUT: 0.2}),
+            Variant("night, dropout 0.4", {DROPOUT: 0.4}),
             Variant("night, not centered", {"network.center": False}),
-            Variant("day", {"data": day}),
-            Variant("mixed", {"data": mixed}),
+            Variant("day, dropout 0.2", {"data": day, DROPOUT: 0.2}),
+            Variant("mixed, dropout 0.2", {"data": mixed, DROPOUT: 0.2}),
         ),
         columns=("mAP", *("+".join(subset) for subset in subsets(("rgb", "nir", "tir"))[:-1]), "query nir+tir"),
         examine=by_subset,
