@@ -87,7 +87,7 @@ def truth_of(sample: Manifest, spectra: Sequence[Spectrum], grid: tuple[int, int
         for name, sight in seen.items():
             patches[name][row] = covered(sight.person, grid)
         area[row] = np.mean([sight.person.mean() for sight in seen.values()])
-        by_day = _by_day(next(column[row] for column in columns.values() if column[row]))
+        by_day = _by_day(next(reference for column in columns.values() if (reference := column[row]) is not None))
         clutter[row] = gradient(by_day.images["rgb"], ~by_day.person)
     return Truth(patches, area, clutter)
 
