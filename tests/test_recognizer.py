@@ -377,8 +377,8 @@ def test_a_manifest_s_cameras_are_known_by_name_where_it_is_the_training_data(cr
     codes = knows.camera_codes(manifest)
     assert [codes[manifest.column("camera").index(name)] for name in names[:2]] == [2, 0]
     by_name = knows.embed_manifest(manifest).vectors
-    np.testing.assert_array_equal(by_name, knows.embed_pictures(knows._pictures_of(manifest), codes))
-    assert np.abs(by_name - knows.embed_pictures(knows._pictures_of(manifest))).max() > 1e-4
+    np.testing.assert_array_equal(by_name, knows.embed_pictures(knows.pictures_of(manifest), codes))
+    assert np.abs(by_name - knows.embed_pictures(knows.pictures_of(manifest))).max() > 1e-4
 
 
 def test_a_camera_that_training_did_not_see_is_unknown(crops: Path) -> None:

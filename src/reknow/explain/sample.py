@@ -68,8 +68,7 @@ class Looking:
 
     def pictures(self, sample: Manifest) -> Pictures:
         """Its pictures as the networks see them, before normalization."""
-        preprocessing = self.recognizers["after"].preprocessing
-        return Pictures.open(sample, preprocessing.size, interpolation=preprocessing.interpolation)
+        return self.recognizers["after"].pictures_of(sample)
 
     @torch.inference_mode()
     def choices(

@@ -136,6 +136,11 @@ class Recipe:
     status: str = "not yet reproduced"
     license: str = "unstated"
 
+    def evaluates_after(self, epoch: int) -> bool:
+        """Whether the test rows are embedded after this epoch, counted from 0: after the last in any case."""
+        done = epoch + 1
+        return done == self.epochs or bool(self.evaluate_every and done % self.evaluate_every == 0)
+
 
 def recipes() -> dict[str, Callable[[], Recipe]]:
     """Every recipe of the package: name to function."""

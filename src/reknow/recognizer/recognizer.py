@@ -118,7 +118,7 @@ class Recognizer:
             if not len(images):
                 return np.empty((0, self.dim), np.float32)
             return self.embed_pictures(
-                self._pictures_of(images), self.camera_codes(images) if camera is None else camera
+                self.pictures_of(images), self.camera_codes(images) if camera is None else camera
             )
         pictures = one_by_one(images)
         count = len(pictures) if isinstance(pictures, Sized) else None
@@ -137,7 +137,7 @@ class Recognizer:
 
     def embed_manifest(self, manifest: Manifest, progress: Progress | None = None) -> Embeddings:
         """Embed every observation of a manifest, through the picture cache."""
-        pictures = self._pictures_of(manifest)
+        pictures = self.pictures_of(manifest)
         vectors = self.embed_pictures(pictures, self.camera_codes(manifest), progress=progress)
         return Embeddings(vectors, manifest, self.fingerprint)
 
@@ -184,8 +184,14 @@ class Recognizer:
         """
         write_folder(Path(folder), self.config, self.network, self.preprocessing, self.card)
 
-    def _pictures_of(self, manifest: Manifest) -> Pictures:
-        return Pictures.open(manifest, self.preprocessing.size, interpolation=self.preprocessing.interpolation)
+    def pictures_of(self, manifest: Manifest, progress: Progress | None = None) -> Pictures:
+        """A manifest's pictures as this recognizer sees them, before normalization, through the picture cache.
+
+        Raises:
+            DataError: no rows, a picture that cannot be read, or a cache that cannot be written.
+        """
+        size, interpolation = self.preprocessing.size, self.preprocessing.interpolation
+        return Pictures.open(manifest, size, interpolation=interpolation, progress=progress)
 
 
 def load(

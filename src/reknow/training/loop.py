@@ -109,6 +109,8 @@ class Trainer:
                     pictures=self.position.pictures,
                     notes=self.position.notes,
                 )
+                if self.recipe.evaluates_after(finished):
+                    self._settle()  # before the checkpoint: a run that ends here is resumed with what was measured
                 last = self.position.epoch == self.recipe.epochs
                 if last or self.position.epoch % self.recipe.checkpoint_every == 0:
                     self.save()
@@ -209,7 +211,7 @@ class Trainer:
         return torch.cat(parts)
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Let the method measure what it needs on the network as it is, before somebody uses it."""
         count = min(self.method.settles_on, len(self.manifest))
         if not count:

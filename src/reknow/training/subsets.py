@@ -18,9 +18,10 @@ from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.data.manifest import Spectrum
 from reknow.errors import EvaluationError
+from reknow.evaluation.protocols import Protocol
 from reknow.evaluation.ranking import evaluate
 from reknow.recognizer import Recognizer
-from reknow.training.assessment import Examination, examination_of
+from reknow.training.assessment import examination_of
 from reknow.training.progress import Display
 
 
@@ -78,7 +79,7 @@ def subset_scores(recognizer: Recognizer, data: str, *, display: Display) -> lis
         EvaluationError: no identity that a query could be matched by, or no two spectra in common.
     """
     examination = examination_of(open_dataset(data), data)
-    manifest, preprocessing = examination.manifest, recognizer.preprocessing
+    manifest = examination.manifest
     spectra: list[Spectrum] = [name for name in manifest.spectra if name in recognizer.network.spectra]
     if len(spectra) < 2:
         raise EvaluationError(
@@ -87,47 +88,34 @@ def subset_scores(recognizer: Recognizer, data: str, *, display: Display) -> lis
             expected="two spectra or more that both have",
             remedy="Name a recognizer and data of several spectra, or leave subsets out.",
         )
-    pictures = Pictures.open(
-        manifest, preprocessing.size, interpolation=preprocessing.interpolation, progress=display.bar("reading")
-    )
-    whole = _embedded(recognizer, pictures, examination, tuple(spectra), display)
-    return [_scored(recognizer, pictures, examination, chosen, whole, display) for chosen in subsets(spectra)]
+    pictures, cameras = recognizer.pictures_of(manifest, display.bar("reading")), recognizer.camera_codes(manifest)
+
+    def embedded(chosen: tuple[Spectrum, ...]) -> tuple[Embeddings, Embeddings]:
+        """Query and gallery by these spectra alone, without the rows that have none of them."""
+        reduced = Pictures(
+            {name: pictures.images[name] for name in chosen}, {name: pictures.present[name] for name in chosen}
+        )
+        there = np.logical_or.reduce(list(reduced.present.values()))
+        rows = np.flatnonzero(there)
+        vectors = np.zeros((len(pictures), recognizer.dim), np.float32)
+        advance = display.bar(f"embedding by {'+'.join(chosen)}")
+        vectors[rows] = recognizer.embed_pictures(reduced, cameras, rows=rows, progress=advance)
+        found = Embeddings(vectors, manifest)
+        query, gallery = (part[there[part]] for part in (examination.query, examination.gallery))
+        return found.select(query), found.select(gallery)
+
+    *fewer, everything = subsets(spectra)
+    query, gallery = embedded(everything)
+    scored = [_scored(chosen, *embedded(chosen), gallery, examination.protocol) for chosen in fewer]
+    return [*scored, _scored(everything, query, gallery, gallery, examination.protocol)]
 
 
 def _scored(
-    recognizer: Recognizer,
-    pictures: Pictures,
-    examination: Examination,
-    chosen: tuple[Spectrum, ...],
-    whole: tuple[Embeddings, Embeddings],
-    display: Display,
+    spectra: tuple[Spectrum, ...], query: Embeddings, gallery: Embeddings, whole: Embeddings, protocol: Protocol
 ) -> SubsetScore:
-    query, gallery = _embedded(recognizer, pictures, examination, chosen, display)
+    """Of a reduced query, against the gallery that is reduced like it and against the whole one."""
     found = []
-    for against in (gallery, whole[1]):
-        there = len(query) and len(against)
-        scores = evaluate(query, against, examination.protocol).as_percent() if there else {}
+    for against in (gallery, whole):
+        scores = evaluate(query, against, protocol).as_percent() if len(query) and len(against) else {}
         found += [float(scores.get("mAP", np.nan)), float(scores.get("rank1", np.nan))]
-    return SubsetScore(chosen, len(query), *found)
-
-
-def _embedded(
-    recognizer: Recognizer,
-    pictures: Pictures,
-    examination: Examination,
-    chosen: tuple[Spectrum, ...],
-    display: Display,
-) -> tuple[Embeddings, Embeddings]:
-    """Query and gallery by these spectra alone, without the rows that have none of them."""
-    reduced = Pictures(
-        {name: pictures.images[name] for name in chosen}, {name: pictures.present[name] for name in chosen}
-    )
-    there = np.logical_or.reduce(list(reduced.present.values()))
-    rows = np.flatnonzero(there)
-    vectors = np.zeros((len(pictures), recognizer.dim), np.float32)
-    advance = display.bar(f"embedding by {'+'.join(chosen)}")
-    cameras = recognizer.camera_codes(examination.manifest)
-    vectors[rows] = recognizer.embed_pictures(reduced, cameras, rows=rows, progress=advance)
-    embeddings = Embeddings(vectors, examination.manifest)
-    query, gallery = (part[there[part]] for part in (examination.query, examination.gallery))
-    return embeddings.select(query), embeddings.select(gallery)
+    return SubsetScore(spectra, len(query), *found)

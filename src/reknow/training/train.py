@@ -110,15 +110,12 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
             shown.line(f"before training: {_words(before)}")
         latest: Assessment | None = None
         for epoch in trainer.fit():
-            last = epoch + 1 == recipe.epochs
-            if last or (recipe.evaluate_every and (epoch + 1) % recipe.evaluate_every == 0):
-                trainer.settle()
+            if recipe.evaluates_after(epoch):
                 latest = assess()
                 if latest is not None and fabric.is_global_zero:
                     run.log("evaluation", epoch=epoch, **_percent(latest))
                     shown.line(f"after epoch {epoch + 1}: {_words(latest)}")
         if latest is None:
-            trainer.settle()
             latest = assess()
         training = Embeddings(trainer.survey().numpy(), rows)
         summary = _summary(recipe, manifest, trainer, before, latest)

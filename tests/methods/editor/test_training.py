@@ -76,6 +76,8 @@ def test_a_run_on_triples(triples: Path, config: EditorNetworkConfig, tmp_path: 
     assert recognizer.network.means.count.tolist() == [0, 15, 15, 15, 15, 14, 14, 14]
     assert (recognizer.card.dataset, recognizer.card.cameras) == ("objects", ("0", "1"))
     assert recognizer.camera_codes(open_dataset(f"table:{triples}"))[:4].tolist() == [0, 0, 1, 1]
+    resumed = train(recipe, tmp_path / "run", resume=True, display=Display(quiet=True))
+    assert resumed.summary["mAP"] == outcome.summary["mAP"]  # what was measured at the end is in the checkpoint
     again = evaluate_recognizer(recognizer, f"table:{triples}", display=Display(quiet=True))
     assert again.numbers["mAP"] == pytest.approx(outcome.summary["mAP"], abs=1e-6)
     assert recognizer.card.spectra == SPECTRA

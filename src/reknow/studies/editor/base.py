@@ -9,7 +9,8 @@ from reknow.methods.editor import recipes as editor
 from reknow.methods.recipe import Recipe
 from reknow.studies.sizes import Size
 
-SPECTRA, NIGHT = "spectra=rgb,nir,tir", "light=night"
+SPECTRA = "spectra=rgb,nir,tir"
+DAY, NIGHT, MIXED = "light=day", "light=night", "light=mixed"
 
 WITHOUT_LOSSES: Mapping[str, Any] = {"method.background_weight": 0.0, "method.center_weight": 0.0}
 """Neither background consistency nor centers."""
@@ -24,7 +25,6 @@ ALONE: Mapping[str, Mapping[str, Any]] = {
 """The same trunk and losses on one spectrum, by its name."""
 
 
-def on_world(size: Size, *options: str) -> Recipe:
-    """EDITOR, whole, on a world of this size: people at night, unless told otherwise."""
-    light = () if any(option.startswith("light=") for option in options) else (NIGHT,)
-    return size.on_world(editor.world(), SPECTRA, *light, *options)
+def on_world(size: Size, light: str = NIGHT) -> Recipe:
+    """EDITOR, whole, on the people of a world of this size."""
+    return size.on_world(editor.world(), SPECTRA, light)

@@ -13,7 +13,7 @@ from reknow.studies.editor.kept import kept_tokens
 from reknow.studies.sizes import THREE_SPECTRA, Scale
 from reknow.studies.study import Study, Variant
 
-EVERYTHING = "network.selection.rule"
+RULE = "network.selection.rule"
 
 
 def study(scale: Scale) -> Study:
@@ -26,14 +26,14 @@ def study(scale: Scale) -> Study:
         variants=(
             Variant("A: concatenated", CONCATENATED),
             *(Variant(f"{name} alone", change) for name, change in ALONE.items()),
-            Variant("B: aggregation of all patches", {**WITHOUT_LOSSES, EVERYTHING: "everything"}),
+            Variant("B: aggregation of all patches", {**WITHOUT_LOSSES, RULE: "everything"}),
             Variant("C: selection, aggregation", WITHOUT_LOSSES),
             Variant("D: C with background consistency", {"method.center_weight": 0.0}),
             Variant("E: C with centers", {"method.background_weight": 0.0}),
             Variant("F: all (EDITOR)"),
             Variant("F, attention alone", {"network.selection.frequency_keep": 0}),
             Variant("F, pixels alone", {"network.selection.head_keep": 0}),
-            Variant("F, as many anywhere", {EVERYTHING: "random"}),
+            Variant("F, as many anywhere", {RULE: "random"}),
             Variant("F, a mask per spectrum", {"network.selection.masks": "per_spectrum"}),
             Variant("F, synchronized transforms", {"augmentation.synchronized": True}),
         ),

@@ -7,7 +7,7 @@ color fails everywhere; in ``mixed`` light each spectrum fails at a third of the
 from __future__ import annotations
 
 from reknow.recognizer import load
-from reknow.studies.editor.base import SPECTRA, on_world
+from reknow.studies.editor.base import DAY, MIXED, SPECTRA, on_world
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
 from reknow.studies.study import Study, Variant
 from reknow.training.progress import Display
@@ -20,7 +20,7 @@ DROPOUT = "method.spectrum_dropout"
 def study(scale: Scale) -> Study:
     """Three shares of spectra dropped in training, and the same network at night."""
     size = THREE_SPECTRA_SWEPT[scale]
-    day, mixed = (size.world(SPECTRA, f"light={light}") for light in ("day", "mixed"))
+    day, mixed = (size.world(SPECTRA, light) for light in (DAY, MIXED))
     return Study(
         name="editor-missing",
         question="What is an observation worth that lacks spectra, and does training with gaps help?",

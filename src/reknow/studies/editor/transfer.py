@@ -8,12 +8,12 @@ shipped trunk that all start from was trained on people of the source domain, in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reknow.methods.editor import recipes as editor
 from reknow.recognizer import load
-from reknow.studies.editor.base import SPECTRA, on_world
+from reknow.studies.editor.base import DAY, NIGHT, SPECTRA, on_world
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
 from reknow.studies.study import Study, Variant, seeded_data
 from reknow.training.assessment import evaluate_recognizer
@@ -33,7 +33,7 @@ class World:
 
     options: tuple[str, ...]
     domain: str = "target"
-    shape: Mapping[str, Any] | None = None
+    shape: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self, scale: Scale) -> str:
         """As ``FORMAT:PATH``, without a seed."""
@@ -42,11 +42,11 @@ class World:
 
 LYING = editor.world_vehicles()
 WORLDS: Mapping[str, World] = {
-    "people": World(("light=day",)),
-    "people at night": World(("light=night",)),
-    "people elsewhere": World(("light=day",), domain="source"),
+    "people": World((DAY,)),
+    "people at night": World((NIGHT,)),
+    "people elsewhere": World((DAY,), domain="source"),
     "vehicles": World(
-        ("light=day", "kind=vehicles"),
+        (DAY, "kind=vehicles"),
         shape={"network.trunk": LYING.network.trunk, "preprocessing": LYING.preprocessing},
     ),
 }
@@ -69,10 +69,10 @@ def study(scale: Scale) -> Study:
         name="editor-transfer",
         question="What does EDITOR carry over to other objects, other light and another domain?",
         scale=scale,
-        base=on_world(THREE_SPECTRA_SWEPT[scale], *WORLDS[first].options),
+        base=on_world(THREE_SPECTRA_SWEPT[scale], DAY),
         variants=(
             Variant(first),
-            *(Variant(name, {"data": everywhere[name], **(WORLDS[name].shape or {})}) for name in others),
+            *(Variant(name, {"data": everywhere[name], **WORLDS[name].shape}) for name in others),
         ),
         columns=tuple(WORLDS),
         examine=examine,
