@@ -34,6 +34,7 @@ from reknow.training.optimization import build_optimizer, set_learning_rate
 from reknow.training.progress import Display
 from reknow.training.run import Run
 from reknow.training.statistics import Statistics, check_parts, parts_of, shares_of
+from reknow.training.window import Window
 
 LOG_LINES_PER_EPOCH = 20
 
@@ -127,7 +128,7 @@ class Trainer:
         batches = self._draw(position.plan)
         advance = self.display.bar(f"epoch {position.epoch + 1}/{self.recipe.epochs}", self.recipe.sampling.batch_size)
         self.method.train()
-        window = _Window()
+        window = Window()
         every = max(1, len(batches) // LOG_LINES_PER_EPOCH)
         started = time.perf_counter()
         for rows, batch in self._load(batches, position):
@@ -377,29 +378,3 @@ class _Losses(nn.Module):
 
     def forward(self, sealed: _Sealed) -> dict[str, Tensor]:
         return self.method.losses(sealed.batch)
-
-
-class _Window:
-    """Means of the terms since the last log line."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.steps = 0
-        self.pictures = 0
-        self.seconds = 0.0
-
-    def add(self, terms: dict[str, Tensor], pictures: int, seconds: float) -> None:
-        for name, term in terms.items():
-            self.sums[name] = self.sums[name] + term if name in self.sums else term.clone()
-        self.steps += 1
-        self.pictures += pictures
-        self.seconds += seconds
-
-    def flush(self, fabric: Fabric) -> dict[str, float]:
-        totals = torch.stack(list(self.sums.values())).double()
-        if fabric.world_size > 1:
-            torch.distributed.all_reduce(totals)
-        means = {name: total / self.steps for name, total in zip(self.sums, totals.tolist(), strict=True)}
-        means["images_per_second"] = round(self.pictures / max(self.seconds, 1e-9), 1)
-        self.__init__()
-        return means
