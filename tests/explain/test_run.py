@@ -152,3 +152,4 @@ def test_the_report_of_kept_patches_has_their_coverage(selecting):
     text = report_of(selecting).read_text(encoding="utf-8")
     assert '<section id="patches"' in text
     assert "Recall of kept patches, high clutter" in text and ", tir, kept before" in text
+    assert "Every picture shows the observation in rgb, nir, tir" in text and 'class="row wide"' in text

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 
 from reknow.clustering.dbscan import pseudo_labels
-from reknow.data.manifest import SPECTRA, Manifest, Spectrum
-from reknow.data.pictures import parse_boxes, read_picture
+from reknow.data.manifest import Manifest, Spectrum
 from reknow.errors import RunError
 from reknow.evaluation.intervals import paired_difference
 from reknow.evaluation.ranking import ranked
@@ -20,6 +19,7 @@ from reknow.report.choice import choose_queries
 from reknow.report.content import Group, Kind, PairScores, RankedPicture, RankRow, RunReport
 from reknow.report.groups import choose_groups
 from reknow.report.page import write_report
+from reknow.report.portrait import panels_of, portrait
 from reknow.training.assessment import Assessment, Evaluated, per_query
 from reknow.training.groups import write_groups
 from reknow.training.machine import machine
@@ -51,6 +51,7 @@ def report_of(outcome: Outcome) -> Path:
         average_precision={name: found.scores.average_precision for name, found in assessments.items()},
         scores=None if after is None else _pair_scores(after),
         rank_sheets=() if after is None else _rank_sheets(after),
+        panels=() if after is None else _panels(after),
         groups=groups,
         patches=None if explainer_of(outcome.recipe) is None else explain_run(outcome.run),
         recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),
@@ -77,6 +78,7 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
         average_precision={"after": after.scores.average_precision},
         scores=_pair_scores(after),
         rank_sheets=_rank_sheets(after),
+        panels=_panels(after),
         machine=machine(),
     )
     return write_report(content, folder / "report.html")
@@ -114,6 +116,7 @@ def _pair_scores(assessment: Assessment) -> PairScores | None:
 def _rank_sheets(assessment: Assessment, count: int = 4) -> list[RankRow]:
     """The best, typical and worst queries with their ten nearest gallery pictures."""
     query, gallery = assessment.query, assessment.gallery
+    panels = _panels(assessment)
     cameras = gallery.manifest.column("camera")
     chosen = choose_queries(assessment.scores.average_precision, count)
     rows: list[RankRow] = []
@@ -124,14 +127,16 @@ def _rank_sheets(assessment: Assessment, count: int = 4) -> list[RankRow]:
         head = ranked(query.select(wanted), gallery, assessment.protocol, top=10)
         for row, hits, matches, similarity in zip(wanted, head.rows, head.matches, head.similarity, strict=True):
             results = [
-                RankedPicture(picture_of(gallery.manifest, int(hit)), bool(match), float(near), cameras[hit] or "")
+                RankedPicture(
+                    portrait(gallery.manifest, int(hit), panels), bool(match), float(near), cameras[hit] or ""
+                )
                 for hit, match, near in zip(hits, matches, similarity, strict=True)
                 if hit >= 0
             ]
             rows.append(
                 RankRow(
                     kind,
-                    picture_of(query.manifest, int(row)),
+                    portrait(query.manifest, int(row), panels),
                     query.manifest.column("observation")[row],
                     float(assessment.scores.average_precision[row]),
                     results,
@@ -141,23 +146,20 @@ def _rank_sheets(assessment: Assessment, count: int = 4) -> list[RankRow]:
     return rows
 
 
+def _panels(assessment: Assessment) -> tuple[Spectrum, ...]:
+    return panels_of(assessment.query.manifest, assessment.gallery.manifest)
+
+
 def _groups(manifest: Manifest, labels: Int[np.ndarray, "rows"]) -> list[Group]:
     identities = manifest.codes("identity") if manifest.has("identity") else None
+    panels = panels_of(manifest)
     return [
         Group(
             str(chosen.label),
             chosen.size,
-            [picture_of(manifest, int(row)) for row in chosen.rows],
+            [portrait(manifest, int(row), panels) for row in chosen.rows],
             chosen.purity,
             chosen.strangers,
         )
         for chosen in choose_groups(labels, identities)
     ]
-
-
-def picture_of(manifest: Manifest, row: int) -> UInt8[np.ndarray, "height width 3"]:
-    """The first spectrum's picture of one observation."""
-    one = manifest.select([row])
-    there: list[Spectrum] = [spectrum for spectrum in SPECTRA if one.column(spectrum)[0]]
-    boxes = parse_boxes(one.column("crop")[0], there, one.column("observation")[0])
-    return read_picture(manifest.root, one.column(there[0])[0], boxes[there[0]])

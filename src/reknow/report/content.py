@@ -107,6 +107,7 @@ class RunReport:
         average_precision: "before" and "after": (Q,) fractions in the same order of queries, NaN without a match.
         scores: similarities of matching and other pairs; None where identities are unknown.
         rank_sheets: rows of any kind; the page orders them.
+        panels: the spectra in each of their pictures, in that order; empty where each shows one.
         groups: None where nothing was grouped.
         patches: which patches the method chose before and after training; None where it chooses none.
         recipe: the text of ``recipe.yaml``.
@@ -121,6 +122,7 @@ class RunReport:
     average_precision: Mapping[str, Float[np.ndarray, "_"]] = field(default_factory=dict)
     scores: PairScores | None = None
     rank_sheets: Sequence[RankRow] = ()
+    panels: Sequence[str] = ()
     groups: Sequence[Group] | None = None
     patches: Explanation | None = None
     recipe: str = ""

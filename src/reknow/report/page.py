@@ -15,7 +15,7 @@ import jinja2
 from reknow.errors import RunError
 from reknow.report import curves, headline, retrieval
 from reknow.report.choices import legend_of, marked_pictures, shares_of
-from reknow.report.content import Group, Kind, RunReport
+from reknow.report.content import Group, Kind, RankRow, RunReport
 from reknow.report.rank_sheet import SHOWN
 from reknow.report.thumbnails import BUDGET, Thumbnail, thumbnails
 from reknow.writing import written_whole
@@ -119,14 +119,16 @@ def _pictures(content: RunReport) -> list[Any]:
 def _sheets(content: RunReport, small: Iterator[Thumbnail]) -> list[dict[str, Any]]:
     sheets = []
     for kind, (title, sentence) in _SHEETS.items():
-        rankings = [
-            {"row": row, "query": next(small), "results": [(result, next(small)) for result in row.results[:SHOWN]]}
-            for row in content.rank_sheets
-            if row.kind == kind
-        ]
+        rankings = [_ranking(row, small) for row in content.rank_sheets if row.kind == kind]
         if rankings:
             sheets.append({"title": title, "sentence": sentence, "rankings": rankings})
     return sheets
+
+
+def _ranking(row: RankRow, small: Iterator[Thumbnail]) -> dict[str, Any]:
+    query = next(small)
+    results = [(result, next(small)) for result in row.results[:SHOWN]]
+    return {"row": row, "query": query, "results": results, "wide": query.width > query.height}
 
 
 def _strip(group: Group, small: Iterator[Thumbnail]) -> dict[str, Any]:
