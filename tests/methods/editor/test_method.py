@@ -52,6 +52,15 @@ def test_every_parameter_learns(build: Build, batch: Batch, variant: str) -> Non
     assert [name for name, value in method.named_parameters() if value.grad is None or not value.grad.any()] == []
 
 
+def test_spectra_that_no_training_row_has_are_told(build: Build) -> None:
+    network = build().network
+    rgb = EditorConfig().build(network, manifest("a", "b"))
+    assert [note[:30] for note in rgb.before_epoch(0, lambda: torch.zeros(0)).notes] == [
+        "No training row has nir or tir"
+    ]
+    assert build().before_epoch(0, lambda: torch.zeros(0)).notes == ()
+
+
 @pytest.mark.parametrize("variant", ["AL", "BL"])
 def test_observations_that_lack_spectra_are_trained_on(build: Build, batch: Batch, variant: str) -> None:
     present = {name: there.clone() for name, there in batch.present.items()}

@@ -76,7 +76,7 @@ class EditorConfig(MethodConfig):
                 expected="0, since centers refine the CLS of the aggregation",
                 remedy="Set it to 0, or network.aggregate to True.",
             )
-        return Editor(network, identity_labels(manifest), self)
+        return Editor(network, identity_labels(manifest), self, _unseen(network, manifest))
 
 
 class Editor(Method):
@@ -86,14 +86,18 @@ class Editor(Method):
         network: joins the spectra.
         labels: (N,) identity codes of the training rows.
         config: see :class:`EditorConfig`.
+        notes: sentences for the user about the training rows.
     """
 
     network: EditorNetwork
 
-    def __init__(self, network: EditorNetwork, labels: np.ndarray, config: EditorConfig) -> None:
+    def __init__(
+        self, network: EditorNetwork, labels: np.ndarray, config: EditorConfig, notes: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(network)
         self.labels = labels
         self.config = config
+        self.notes = notes
         width, identities = network.config.trunk.width, int(labels.max()) + 1
         self.fused = Head(network.dim, identities)
         self.trunk = Head(width if config.variant == "BL" else network.dim, identities)
@@ -116,7 +120,8 @@ class Editor(Method):
 
     def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
         """Every row, every epoch, with its identity."""
-        return EpochPlan(np.arange(len(self.labels)), self.labels, {"identities": float(self.labels.max() + 1)})
+        identities = {"identities": float(self.labels.max() + 1)}
+        return EpochPlan(np.arange(len(self.labels)), self.labels, identities, self.notes)
 
     @property
     def settles_on(self) -> int:
@@ -156,3 +161,10 @@ class Editor(Method):
 
 def _gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: gathered(tensor) for name, tensor in tensors.items()}
+
+
+def _unseen(network: EditorNetwork, manifest: Manifest) -> tuple[str, ...]:
+    unseen = [spectrum for spectrum in network.spectra if not manifest.has(spectrum)]
+    if not unseen:
+        return ()
+    return (f"No training row has {' or '.join(unseen)}: of what the network joins, this is not learned.",)
