@@ -25,6 +25,7 @@ from reknow.studies.record import Record
 from reknow.studies.sizes import THREE_SPECTRA, THREE_SPECTRA_SWEPT, Scale, Size
 from reknow.studies.study import seeded, studies, study_named
 from reknow.training.progress import Display
+from reknow.training.start import initial_network
 from reknow.training.train import Outcome, train
 
 EDITOR = sorted(name for name in studies() if name.startswith("editor"))
@@ -116,12 +117,20 @@ def test_every_trunk_keeps_a_like_share_by_pixels() -> None:
     study = study_named("editor-trunk", "gpu")
     for variant in study.variants:
         recipe = variant.of(study.base)
-        assert recipe.weights == ("shipped" if variant.name.endswith("and weights") else "random")
+        assert recipe.weights == ("random" if variant.name.endswith("random weights") else "shipped")
+        assert recipe.preprocessing.size == recipe.network.trunk.image_size
         patches = math.prod(edge // recipe.network.trunk.stride for edge in recipe.network.trunk.image_size)
         assert recipe.network.selection.frequency_keep == pytest.approx(patches * 3 / 32, abs=0.5)
         recipe.network.build()
     rows = [tuple(row.values()) for row in study.measurements[0].settings]
     assert rows == [(size, patch) for size in SIZES for patch in (8, 16, 32)]
+
+
+def test_shipped_weights_start_at_every_picture_size() -> None:
+    study = study_named("editor-trunk", "laptop")
+    shipped = [variant.of(study.base) for variant in study.variants if variant.of(study.base).weights == "shipped"]
+    assert [recipe.preprocessing.size for recipe in shipped] == [(128, 64), (256, 128), (64, 32)]
+    assert [math.prod(initial_network(recipe).trunk.grid) for recipe in shipped] == [32, 128, 8]
 
 
 def test_a_trunk_s_cost_counts_its_patches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,9 @@
 
 The paper asks (its first open question) what other trunks would give. Where weights for them are at hand, name them in
 a run: ``reknow train editor/rgbnt201 --network.trunk.size large --network.trunk.patch 32``. The package has weights of
-the small trunk alone, so here all rows but one start from random ones, and say what a trunk learns from a small world
-and nothing else. What a step costs is measured for ViT-S, B and L beside, at the paper's picture size.
+the small trunk alone. With them the patches grow or shrink against the object when the pictures shrink or grow. All
+other rows start from random weights, and say what a trunk learns from a small world and nothing else. What a step costs
+is measured for ViT-S, B and L beside, at the paper's picture size.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 
 from reknow.methods.editor.network import EditorNetworkConfig
+from reknow.methods.recipe import Recipe
 from reknow.models.sizes import vit_base, vit_large, vit_small
 from reknow.models.transformer import SIZES, TransformerConfig
 from reknow.studies.editor.base import on_world
@@ -31,11 +33,12 @@ KEPT_BY_PIXELS = 3 / 32
 
 
 def study(scale: Scale) -> Study:
-    """Patch sizes of the small trunk, and larger trunks, from random weights; costs without training."""
+    """The shipped trunk at three patch sizes; others, and larger ones, from random weights; costs without training."""
     base = on_world(THREE_SPECTRA_SWEPT[scale])
     shipped = base.network.trunk
     small = replace(shipped, stem="patch")
     trunks = {f"small, patch {patch}": replace(small, patch=patch) for patch in PATCHES}
+    resized = {} if scale == "quick" else {"patches half as large": 2.0, "patches twice as large": 0.5}
     larger = {"quick": (), "laptop": ("S",), "gpu": ("S", "B", "L")}[scale]
     trunks |= {f"ViT-{name}, patch 16": TRUNKS[name](image_size=shipped.image_size) for name in larger}
     return Study(
@@ -45,6 +48,7 @@ def study(scale: Scale) -> Study:
         base=base,
         variants=(
             Variant("shipped trunk and weights"),
+            *(Variant(f"{name}, shipped weights", _resized(base, factor)) for name, factor in resized.items()),
             Variant("shipped trunk, random weights", {"weights": "random"}),
             *(Variant(f"{name}, random weights", _on(trunk)) for name, trunk in trunks.items()),
         ),
@@ -97,10 +101,26 @@ def cost(size: str, patch: int) -> dict[str, float]:
     }
 
 
+def _resized(base: Recipe, factor: float) -> Mapping[str, Any]:
+    """Pictures, and what is counted in their pixels, times a factor: the patches have so much more or less on them."""
+    height, width = base.network.trunk.image_size
+    size = (round(factor * height), round(factor * width))
+    return {
+        "network.trunk.image_size": size,
+        "preprocessing.size": size,
+        "augmentation.pad": round(factor * base.augmentation.pad),
+        "network.selection.frequency_keep": _kept_by_pixels(replace(base.network.trunk, image_size=size)),
+    }
+
+
 def _on(trunk: TransformerConfig) -> Mapping[str, Any]:
-    patches = (trunk.image_size[0] // trunk.stride) * (trunk.image_size[1] // trunk.stride)
     return {
         "network.trunk": trunk,
         "weights": "random",
-        "network.selection.frequency_keep": max(1, round(KEPT_BY_PIXELS * patches)),
+        "network.selection.frequency_keep": _kept_by_pixels(trunk),
     }
+
+
+def _kept_by_pixels(trunk: TransformerConfig) -> int:
+    patches = (trunk.image_size[0] // trunk.stride) * (trunk.image_size[1] // trunk.stride)
+    return max(1, round(KEPT_BY_PIXELS * patches))
