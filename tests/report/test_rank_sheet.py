@@ -61,3 +61,10 @@ def test_a_query_without_results_is_drawn_alone(tmp_path):
     path = save_rank_sheet([replace(gray_row(), camera="c1")], tmp_path / "sheet.png")
     with Image.open(path) as sheet:
         assert sheet.width < 250
+
+
+def test_wide_pictures_have_wide_cells(tmp_path):
+    wide = np.full((64, 196, 3), 128, dtype=np.uint8)
+    row = RankRow("best", wide, "q", 0.5, [RankedPicture(wide, True, 0.5)])
+    path = save_rank_sheet([row], tmp_path / "sheet.png")
+    assert (colored(path, GREEN) > 0).sum() > 192

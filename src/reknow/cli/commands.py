@@ -9,7 +9,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff
 
 from reknow.cli.data import check, import_as_table, show
-from reknow.cli.explaining import explain_tokens
+from reknow.cli.explaining import explain_ranks, explain_tokens
 from reknow.cli.training import demo, list_recipes, study, train_by
 from reknow.cli.using import cluster, embed, evaluate, export
 from reknow.errors import ReknowError
@@ -42,7 +42,7 @@ def _choose(commands: dict[str, Callable[..., int]], arguments: list[str], prog:
 
 
 def _explain(arguments: list[str]) -> int:
-    return _choose(EXPLAIN_COMMANDS, arguments, "reknow explain", "Look at what a run has learned to look at.")
+    return _choose(EXPLAIN_COMMANDS, arguments, "reknow explain", "Look at what a run has learned.")
 
 
 def _data(arguments: list[str]) -> int:
@@ -55,7 +55,7 @@ def train() -> int:
 
 
 def explain() -> int:
-    """Look at what a run has learned to look at: `reknow explain tokens`."""
+    """Look at what a run has learned: `reknow explain ranks`, `explain tokens`."""
     return _explain([])
 
 
@@ -77,7 +77,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "study": study,
 }
 DATA_COMMANDS: dict[str, Callable[..., int]] = {"check": check, "import": import_as_table, "show": show}
-EXPLAIN_COMMANDS: dict[str, Callable[..., int]] = {"tokens": explain_tokens}
+EXPLAIN_COMMANDS: dict[str, Callable[..., int]] = {"ranks": explain_ranks, "tokens": explain_tokens}
 
 # Each reads the rest of the line itself: a recipe with its fields, or a command of its own. Its function among the
 # commands above takes nothing and is there for `reknow --help`.

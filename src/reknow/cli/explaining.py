@@ -1,4 +1,4 @@
-"""Commands that look at what a run has learned to look at: ``reknow explain tokens``."""
+"""Commands that look at what a run has learned: ``reknow explain tokens`` and ``reknow explain ranks``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from reknow.cli.options import Json, refuse_existing
-from reknow.cli.printing import notes, print_facts, shares
+from reknow.cli.printing import found, notes, print_facts, scores, shares
 
 
 def explain_tokens(
@@ -33,4 +33,33 @@ def explain_tokens(
     save_token_sheet(explanation, out, shown=count)
     facts = {**explanation.facts(), "file": str(out)}
     print_facts(facts, json, lines=[*notes(facts), *shares(explanation), f"sheet: {out}"])
+    return 0
+
+
+def explain_ranks(
+    run: Annotated[Positional[Path], arg(help="A finished run.")],
+    data: Annotated[str | None, arg(help="Look at other data, as FORMAT:PATH; by default the run's own.")] = None,
+    count: Annotated[int, arg(help="Queries of each kind: best, typical, worst.")] = 2,
+    out: Annotated[Path, arg(help="The PNG to write; must be new.")] = Path("ranks.png"),
+    json: Json = False,
+) -> int:
+    """Show what a run finds for its best, typical and worst queries: ten gallery pictures each, hits and misses.
+
+    Queries are chosen by rule, not by taste; --json says which gallery pictures they found.
+    """
+    from reknow.recognizer import load
+    from reknow.report.rank_sheet import save_rank_sheet
+    from reknow.report.rankings import rankings
+    from reknow.training.assessment import evaluate_recognizer
+    from reknow.training.progress import Display
+    from reknow.training.run import Run
+
+    refuse_existing(out)
+    recognizer, data = load(run), data or Run.open(run).recipe().data
+    with Display() as display:
+        evaluated = evaluate_recognizer(recognizer, data, display=display)
+    rows = rankings(evaluated.assessment, count=count)
+    save_rank_sheet(rows, out)
+    facts = {**evaluated.numbers, "queries_shown": [row.as_json() for row in rows], "file": str(out)}
+    print_facts(facts, json, lines=[*scores(facts), *map(found, rows), f"sheet: {out}"])
     return 0

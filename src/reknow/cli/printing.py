@@ -66,6 +66,12 @@ def shares(explanation: Any) -> list[str]:
     return lines
 
 
+def found(row: Any) -> str:
+    """A query of a rank sheet: how well it does, and how many of the pictures beside it match."""
+    matches = sum(result.match for result in row.results)
+    return f"{row.kind}: {row.name}, AP {100 * row.average_precision:.1f} %, {matches} of {len(row.results)} match"
+
+
 def first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
     """At most ten findings of a kind in full: a wrong root would print one for every picture."""
     lines, count = [], Counter(finding.kind for finding in findings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -12,14 +11,13 @@ from reknow.clustering.dbscan import pseudo_labels
 from reknow.data.manifest import Manifest, Spectrum
 from reknow.errors import RunError
 from reknow.evaluation.intervals import paired_difference
-from reknow.evaluation.ranking import ranked
 from reknow.explain.choice import explainer_of
 from reknow.explain.run import explain_run
-from reknow.report.choice import choose_queries
-from reknow.report.content import Group, Kind, PairScores, RankedPicture, RankRow, RunReport
+from reknow.report.content import Group, PairScores, RunReport
 from reknow.report.groups import choose_groups
 from reknow.report.page import write_report
 from reknow.report.portrait import panels_of, portrait
+from reknow.report.rankings import rankings
 from reknow.training.assessment import Assessment, Evaluated, per_query
 from reknow.training.groups import write_groups
 from reknow.training.machine import machine
@@ -50,7 +48,7 @@ def report_of(outcome: Outcome) -> Path:
         cmc={name: found.scores.cmc for name, found in assessments.items()},
         average_precision={name: found.scores.average_precision for name, found in assessments.items()},
         scores=None if after is None else _pair_scores(after),
-        rank_sheets=() if after is None else _rank_sheets(after),
+        rank_sheets=() if after is None else rankings(after),
         panels=() if after is None else _panels(after),
         groups=groups,
         patches=None if explainer_of(outcome.recipe) is None else explain_run(outcome.run),
@@ -77,7 +75,7 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
         cmc={"after": after.scores.cmc},
         average_precision={"after": after.scores.average_precision},
         scores=_pair_scores(after),
-        rank_sheets=_rank_sheets(after),
+        rank_sheets=rankings(after),
         panels=_panels(after),
         machine=machine(),
     )
@@ -111,39 +109,6 @@ def _pair_scores(assessment: Assessment) -> PairScores | None:
     if not (genuine & ~removed).any():
         return None
     return PairScores(similarity[genuine & ~removed], similarity[~genuine])
-
-
-def _rank_sheets(assessment: Assessment, count: int = 4) -> list[RankRow]:
-    """The best, typical and worst queries with their ten nearest gallery pictures."""
-    query, gallery = assessment.query, assessment.gallery
-    panels = _panels(assessment)
-    cameras = gallery.manifest.column("camera")
-    chosen = choose_queries(assessment.scores.average_precision, count)
-    rows: list[RankRow] = []
-    for kind in get_args(Kind):
-        wanted = np.asarray(chosen[kind], dtype=np.int64)
-        if not len(wanted):
-            continue
-        head = ranked(query.select(wanted), gallery, assessment.protocol, top=10)
-        for row, hits, matches, similarity in zip(wanted, head.rows, head.matches, head.similarity, strict=True):
-            results = [
-                RankedPicture(
-                    portrait(gallery.manifest, int(hit), panels), bool(match), float(near), cameras[hit] or ""
-                )
-                for hit, match, near in zip(hits, matches, similarity, strict=True)
-                if hit >= 0
-            ]
-            rows.append(
-                RankRow(
-                    kind,
-                    portrait(query.manifest, int(row), panels),
-                    query.manifest.column("observation")[row],
-                    float(assessment.scores.average_precision[row]),
-                    results,
-                    query.manifest.column("camera")[row] or "",
-                )
-            )
-    return rows
 
 
 def _panels(assessment: Assessment) -> tuple[Spectrum, ...]:

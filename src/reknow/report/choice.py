@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 from jaxtyping import Float, Int
 
-from reknow.report.content import Kind
+from reknow.report.content import KINDS, Kind
 
 
 def choose_queries(average_precision: Float[np.ndarray, "queries"], count: int = 4) -> dict[Kind, list[int]]:
@@ -29,7 +27,7 @@ def choose_queries(average_precision: Float[np.ndarray, "queries"], count: int =
     """
     scored = np.flatnonzero(~np.isnan(average_precision))
     if not scored.size:
-        return {kind: [] for kind in get_args(Kind)}
+        return {kind: [] for kind in KINDS}
     values = average_precision[scored]
     share = min(count, -(-scored.size // 3))
     middle = float(np.median(values))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -20,6 +20,8 @@ METRICS: dict[str, str] = {"mAP": "mAP", "rank1": "Rank-1", "rank5": "Rank-5", "
 
 Kind = Literal["best", "typical", "worst"]
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
 
 @dataclass(frozen=True)
 class RankedPicture:
@@ -30,12 +32,18 @@ class RankedPicture:
         match: whether it shows the query's identity.
         similarity: cosine with the query, in [-1, 1].
         camera: its camera's name; empty where unknown.
+        name: its observation's id.
     """
 
     picture: UInt8[np.ndarray, "height width 3"]
     match: bool
     similarity: float
     camera: str = ""
+    name: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the picture."""
+        return {"observation": self.name, "match": self.match, "similarity": self.similarity, "camera": self.camera}
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,17 @@ class RankRow:
     average_precision: float | None
     results: Sequence[RankedPicture]
     camera: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the pictures; the average precision in percent."""
+        score = self.average_precision
+        return {
+            "kind": self.kind,
+            "query": self.name,
+            "camera": self.camera,
+            "average_precision": None if score is None else 100 * score,
+            "found": [result.as_json() for result in self.results],
+        }
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def portrait(manifest: Manifest, row: int, panels: Sequence[Spectrum] = ()) -> U
 
 
 def _has_several(manifest: Manifest) -> bool:
-    there = [[reference is not None for reference in manifest.column(spectrum)] for spectrum in SPECTRA]
+    there = [manifest.table.column(spectrum).is_valid().to_numpy() for spectrum in SPECTRA]
     return bool((np.sum(there, axis=0) > 1).any())
 
 

@@ -19,14 +19,18 @@ from reknow.report.content import RankedPicture, RankRow
 SHOWN = 10
 """Gallery pictures per query."""
 
-_CELL, _TALL, _GAP, _MARGIN, _CAPTION, _FRAME = 96, 192, 16, 28, 40, 4  # pixels
+_TALL, _WIDE = (96, 192), (192, 144)
+"""(width, height) of a picture's cell in pixels: people and other tall pictures; vehicles, or spectra side by side."""
+
+_GAP, _MARGIN, _CAPTION, _FRAME = 16, 28, 40, 4  # pixels
 
 
 def save_rank_sheet(rows: Sequence[RankRow], path: Path) -> Path:
     """Draw the rows, one under the other, into a PNG on white ground.
 
     Args:
-        rows: queries with their rankings; at most SHOWN pictures of each are drawn.
+        rows: queries with their rankings; at most SHOWN pictures of each are drawn. The first says how wide all cells
+            are, and a picture of another form is made to fit.
         path: where the PNG goes; written beside and then renamed, never half.
 
     Returns:
@@ -38,51 +42,66 @@ def save_rank_sheet(rows: Sequence[RankRow], path: Path) -> Path:
     path = Path(path)
     if not rows:
         raise RunError(path, found="no query to draw", expected="at least one row", remedy="Choose some queries first.")
+    height, width = rows[0].picture.shape[:2]
+    cell = _WIDE if width > height else _TALL
     columns = 1 + max(min(len(row.results), SHOWN) for row in rows)
-    width = 2 * _MARGIN + columns * (_CELL + _GAP) + _GAP
-    tall = _TALL + _CAPTION + _GAP
-    sheet = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * tall - _GAP), "white")
-    drawing = ImageDraw.Draw(sheet)
+    across, down = cell[0] + _GAP, cell[1] + _CAPTION + _GAP
+    size = (2 * _MARGIN + columns * across + _GAP, 2 * _MARGIN + len(rows) * down - _GAP)
+    sheet = _Sheet(Image.new("RGB", size, "white"), *cell)
     for number, row in enumerate(rows):
-        top = _MARGIN + number * tall
-        _draw_query(sheet, drawing, row, top)
+        top = _MARGIN + number * down
+        sheet.query(row, (_MARGIN, top))
         for rank, result in enumerate(row.results[:SHOWN], start=1):
-            left = _MARGIN + rank * (_CELL + _GAP) + _GAP
-            _draw_result(sheet, drawing, result, (left, top), rank)
-    return save_png(sheet, path)
+            sheet.result(result, (_MARGIN + rank * across + _GAP, top), rank)
+    return save_png(sheet.image, path)
 
 
-def _draw_query(sheet: Image.Image, drawing: ImageDraw.ImageDraw, row: RankRow, top: int) -> None:
-    box = _paste(sheet, row.picture, _MARGIN, top)
-    drawing.rectangle(_around(box), outline=INK, width=_FRAME)
-    score = "query" if row.average_precision is None else f"query  AP {100 * row.average_precision:.0f} %"
-    _write(drawing, score, _MARGIN, top + _TALL + 6, INK)
-    _write(drawing, row.camera, _MARGIN, top + _TALL + 22, MUTED)
+class _Sheet:
+    """An image of cells, each a picture with two lines under it.
 
+    Args:
+        image: what is drawn on.
+        width, height: of a cell's picture.
+    """
 
-def _draw_result(
-    sheet: Image.Image, drawing: ImageDraw.ImageDraw, result: RankedPicture, corner: tuple[int, int], rank: int
-) -> None:
-    left, top = corner
-    color = GOOD if result.match else BAD
-    box = _paste(sheet, result.picture, left, top)
-    if result.match:
-        drawing.rectangle(_around(box), outline=color, width=_FRAME)
-    else:
-        broken_frame(drawing, _around(box), color, width=_FRAME)
-    _mark(drawing, box, result.match, color)
-    _write(drawing, f"{rank}   {result.similarity:.2f}", left, top + _TALL + 6, INK)
-    _write(drawing, result.camera, left, top + _TALL + 22, MUTED)
+    def __init__(self, image: Image.Image, width: int, height: int) -> None:
+        self.image = image
+        self.drawing = ImageDraw.Draw(image)
+        self.width = width
+        self.height = height
 
+    def query(self, row: RankRow, corner: tuple[int, int]) -> None:
+        box = self._picture(row.picture, corner)
+        self.drawing.rectangle(_around(box), outline=INK, width=_FRAME)
+        score = row.kind if row.average_precision is None else f"{row.kind}, AP {100 * row.average_precision:.0f} %"
+        self._caption(corner, score, row.camera)
 
-def _paste(sheet: Image.Image, picture: np.ndarray, left: int, top: int) -> tuple[int, int, int, int]:
-    """Fit a picture into its cell, its proportions kept; returns the box that it covers."""
-    image = Image.fromarray(picture)
-    scale = min(_CELL / image.width, _TALL / image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    corner = (left + (_CELL - size[0]) // 2, top + (_TALL - size[1]) // 2)
-    sheet.paste(image.resize(size, Image.Resampling.BICUBIC), corner)
-    return (*corner, corner[0] + size[0] - 1, corner[1] + size[1] - 1)
+    def result(self, result: RankedPicture, corner: tuple[int, int], rank: int) -> None:
+        color = GOOD if result.match else BAD
+        box = self._picture(result.picture, corner)
+        if result.match:
+            self.drawing.rectangle(_around(box), outline=color, width=_FRAME)
+        else:
+            broken_frame(self.drawing, _around(box), color, width=_FRAME)
+        _mark(self.drawing, box, result.match, color)
+        self._caption(corner, f"{rank}   {result.similarity:.2f}", result.camera)
+
+    def _picture(self, picture: np.ndarray, corner: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Fit a picture into its cell, its proportions kept; returns the box that it covers."""
+        image = Image.fromarray(picture)
+        scale = min(self.width / image.width, self.height / image.height)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        left, top = corner[0] + (self.width - size[0]) // 2, corner[1] + (self.height - size[1]) // 2
+        self.image.paste(image.resize(size, Image.Resampling.BICUBIC), (left, top))
+        return (left, top, left + size[0] - 1, top + size[1] - 1)
+
+    def _caption(self, corner: tuple[int, int], first: str, second: str) -> None:
+        """Two lines, cut to the width of the cell: camera names may be long."""
+        font = ImageFont.load_default(12)
+        for below, text, color in ((6, first, INK), (22, second, MUTED)):
+            while text and self.drawing.textlength(text, font) > self.width:
+                text = text[:-1]
+            self.drawing.text((corner[0], corner[1] + self.height + below), text, fill=color, font=font)
 
 
 def _around(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
@@ -100,11 +119,3 @@ def _mark(drawing: ImageDraw.ImageDraw, box: tuple[int, int, int, int], match: b
     else:
         drawing.line([(x + 6, y + 6), (x + 14, y + 14)], fill="white", width=3)
         drawing.line([(x + 14, y + 6), (x + 6, y + 14)], fill="white", width=3)
-
-
-def _write(drawing: ImageDraw.ImageDraw, text: str, left: int, top: int, color: str) -> None:
-    """One line, cut to the width of a cell: camera names may be long."""
-    font = ImageFont.load_default(12)
-    while text and drawing.textlength(text, font) > _CELL:
-        text = text[:-1]
-    drawing.text((left, top), text, fill=color, font=font)

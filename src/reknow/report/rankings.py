@@ -1,0 +1,58 @@
+"""The queries of a sheet and what was found for them: the best, the typical and the worst, with their pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reknow.evaluation.ranking import ranked
+from reknow.report.choice import choose_queries
+from reknow.report.content import KINDS, RankedPicture, RankRow
+from reknow.report.portrait import panels_of, portrait
+from reknow.report.rank_sheet import SHOWN
+from reknow.training.assessment import Assessment
+
+
+def rankings(assessment: Assessment, count: int = 4) -> list[RankRow]:
+    """Queries with the ten nearest gallery pictures that the protocol lets them see.
+
+    Args:
+        assessment: scores, and the embeddings that they come from.
+        count: queries of each kind, the best first, then the typical, then the worst.
+
+    Raises:
+        DataError: a picture cannot be read.
+    """
+    query, gallery = assessment.query.manifest, assessment.gallery.manifest
+    panels = panels_of(query, gallery)
+    asked, asked_by = query.column("observation"), query.column("camera")
+    found, found_by = gallery.column("observation"), gallery.column("camera")
+    chosen = choose_queries(assessment.scores.average_precision, count)
+    rows: list[RankRow] = []
+    for kind in KINDS:
+        wanted = np.asarray(chosen[kind], dtype=np.int64)
+        if not len(wanted):
+            continue
+        head = ranked(assessment.query.select(wanted), assessment.gallery, assessment.protocol, top=SHOWN)
+        for row, hits, matches, similarity in zip(wanted, head.rows, head.matches, head.similarity, strict=True):
+            results = [
+                RankedPicture(
+                    portrait(gallery, int(hit), panels),
+                    bool(match),
+                    float(near),
+                    found_by[hit] or "",
+                    found[hit],
+                )
+                for hit, match, near in zip(hits, matches, similarity, strict=True)
+                if hit >= 0
+            ]
+            rows.append(
+                RankRow(
+                    kind,
+                    portrait(query, int(row), panels),
+                    asked[row],
+                    float(assessment.scores.average_precision[row]),
+                    results,
+                    asked_by[row] or "",
+                )
+            )
+    return rows
