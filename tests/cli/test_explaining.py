@@ -32,3 +32,11 @@ def test_ranks_need_identities_and_a_new_file(reknow, crops, tiny_recipe, tmp_pa
     code, _, err = reknow("explain", "ranks", "run")
     assert code == 2 and "already exists" in err
     assert (tmp_path / "ranks.png").read_text() == "mine"
+
+
+def test_no_queries_at_all_are_refused(reknow, crops, tiny_recipe, tmp_path):
+    assert reknow("train", "cluster_contrast", "--data", f"folder:{crops}", "--out", "run")[0] == 0
+    labelled = rf"folder:{crops}?identity_pattern=(person\d+)&camera=_c(\d)_"
+    code, _, err = reknow("explain", "ranks", "run", "--data", labelled, "--count", "0")
+    assert code == 2 and "count of queries: 0; expected 1 or more" in err
+    assert not (tmp_path / "ranks.png").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
+from reknow.errors import DataError
 from reknow.report.content import KINDS, Kind
 
 
@@ -21,10 +22,15 @@ def choose_queries(average_precision: Float[np.ndarray, "queries"], count: int =
     Returns:
         rows by kind, the most extreme (or most typical) first.
 
+    Raises:
+        DataError: `count` below 1.
+
     Example:
         >>> choose_queries(np.array([0.9, 0.1, 0.5, np.nan]), count=1)
         {'best': [0], 'typical': [2], 'worst': [1]}
     """
+    if count < 1:
+        raise DataError("count of queries", found=str(count), expected="1 or more", remedy="Correct the value.")
     scored = np.flatnonzero(~np.isnan(average_precision))
     if not scored.size:
         return {kind: [] for kind in KINDS}

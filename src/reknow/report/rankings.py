@@ -20,7 +20,7 @@ def rankings(assessment: Assessment, count: int = 4) -> list[RankRow]:
         count: queries of each kind, the best first, then the typical, then the worst.
 
     Raises:
-        DataError: a picture cannot be read.
+        DataError: `count` below 1, or a picture that cannot be read.
     """
     query, gallery = assessment.query.manifest, assessment.gallery.manifest
     panels = panels_of(query, gallery)
