@@ -187,7 +187,7 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one_whole(tmp_path, mon
 
 def test_wide_pictures_have_half_as_many_in_a_line_and_the_panels_are_named(whole, picture, parse):
     assert not [tag for tag in parse(render(whole)).all("div") if "wide" in tag.get("class", "")]
-    wide = replace(whole.rank_sheets[0], picture=picture(1, 16, 50))
-    text = render(replace(whole, rank_sheets=[wide], panels=("rgb", "nir", "tir")))
+    wide = replace(whole.rank_sheets[0], picture=picture(1, 16, 50), panels=("rgb", "nir", "tir"))
+    text = render(replace(whole, rank_sheets=[wide]))
     assert [tag["class"] for tag in parse(text).all("div") if tag.get("class", "").startswith("row")] == ["row wide"]
     assert "in rgb, nir, tir; a gray panel" in " ".join(text for _, text in parse(text).texts)

@@ -10,10 +10,12 @@ from tyro.conf import Positional, arg
 from reknow.cli.options import Json, refuse_existing
 from reknow.cli.printing import found, notes, print_facts, scores, shares
 
+OtherData = Annotated[str | None, arg(help="Look at other data, as FORMAT:PATH; by default the run's own.")]
+
 
 def explain_tokens(
     run: Annotated[Positional[Path], arg(help="A finished run whose method chooses patches, such as tcmm or editor.")],
-    data: Annotated[str | None, arg(help="Look at other data, as FORMAT:PATH; by default the run's own.")] = None,
+    data: OtherData = None,
     count: Annotated[int, arg(help="Observations on the sheet.")] = 6,
     out: Annotated[Path, arg(help="The PNG to write; must be new.")] = Path("tokens.png"),
     json: Json = False,
@@ -38,7 +40,7 @@ def explain_tokens(
 
 def explain_ranks(
     run: Annotated[Positional[Path], arg(help="A finished run.")],
-    data: Annotated[str | None, arg(help="Look at other data, as FORMAT:PATH; by default the run's own.")] = None,
+    data: OtherData = None,
     count: Annotated[int, arg(help="Queries of each kind: best, typical, worst.")] = 2,
     out: Annotated[Path, arg(help="The PNG to write; must be new.")] = Path("ranks.png"),
     json: Json = False,

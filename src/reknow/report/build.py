@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from reknow.clustering.dbscan import pseudo_labels
-from reknow.data.manifest import Manifest, Spectrum
+from reknow.data.manifest import Manifest
 from reknow.errors import RunError
 from reknow.evaluation.intervals import paired_difference
 from reknow.explain.choice import explainer_of
@@ -49,7 +49,6 @@ def report_of(outcome: Outcome) -> Path:
         average_precision={name: found.scores.average_precision for name, found in assessments.items()},
         scores=None if after is None else _pair_scores(after),
         rank_sheets=() if after is None else rankings(after),
-        panels=() if after is None else _panels(after),
         groups=groups,
         patches=None if explainer_of(outcome.recipe) is None else explain_run(outcome.run),
         recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),
@@ -76,7 +75,6 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
         average_precision={"after": after.scores.average_precision},
         scores=_pair_scores(after),
         rank_sheets=rankings(after),
-        panels=_panels(after),
         machine=machine(),
     )
     return write_report(content, folder / "report.html")
@@ -109,10 +107,6 @@ def _pair_scores(assessment: Assessment) -> PairScores | None:
     if not (genuine & ~removed).any():
         return None
     return PairScores(similarity[genuine & ~removed], similarity[~genuine])
-
-
-def _panels(assessment: Assessment) -> tuple[Spectrum, ...]:
-    return panels_of(assessment.query.manifest, assessment.gallery.manifest)
 
 
 def _groups(manifest: Manifest, labels: Int[np.ndarray, "rows"]) -> list[Group]:

@@ -57,6 +57,7 @@ class RankRow:
         average_precision: of this query, as a fraction; None where unknown.
         results: at most ten are drawn.
         camera: the query's camera; empty where unknown.
+        panels: the spectra in each of the pictures, in that order; empty where each shows one.
     """
 
     kind: Kind
@@ -65,6 +66,7 @@ class RankRow:
     average_precision: float | None
     results: Sequence[RankedPicture]
     camera: str = ""
+    panels: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """All but the pictures; the average precision in percent."""
@@ -126,7 +128,6 @@ class RunReport:
         average_precision: "before" and "after": (Q,) fractions in the same order of queries, NaN without a match.
         scores: similarities of matching and other pairs; None where identities are unknown.
         rank_sheets: rows of any kind; the page orders them.
-        panels: the spectra in each of their pictures, in that order; empty where each shows one.
         groups: None where nothing was grouped.
         patches: which patches the method chose before and after training; None where it chooses none.
         recipe: the text of ``recipe.yaml``.
@@ -141,7 +142,6 @@ class RunReport:
     average_precision: Mapping[str, Float[np.ndarray, "_"]] = field(default_factory=dict)
     scores: PairScores | None = None
     rank_sheets: Sequence[RankRow] = ()
-    panels: Sequence[str] = ()
     groups: Sequence[Group] | None = None
     patches: Explanation | None = None
     recipe: str = ""

@@ -53,6 +53,7 @@ def rankings(assessment: Assessment, count: int = 4) -> list[RankRow]:
                     float(assessment.scores.average_precision[row]),
                     results,
                     asked_by[row] or "",
+                    panels,
                 )
             )
     return rows
