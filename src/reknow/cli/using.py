@@ -11,6 +11,8 @@ from tyro.conf import Positional, arg
 from reknow.cli.options import SHIPPED_HELP, Data, Json, recognizer_named, refuse_existing
 from reknow.cli.printing import by_subset, notes, print_facts, scores
 
+_AUTO = "'auto' follows how many near neighbors the pictures have."
+
 
 def evaluate(
     recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
@@ -73,8 +75,9 @@ def cluster(
     eps: Annotated[
         float | Literal["auto"], arg(help="Largest Jaccard distance between neighbors; larger merges more.")
     ] = "auto",
-    min_samples: Annotated[int, arg(help="Pictures that make a group.")] = 4,
-    k1: Annotated[int, arg(help="Size of the reciprocal neighborhoods.")] = 30,
+    min_samples: Annotated[int | Literal["auto"], arg(help=f"Pictures that make a group. {_AUTO}")] = "auto",
+    k1: Annotated[int | Literal["auto"], arg(help=f"Size of the neighborhoods that are compared. {_AUTO}")] = "auto",
+    k2: Annotated[int | Literal["auto"], arg(help=f"Neighbors that a picture is averaged with. {_AUTO}")] = "auto",
     json: Json = False,
 ) -> int:
     """Group embedded pictures by individual, without labels: a CSV with a group for each picture."""
@@ -84,18 +87,21 @@ def cluster(
 
     refuse_existing(out)
     read = Embeddings.read(embeddings)
-    found = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1)
+    found = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
     write_groups(read.manifest, found.labels, out)
+    sizes = {"k1": found.sizes.k1, "k2": found.sizes.k2, "min_samples": found.sizes.min_samples}
     facts = {
         "pictures": len(read),
         "groups": found.num_clusters,
         "in_no_group": found.num_outliers,
         "eps": found.eps,
+        **sizes,
         "file": str(out),
-        "notes": [found.warning] if found.warning else [],
+        "notes": [*found.notes, *([found.warning] if found.warning else [])],
     }
     line = f"{found.num_clusters:,} groups; {found.num_outliers:,} of {len(read):,} pictures in none"
-    print_facts(facts, json, lines=[*notes(facts), f"{line} (eps {found.eps:.2f}): {out}"])
+    settings = ", ".join(f"{name} {size}" for name, size in sizes.items())
+    print_facts(facts, json, lines=[*notes(facts), f"{line} (eps {found.eps:.2f}, {settings}): {out}"])
     return 0
 
 

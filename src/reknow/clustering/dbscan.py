@@ -1,27 +1,36 @@
 """Pseudo-labels: DBSCAN (Ester et al., KDD 1996) on sparse Jaccard distances, as in spec TCMM section 2.3.
 
 scikit-learn does the clustering, on the sparse graph of pairs within eps, so nothing is N x N. Clusters are numbered
-by their first core row. Results that no run can learn from are not errors: :attr:`PseudoLabels.warning` says what was
-found and what to change. Golden cases: jaccard_*.
+by their first row. Rows that are copies of each other count once, with a weight (:mod:`.copies`). Results that no run
+can learn from are not errors: :attr:`PseudoLabels.warning` says what was found and what to change. Golden cases:
+jaccard_*.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int64
+import torch
+from jaxtyping import Bool, Float, Float32, Int, Int64
 from scipy.sparse import csr_matrix
 from sklearn.cluster import DBSCAN
 from torch import Tensor
 
-from reknow.clustering.jaccard import check_sizes, jaccard_distances
+from reknow.clustering.copies import first_copies
+from reknow.clustering.group_size import LISTED, USUAL, GroupSizes, Sizes, group_sizes
+from reknow.clustering.jaccard import check_sizes, distances_among
+from reknow.clustering.neighbors import Neighbors, nearest_neighbors, unit_rows
 from reknow.clustering.radius import LARGEST_RADIUS, auto_radius
 from reknow.errors import RecipeError
 
+Size = int | Literal["auto"]
+"""A number of rows, or one that follows from the data; see :mod:`.group_size`."""
+
 # Above this share of outliers a run learns from a sliver of its pictures, mostly near-duplicates.
 _TOO_MANY_OUTLIERS = 0.8
+_MANY_ALONE, _MANY_COPIES = 0.3, 0.1  # shares of the rows that are worth a sentence
 _STEP, _SMALLEST_RADIUS = 0.05, 0.4  # of the search for a radius that merges no strangers
 
 
@@ -34,23 +43,31 @@ class PseudoLabels:
         num_clusters: how many clusters; labels run from 0 to ``num_clusters - 1``.
         num_outliers: how many rows are in none.
         eps: the radius that was used; where it was ``auto``, the one chosen.
+        sizes: k1, k2 and min_samples that were used; where they were ``auto``, the ones chosen.
+        num_alone: rows without any neighbor within `eps`, copies of themselves not counted.
+        num_copies: rows that repeat an earlier one.
         warning: a sentence on a result that is hardly usable, and what to change; None where all is well.
+        notes: sentences on what was chosen and on rows that stand out; empty in the usual case.
     """
 
     labels: Int64[np.ndarray, "rows"]
     num_clusters: int
     num_outliers: int
     eps: float
+    sizes: Sizes = USUAL
+    num_alone: int = 0
+    num_copies: int = 0
     warning: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def pseudo_labels(
     features: Float[np.ndarray, "rows dim"] | Float[Tensor, "rows dim"],
     *,
     eps: float | Literal["auto"],
-    min_samples: int = 4,
-    k1: int = 30,
-    k2: int = 6,
+    min_samples: Size = 4,
+    k1: Size = 30,
+    k2: Size = 6,
 ) -> PseudoLabels:
     """Cluster rows by k-reciprocal Jaccard distance and DBSCAN.
 
@@ -61,6 +78,8 @@ def pseudo_labels(
         min_samples: rows within eps, itself included, that make a row the core of a cluster.
         k1, k2: see :func:`.jaccard_distances`. Lists of all rows would make everything neighbors, so where k1 is not
             below N, half of the rows are listed (but no fewer than min_samples).
+
+    Each of the three sizes may be ``auto``: it follows how many near neighbors rows have, see :mod:`.group_size`.
 
     Returns:
         Labels; for any N, also 0.
@@ -74,7 +93,8 @@ def pseudo_labels(
         >>> pseudo_labels(turned, eps=0.5, k1=5).labels.tolist()
         [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
     """
-    check_sizes(min_samples=min_samples, k1=k1, k2=k2)
+    given: dict[str, Size] = {"min_samples": min_samples, "k1": k1, "k2": k2}
+    check_sizes(**{name: size for name, size in given.items() if not isinstance(size, str)})
     if eps != "auto" and not 0 < eps < 1:
         raise RecipeError(
             "eps",
@@ -82,25 +102,62 @@ def pseudo_labels(
             expected="'auto', or a Jaccard distance between 0 and 1",
             remedy="Take 0.6 where in doubt; larger merges more.",
         )
-    rows = len(features)
-    if k1 >= rows:
-        k1 = max(min_samples, rows // 2)
-    graph = jaccard_distances(features, k1, k2, radius=LARGEST_RADIUS if eps == "auto" else eps)
-    radius = _unmerged(graph, auto_radius(graph, min_samples), min_samples) if eps == "auto" else float(eps)
-    labels = density_clusters(graph, radius, min_samples)
+    unit = unit_rows(features)
+    first = first_copies(unit.cpu().numpy())
+    kept, weights = np.unique(first, return_counts=True)
+    if len(kept) < len(first):
+        unit = unit[torch.from_numpy(kept).to(unit.device)]
+    sizes, neighbors, shown = _sizes_and_neighbors(unit, weights, min_samples, k1, k2)
+    largest = LARGEST_RADIUS if eps == "auto" else float(eps)
+    copied = weights if len(kept) < len(first) else None
+    graph = distances_among(neighbors, unit.cpu().numpy(), sizes.k1, sizes.k2, largest, copied)
+    radius = largest
+    if eps == "auto":
+        radius = _unmerged(graph, auto_radius(graph, sizes.min_samples, weights), sizes.min_samples, weights)
+    # `kept` ascends, so clusters stay numbered by their first row.
+    place = np.searchsorted(kept, first)
+    labels = density_clusters(graph, radius, sizes.min_samples, weights)[place]
+    alone = _without_neighbor(graph, radius) & (weights == 1)
     clusters, outliers = int(labels.max(initial=-1)) + 1, int((labels < 0).sum())
-    return PseudoLabels(labels, clusters, outliers, radius, _warning(rows, clusters, outliers, radius, min_samples))
+    found = PseudoLabels(labels, clusters, outliers, radius, sizes, int(alone.sum()), len(first) - len(kept))
+    return replace(found, warning=_warning(found), notes=_notes(found, shown))
 
 
-def density_clusters(distances: csr_matrix, eps: float, min_samples: int) -> Int64[np.ndarray, "rows"]:
-    """DBSCAN on a sparse graph that stores at least all distances up to `eps`."""
+def _sizes_and_neighbors(
+    unit: Float32[Tensor, "rows dim"], weights: Int[np.ndarray, "rows"], min_samples: Size, k1: Size, k2: Size
+) -> tuple[Sizes, Neighbors, GroupSizes | None]:
+    """The sizes to use, lists of k1 rows, and the group sizes that were seen where some size is to follow from them."""
+    automatic, rows = "auto" in (min_samples, k1, k2), int(weights.sum())
+    longest = max(LISTED if automatic else 0, k1 if k1 != "auto" else 0)
+    neighbors = nearest_neighbors(unit, min(longest, len(unit)))
+    shown = group_sizes(neighbors.similarity[:, :LISTED], weights) if automatic else None
+    fitting = shown.sizes() if shown else USUAL
+    least = fitting.min_samples if min_samples == "auto" else min_samples
+    length = fitting.k1 if k1 == "auto" else k1
+    if length >= rows:
+        length = max(least, rows // 2)
+    sizes = Sizes(length, fitting.k2 if k2 == "auto" else k2, least)
+    return sizes, Neighbors(*(part[:, :length] for part in (neighbors.rows, neighbors.similarity))), shown
+
+
+def density_clusters(
+    distances: csr_matrix, eps: float, min_samples: int, weights: Int[np.ndarray, "rows"] | None = None
+) -> Int64[np.ndarray, "rows"]:
+    """DBSCAN on a sparse graph that stores at least all distances up to `eps`.
+
+    Args:
+        distances: (N, N), diagonal included.
+        eps: largest distance between neighbors.
+        min_samples: weight within eps, the row itself included, that makes it the core of a cluster.
+        weights: how many rows each stands for; by default one.
+    """
     if len(distances.indptr) == 1:
         return np.empty(0, np.int64)
     clustering = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed")
-    return clustering.fit(distances).labels_.astype(np.int64)
+    return clustering.fit(distances, sample_weight=weights).labels_.astype(np.int64)
 
 
-def _unmerged(distances: csr_matrix, radius: float, min_samples: int) -> float:
+def _unmerged(distances: csr_matrix, radius: float, min_samples: int, weights: Int[np.ndarray, "rows"]) -> float:
     """Lower a radius in steps of 0.05 for as long as that gives a quarter more clusters.
 
     Where embeddings are weak, rows in between chain most of a data set into one cluster, and the curve of distances
@@ -108,18 +165,26 @@ def _unmerged(distances: csr_matrix, radius: float, min_samples: int) -> float:
     1,481 of 2,041 rows, and 0.61 gave 129 of 150. On Omniglot 0.75 gave 12, the largest with 2,419 of 2,860, and 0.6
     gave 83. Real clusters do not multiply like that when the radius shrinks.
     """
-    count = int(density_clusters(distances, radius, min_samples).max(initial=-1)) + 1
+    count = int(density_clusters(distances, radius, min_samples, weights).max(initial=-1)) + 1
     while radius - _STEP >= _SMALLEST_RADIUS:
         lower = radius - _STEP
-        more = int(density_clusters(distances, lower, min_samples).max(initial=-1)) + 1
+        more = int(density_clusters(distances, lower, min_samples, weights).max(initial=-1)) + 1
         if more < 1.25 * count or more < 2:
             return radius
         radius, count = lower, more
     return radius
 
 
-def _warning(rows: int, clusters: int, outliers: int, eps: float, min_samples: int) -> str | None:
+def _without_neighbor(distances: csr_matrix, eps: float) -> Bool[np.ndarray, "rows"]:
+    """Which rows have none within `eps` but themselves; 0 on the diagonal is stored."""
+    near = np.concatenate([[0], np.cumsum(distances.data <= eps)])
+    return np.diff(near[distances.indptr]) <= 1
+
+
+def _warning(found: PseudoLabels) -> str | None:
     """The sentence for a result that is hardly usable."""
+    rows, clusters, outliers = len(found.labels), found.num_clusters, found.num_outliers
+    eps, min_samples = found.eps, found.sizes.min_samples
     if rows < min_samples:
         return (
             f"{rows} rows cannot form a cluster, which takes at least {min_samples} (min_samples): "
@@ -133,11 +198,34 @@ def _warning(rows: int, clusters: int, outliers: int, eps: float, min_samples: i
     if outliers > _TOO_MANY_OUTLIERS * rows:
         return (
             f"{outliers:,} of {rows:,} rows ({outliers / rows:.0%}) are outliers at eps {eps:.2f}, the others in "
-            f"{clusters:,} clusters. Raise eps or lower min_samples; where individuals have few pictures, lower k1 too."
+            f"{clusters:,} clusters. Raise eps or lower min_samples; where individuals have few pictures, lower k1 and "
+            "k2 too."
         )
     if clusters == 1:
         return (
-            f"One cluster holds {rows - outliers:,} of {rows:,} rows at eps {eps:.2f}. Lower eps, or k1 where "
+            f"One cluster holds {rows - outliers:,} of {rows:,} rows at eps {eps:.2f}. Lower eps, or k1 and k2 where "
             "individuals have few pictures. If it stays one, the embeddings are all alike: start from other weights."
         )
     return None
+
+
+def _notes(found: PseudoLabels, shown: GroupSizes | None) -> tuple[str, ...]:
+    """Sentences on what was chosen, and on rows that stand out."""
+    rows, sizes, notes = len(found.labels), found.sizes, []
+    if shown is not None and shown.sizes() != USUAL:
+        pictures = str(shown.lower) if shown.lower == shown.upper else f"{shown.lower} to {shown.upper}"
+        notes.append(
+            f"Individuals seem to have {pictures} pictures each, so k1 {sizes.k1}, k2 {sizes.k2} and min_samples "
+            f"{sizes.min_samples} are used."
+        )
+    if found.num_alone > _MANY_ALONE * rows:
+        notes.append(
+            f"{found.num_alone:,} of {rows:,} rows ({found.num_alone / rows:.0%}) have no neighbor within eps "
+            f"{found.eps:.2f}: single pictures of an individual, or lists that are too long for it (k1 {sizes.k1}, "
+            f"k2 {sizes.k2})."
+        )
+    if found.num_copies > _MANY_COPIES * rows:
+        notes.append(
+            f"{found.num_copies:,} of {rows:,} rows are copies of another one; each picture counts once as a neighbor."
+        )
+    return tuple(notes)

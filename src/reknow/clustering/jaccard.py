@@ -15,9 +15,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix
 
+from reknow.clustering.copies import with_copies
 from reknow.clustering.k_reciprocal import (
     SparseRows,
     expanded_sets,
@@ -72,18 +73,41 @@ def jaccard_distances(
     return distances_among(neighbors, unit.cpu().numpy(), k1, k2, radius)
 
 
-def distances_among(neighbors: Neighbors, unit: np.ndarray, k1: int, k2: int, radius: float) -> csr_matrix:
+def distances_among(
+    neighbors: Neighbors,
+    unit: np.ndarray,
+    k1: int,
+    k2: int,
+    radius: float,
+    weights: Int[np.ndarray, "rows"] | None = None,
+) -> csr_matrix:
     """What :func:`jaccard_distances` does once the neighbors are known.
 
     Args:
         neighbors: (N, k1) lists.
         unit: (N, D) float32, unit rows.
         k1, k2, radius: see there.
+        weights: how many rows each stands for, itself included; k1 and k2 then count those.
     """
-    sets = expanded_sets(neighbors.rows, neighbors.similarity, half_length(k1))
+    lists = neighbors.rows if weights is None else ended_at(neighbors.rows, weights, k1)
+    averaged = neighbors.rows if weights is None else with_copies(neighbors.rows, weights)
+    sets = expanded_sets(lists, neighbors.similarity, half_length(k1))
     fill_similarities(sets, unit)
     encoding = normalized(sets, np.exp(2 * sets.value - 2))
-    return near_pairs(query_expanded(encoding, neighbors.rows, k2), radius)
+    return near_pairs(query_expanded(encoding, averaged, k2), radius)
+
+
+def ended_at(
+    lists: Int[np.ndarray, "rows neighbors"], weights: Int[np.ndarray, "rows"], most: int
+) -> Int[np.ndarray, "rows neighbors"]:
+    """The lists, -1 behind the entry with which their weights reach `most`.
+
+    Example:
+        >>> ended_at(np.array([[0, 2, 1], [1, 0, 2], [2, 0, 1]]), np.array([4, 1, 1]), 2).tolist()
+        [[0, -1, -1], [1, 0, -1], [2, 0, -1]]
+    """
+    of_entries = weights[lists]
+    return np.where(np.cumsum(of_entries, axis=1) - of_entries < most, lists, -1).astype(lists.dtype)
 
 
 def near_pairs(encoding: SparseRows, radius: float) -> csr_matrix:

@@ -10,7 +10,7 @@ of every row's neighbors, itself first:
     V_i      = mean of V over the first k2 of i                                             eq. 11
 
 Here k is the whole list and h = round(k1/2) + 1, halves to even. The callers' conventions differ: clustering lists
-k1 rows, re-ranking k1 + 1 (golden README, sections 4 and 5).
+k1 rows, re-ranking k1 + 1 (golden README, sections 4 and 5). A list may end early, with -1 in the rest of its row.
 
 All is sparse: a few hundred entries a row at most, three flat arrays, no N x N and no Python object per row.
 :mod:`.reference` says the same with dense matrices.
@@ -72,7 +72,7 @@ def expanded_sets(rows: np.ndarray, values: np.ndarray, half: int) -> SparseRows
     """R*(i) of every row, each member with its value from the row's own list, or NaN where that has not got it.
 
     Args:
-        rows: (N, k) int32 lists, the row itself first; k is the size of the reciprocal sets.
+        rows: (N, k) int32 lists, the row itself first, -1 behind a shorter one; k is the size of the reciprocal sets.
         values: (N, k) float32, what is known of each listed pair: a similarity, or a distance.
         half: h, the size of the sets that may join; at most k.
     """
@@ -137,6 +137,8 @@ def _reciprocal(rows: np.ndarray, length: int, members: np.ndarray, count: np.nd
     for i in range(first, last):
         for place in range(length):
             j = rows[i, place]
+            if j < 0:
+                break
             for other in range(length):
                 if rows[j, other] == i:
                     members[i, count[i]] = j
@@ -172,6 +174,8 @@ def _expand(
             values = np.concatenate((values, np.empty(values.size + most, np.float32)))
         begin = used
         for place in range(length):
+            if rows[i, place] < 0:
+                break
             listed[rows[i, place]] = i
             place_of[rows[i, place]] = place
         for place in range(whole_count[i]):
@@ -234,8 +238,12 @@ def _mean_rows(
             columns = np.concatenate((columns, np.empty(columns.size + total, np.int32)))
             values = np.concatenate((values, np.empty(values.size + total, np.float32)))
         begin = used
+        averaged = 0
         for place in range(lists.shape[1]):
             j = lists[i, place]
+            if j < 0:
+                break
+            averaged += 1
             for entry in range(start[j], start[j + 1]):
                 member = column[entry]
                 if sums[member] == 0:
@@ -243,7 +251,7 @@ def _mean_rows(
                     used += 1
                 sums[member] += value[entry]
         for entry in range(begin, used):
-            values[entry] = sums[columns[entry]] / np.float32(lists.shape[1])
+            values[entry] = sums[columns[entry]] / np.float32(averaged)
             sums[columns[entry]] = 0
         counts[i - first] = used - begin
     return counts, columns[:used].copy(), values[:used].copy()

@@ -13,7 +13,7 @@ from reknow.errors import RunError
 from reknow.evaluation.intervals import paired_difference
 from reknow.explain.choice import explainer_of
 from reknow.explain.run import explain_run
-from reknow.report.content import Group, PairScores, RunReport
+from reknow.report.content import Group, GroupCounts, PairScores, RunReport
 from reknow.report.groups import choose_groups
 from reknow.report.page import write_report
 from reknow.report.portrait import panels_of, portrait
@@ -35,11 +35,13 @@ def report_of(outcome: Outcome) -> Path:
     folder = outcome.run.folder
     before, after = outcome.before, outcome.after
     assessments = {name: found for name, found in (("before", before), ("after", after)) if found is not None}
-    groups = None
-    if len(outcome.training) <= GROUPED_AT_MOST and not (folder / "groups.csv").exists():
-        labels = pseudo_labels(outcome.training.vectors, eps="auto").labels
-        write_groups(outcome.training.manifest, labels, folder / "groups.csv")
+    groups = counts = None
+    if len(outcome.training) <= GROUPED_AT_MOST:
+        labels = pseudo_labels(outcome.training.vectors, eps="auto", min_samples="auto", k1="auto", k2="auto").labels
+        if not (folder / "groups.csv").exists():  # a run that was resumed after its end has it
+            write_groups(outcome.training.manifest, labels, folder / "groups.csv")
         groups = _groups(outcome.training.manifest, labels)
+        counts = GroupCounts(len(labels), int(labels.max(initial=-1)) + 1, int((labels < 0).sum()))
     content = RunReport(
         title=f"{outcome.recipe.name} on {outcome.recipe.data}",
         summary=outcome.summary,
@@ -50,6 +52,7 @@ def report_of(outcome: Outcome) -> Path:
         scores=None if after is None else _pair_scores(after),
         rank_sheets=() if after is None else rankings(after),
         groups=groups,
+        group_counts=counts,
         patches=None if explainer_of(outcome.recipe) is None else explain_run(outcome.run),
         recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),
         machine=machine(),

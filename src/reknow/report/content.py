@@ -100,6 +100,21 @@ class Group:
 
 
 @dataclass(frozen=True)
+class GroupCounts:
+    """How the whole collection was grouped, of which :class:`Group` shows a sample.
+
+    Attributes:
+        images: how many there are.
+        groups: how many groups.
+        in_none: images that fell into no group.
+    """
+
+    images: int
+    groups: int
+    in_none: int
+
+
+@dataclass(frozen=True)
 class PairScores:
     """Similarities of query-gallery pairs, or a sample of them.
 
@@ -129,6 +144,7 @@ class RunReport:
         scores: similarities of matching and other pairs; None where identities are unknown.
         rank_sheets: rows of any kind; the page orders them.
         groups: None where nothing was grouped.
+        group_counts: of all groups, as ``groups.csv`` has them; None where nothing was grouped.
         patches: which patches the method chose before and after training; None where it chooses none.
         recipe: the text of ``recipe.yaml``.
         machine: what the run was made with, in the order to print.
@@ -143,6 +159,7 @@ class RunReport:
     scores: PairScores | None = None
     rank_sheets: Sequence[RankRow] = ()
     groups: Sequence[Group] | None = None
+    group_counts: GroupCounts | None = None
     patches: Explanation | None = None
     recipe: str = ""
     machine: Mapping[str, str] = field(default_factory=dict)

@@ -90,7 +90,18 @@ def why_unmeasured(content: RunReport) -> str:
 
 
 def counts_of(content: RunReport) -> list[tuple[str, str]]:
-    """What can be counted without labels: (value, what it counts), from the last clustering."""
+    """What can be counted without labels: (value, what it counts).
+
+    From the groups that the page shows; of a run too large to be grouped by its report, from its last epoch.
+    """
+    if content.group_counts is not None:
+        counted = content.group_counts
+        share = 100 * counted.in_none / max(1, counted.images)
+        return [
+            (f"{counted.images:,}", "images"),
+            (f"{counted.groups:,}", "groups"),
+            (f"{share:.1f} %", "of the images in no group"),
+        ]
     epochs = [line for line in content.metrics if line.get("kind") == "epoch"]
     last: Mapping[str, Any] = epochs[-1] if epochs else {}
     images = content.summary.get("images", last.get("rows"))

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from reknow.clustering.dbscan import PseudoLabels, pseudo_labels
+from reknow.clustering.dbscan import PseudoLabels, Size, pseudo_labels
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
@@ -34,16 +34,17 @@ class Clustering:
         eps: largest Jaccard distance between neighbors, in (0, 1), or ``auto``: from the k-distance curve.
         min_samples: neighbors, itself included, that make a core.
         k1: size of the reciprocal neighborhoods.
-        k2: neighbors that a row is averaged over.
+        k2: neighbors that a row is averaged over. Each of these three may be ``auto``: it then follows how many near
+            neighbors the rows have, anew in each epoch (:mod:`reknow.clustering.group_size`).
         camera_centered: subtract each camera's mean embedding before clustering, where cameras are known. Not in the
             paper. A camera's background and color then no longer hold its pictures together: on three target worlds
             it raised the first clusters' purity from 0.58-0.78 to 0.65-0.82.
     """
 
     eps: float | Literal["auto"] = 0.6
-    min_samples: int = 4
-    k1: int = 30
-    k2: int = 6
+    min_samples: Size = 4
+    k1: Size = 30
+    k2: Size = 6
     camera_centered: bool = False
 
     def __call__(self, embeddings: Tensor, cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
@@ -114,7 +115,7 @@ class ClusterContrast(Method):
         """Cluster; where that yields nothing to learn from, keep the last good labels."""
         embeddings = survey()
         found = self.clustering(embeddings, self.cameras)
-        notes = (found.warning,) if found.warning else ()
+        notes = found.notes + ((found.warning,) if found.warning else ())
         labels = torch.from_numpy(found.labels)
         if found.num_clusters < 2:
             # One prototype or none gives no gradient. Old labels on new features still pull the right way.

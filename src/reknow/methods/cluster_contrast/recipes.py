@@ -11,13 +11,15 @@ from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPRO
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.resnet import ResNetConfig
 
+OWN_DATA_CLUSTERING = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto", camera_centered=True)
+"""Nobody knows beforehand how many pictures there are of an individual."""
+
 
 def own_data() -> Recipe:
     """Your own unlabelled pictures, from the shipped weights, on a laptop."""
     return Recipe(
         name="cluster_contrast",
-        # Lists of 15, not the papers' 30, since own folders hold fewer pictures of an individual (the world: 14).
-        method=ClusterContrastConfig(clustering=Clustering(eps="auto", k1=15, camera_centered=True)),
+        method=ClusterContrastConfig(clustering=OWN_DATA_CLUSTERING),
         network=SMALL_NETWORK,
         follow_weights=True,
         preprocessing=SMALL_PREPROCESSING,

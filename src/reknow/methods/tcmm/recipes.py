@@ -21,7 +21,7 @@ def own_data() -> Recipe:
     return replace(
         cluster_contrast.own_data(),
         name="tcmm",
-        method=TCMMConfig(clustering=Clustering(eps="auto", k1=15, camera_centered=True)),
+        method=TCMMConfig(clustering=cluster_contrast.OWN_DATA_CLUSTERING),
     )
 
 
