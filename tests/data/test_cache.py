@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from reknow.data import cache
-from reknow.data.cache import Pictures, default_folder, memory_needed
+from reknow.data.cache import Pictures, memory_needed
 from reknow.data.manifest import Manifest
 from reknow.data.transforms import Preprocessing
 from reknow.errors import DataError
@@ -196,16 +196,6 @@ def test_a_folder_that_cannot_be_written_is_named(manifest, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"cannot be written.*Set REKNOW_CACHE"):
         Pictures.open(manifest, SIZE, folder=tmp_path / "file" / "cache")
-
-
-def test_where_the_cache_lives(monkeypatch):
-    monkeypatch.setenv("REKNOW_CACHE", "~/here")
-    assert default_folder() == Path.home() / "here"
-    monkeypatch.delenv("REKNOW_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/there")
-    assert default_folder() == Path("/there/reknow")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_folder() == Path.home() / ".cache" / "reknow"
 
 
 def test_memory_needed_is_what_the_files_take(manifest, folder):

@@ -12,7 +12,6 @@ exactly 0 (the authors' float32 code leaves about 1e-7 there).
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -30,6 +29,7 @@ from reknow.clustering.k_reciprocal import (
 )
 from reknow.clustering.neighbors import Neighbors, nearest_neighbors, unit_rows
 from reknow.clustering.threads import in_chunks
+from reknow.compiled import compiled
 from reknow.errors import RecipeError
 
 
@@ -134,7 +134,7 @@ def check_sizes(**sizes: int) -> None:
             raise RecipeError(name, found=str(size), expected="at least 1", remedy=f"Give {name} a positive number.")
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _later_pairs(
     start: np.ndarray,
     value: np.ndarray,
@@ -189,7 +189,7 @@ def _later_pairs(
     return counts, rows[:used].copy(), distances[:used].copy()
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _mirrored(start: np.ndarray, column: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """From the entries above the diagonal the whole symmetric matrix, with an explicit 0 on the diagonal."""
     total = start.size - 1

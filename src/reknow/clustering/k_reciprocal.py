@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from reknow.clustering.threads import in_chunks
+from reknow.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _reciprocal_sets(rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndar
     return members, count
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _reciprocal(rows: np.ndarray, length: int, members: np.ndarray, count: np.ndarray, first: int, last: int) -> None:
     for i in range(first, last):
         for place in range(length):
@@ -146,7 +146,7 @@ def _reciprocal(rows: np.ndarray, length: int, members: np.ndarray, count: np.nd
                     break
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _expand(
     rows: np.ndarray,
     known: np.ndarray,
@@ -204,7 +204,7 @@ def _expand(
 
 
 # fastmath lets the sum be taken 16 at a time; without it a product of 768 is four times slower.
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@compiled(nogil=True, fastmath={"reassoc", "contract"})
 def _dot(one: np.ndarray, other: np.ndarray) -> np.float32:
     total = np.float32(0)
     for index in range(one.size):
@@ -212,7 +212,7 @@ def _dot(one: np.ndarray, other: np.ndarray) -> np.float32:
     return total
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _fill(start: np.ndarray, column: np.ndarray, value: np.ndarray, unit: np.ndarray, first: int, last: int) -> None:
     for i in range(first, last):
         for entry in range(start[i], start[i + 1]):
@@ -220,7 +220,7 @@ def _fill(start: np.ndarray, column: np.ndarray, value: np.ndarray, unit: np.nda
                 value[entry] = _dot(unit[i], unit[column[entry]])
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _mean_rows(
     start: np.ndarray, column: np.ndarray, value: np.ndarray, lists: np.ndarray, first: int, last: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -257,7 +257,7 @@ def _mean_rows(
     return counts, columns[:used].copy(), values[:used].copy()
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _transpose(
     start: np.ndarray, column: np.ndarray, value: np.ndarray, columns: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ share one, whatever they are called.
 Safe under concurrent runs and interruptions: a file is written under a dot-name, with a lock that the system
 takes back when its process dies, and renamed when complete. Who comes second waits and finds it done.
 
-The folder is $REKNOW_CACHE, else $XDG_CACHE_HOME/reknow, else ~/.cache/reknow. Everything in it may be deleted.
+Which folder that is: :mod:`reknow.places`. Everything in it may be deleted.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from reknow.data.manifest import Manifest, Spectrum
 from reknow.data.pictures import Box, parse_boxes, read_bytes, read_picture
 from reknow.data.transforms import Interpolation, Preprocessing
 from reknow.errors import DataError
+from reknow.places import cache_folder
 
 VERSION = 1  # raise it when pictures are decoded or resized otherwise than before
 BLOCK = 64  # pictures per task of a thread: 1.5 MB at 128 x 64, small enough for progress, large enough to write
@@ -89,7 +90,7 @@ class Pictures:
             manifest: the rows; each spectrum that any of them has is read.
             size: (height, width) in pixels.
             interpolation: how pictures are resized.
-            folder: where the cache lives; by default as the head of this file says.
+            folder: where the cache lives; by default :func:`reknow.places.cache_folder`.
             progress: called with (pictures done, pictures in all) while decoding; not at all where nothing is to do.
 
         Raises:
@@ -100,7 +101,7 @@ class Pictures:
             raise DataError(
                 manifest.name, found="no rows", expected="at least one", remedy="Check the data set's path."
             )
-        folder = default_folder() if folder is None else Path(folder)
+        folder = cache_folder() if folder is None else Path(folder)
         resizing = Preprocessing(size=size, interpolation=interpolation)
         boxes = _boxes(manifest)
         sources = [_Source(manifest, spectrum, boxes, resizing) for spectrum in manifest.spectra]
@@ -120,14 +121,6 @@ class Pictures:
             {source.spectrum: np.memmap(path, dtype=np.uint8, mode="r", shape=shape) for source, path in files},
             {source.spectrum: source.present for source in sources},
         )
-
-
-def default_folder() -> Path:
-    """$REKNOW_CACHE, else $XDG_CACHE_HOME/reknow, else ~/.cache/reknow."""
-    if own := os.environ.get("REKNOW_CACHE"):
-        return Path(own).expanduser()
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "reknow"
 
 
 def memory_needed(manifest: Manifest, size: tuple[int, int]) -> int:

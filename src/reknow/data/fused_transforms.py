@@ -7,11 +7,11 @@ call this outside Python's lock, one batch each, so nothing here starts threads 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from reknow.compiled import compiled
 from reknow.data.transforms import LUMINANCE, Augmentation, Draws, Preprocessing
 
 RED, GREEN, BLUE = LUMINANCE
@@ -54,7 +54,7 @@ def apply_draws_in_one_pass(
     return result
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _apply(images, result, factor, offset, flip, shift, inverse, color, erase, value, noise, fill):  # noqa: ANN001, ANN202
     used = 0
     for number in range(len(images)):
@@ -73,7 +73,7 @@ def _apply(images, result, factor, offset, flip, shift, inverse, color, erase, v
         used = _erase(target, erase[number], value, noise, used)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _copy(picture, target, flip, shift, fill):  # noqa: ANN001, ANN202
     height, width, _ = picture.shape
     first, last = max(0, -shift[1]), min(width, width - shift[1])
@@ -93,7 +93,7 @@ def _copy(picture, target, flip, shift, fill):  # noqa: ANN001, ANN202
             target[2, row, column] = picture[source, from_column, 2]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _warp(picture, target, flip, shift, inverse, fill):  # noqa: ANN001, ANN202
     height, width, _ = picture.shape
     middle_row, middle_column = np.float32((height - 1) / 2), np.float32((width - 1) / 2)
@@ -123,7 +123,7 @@ def _warp(picture, target, flip, shift, inverse, fill):  # noqa: ANN001, ANN202
                 target[channel, row, column] = upper + below * (lower - upper)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _recolor(target, factors):  # noqa: ANN001, ANN202
     brightness, contrast, saturation = factors[0], factors[1], factors[2]
     _, height, width = target.shape
@@ -141,7 +141,7 @@ def _recolor(target, factors):  # noqa: ANN001, ANN202
                 target[channel, row, column] = min(max(changed, 0.0), 255.0)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _erase(target, rectangle, value, noise, used):  # noqa: ANN001, ANN202
     top, left, tall, wide = rectangle
     for channel in range(3):

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 
 from reknow.clustering.threads import in_chunks
+from reknow.compiled import compiled
 
 
 def share_out(kernel: Callable[..., None], per_query: tuple[np.ndarray, ...], shared: tuple[np.ndarray, ...]) -> None:
@@ -36,7 +36,7 @@ def share_out(kernel: Callable[..., None], per_query: tuple[np.ndarray, ...], sh
     in_chunks(len(per_query[0]), lambda first, last: kernel(*(array[first:last] for array in per_query), *shared))
 
 
-@numba.njit(cache=True)
+@compiled()
 def _ahead(row: np.ndarray, place: int) -> np.int64:
     """How many of `row` stand before the one at `place`, in order of distance, then of place."""
     # Unsigned 32-bit counters and loops that start at zero: with 64-bit ones, or with one loop split at `place`, the
@@ -52,7 +52,7 @@ def _ahead(row: np.ndarray, place: int) -> np.int64:
     return np.int64(nearer)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def rank_matches(
     distances: np.ndarray,
     first: np.ndarray,
@@ -96,7 +96,7 @@ def rank_matches(
         ranks[starts[query] : end].sort()
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def nearest_rows(
     distances: np.ndarray,
     first: np.ndarray,

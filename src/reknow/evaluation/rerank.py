@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
@@ -32,6 +31,7 @@ from reknow.clustering.k_reciprocal import (
 )
 from reknow.clustering.neighbors import blocked_neighbors, ordered, unit_rows
 from reknow.clustering.threads import in_chunks
+from reknow.compiled import compiled
 from reknow.errors import EvaluationError, RecipeError
 
 # 2^24 float32 are 67 MB: 870 rows of 19,281 at once, where the blocked product is as fast as the whole.
@@ -210,7 +210,7 @@ def _blend(result: np.ndarray, encoding: SparseRows, blend: float) -> None:
     in_chunks(queries, work)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _blend_rows(
     result: np.ndarray,
     blend: np.float32,

@@ -10,18 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reknow.errors import DataError
+from reknow.places import at_home
 
 PICTURE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )  # what every Pillow decodes
-
-
-def at_home(path: str) -> Path:
-    """The path with ``~`` expanded; a name that merely starts so stays as it is."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # no such user
-        return Path(path)
 
 
 def exists(path: str) -> bool:

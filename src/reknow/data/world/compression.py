@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from reknow.compiled import compiled
 
 # Quantization tables of the standard's annex K.1, luminance and chrominance.
 _LUMA = np.array(
@@ -32,7 +33,7 @@ _COSINES = np.cos((2 * _STEP[None, :] + 1) * _STEP[:, None] * math.pi / 16)
 _COSINES = (0.5 * _COSINES * np.where(_STEP == 0, math.sqrt(0.5), 1.0)[:, None]).astype(np.float32)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def compress(picture, quality):  # noqa: ANN001, ANN201
     """Quantize 8 x 8 cosine coefficients as a JPEG encoder does.
 
@@ -75,7 +76,7 @@ def compress(picture, quality):  # noqa: ANN001, ANN201
                 picture[i, j, 0], picture[i, j, 1], picture[i, j, 2] = r, (y - 0.299 * r - 0.114 * b) / 0.587, b
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _transform(block, turned, forward):  # noqa: ANN001, ANN202
     """The 8 x 8 cosine transform or its inverse, in place: C B C^T or C^T B C."""
     for i in range(8):

@@ -16,8 +16,7 @@ import math
 from dataclasses import replace
 from typing import Literal
 
-from numba import njit
-
+from reknow.compiled import compiled
 from reknow.data.world.cameras import Camera, camera_of
 from reknow.data.world.draws import Draws
 from reknow.data.world.raster import grain, scatter
@@ -65,7 +64,7 @@ def lit(domain: str, seed: int, camera: int, light: str) -> Camera:
     return eye
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def dazzle(light, strength, seed):  # noqa: ANN001, ANN201
     """A lamp shines into the lens: a halo over a veil, and an exposure that closes. In place.
 
@@ -83,7 +82,7 @@ def dazzle(light, strength, seed):  # noqa: ANN001, ANN201
             light[i, j, 0] = light[i, j, 0] * (1.0 - strength) + halo
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def equalize(light, share, seed):  # noqa: ANN001, ANN201
     """Everything comes close to one temperature, that of patchy warm asphalt. In place.
 

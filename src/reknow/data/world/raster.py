@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from numba import njit
 
+from reknow.compiled import compiled
 from reknow.data.world.shapes import BOX, CAPSULE, ELLIPSE, FACE, OCCLUDER_LAYER, PERSON_LAYER, PROFILE, Row
 from reknow.data.world.surfaces import (
     BAND,
@@ -66,7 +66,7 @@ def _depth(row: Row) -> float:
     return row[2]
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def scatter(x: int, y: int, seed: int) -> float:
     """A hash of a grid point as a number in [0, 1)."""
     value = (
@@ -80,7 +80,7 @@ def scatter(x: int, y: int, seed: int) -> float:
     return np.float64(value & np.uint32(0xFFFFFF)) / 16777216.0
 
 
-@njit(cache=True)
+@compiled()
 def grain(x: float, y: float, seed: int) -> float:
     """Smooth noise of unit grid width, in [0, 1)."""
     column, line = math.floor(x), math.floor(y)
@@ -92,14 +92,14 @@ def grain(x: float, y: float, seed: int) -> float:
     return upper * (1 - v) + lower * v
 
 
-@njit(cache=True)
+@compiled()
 def _wave(position: float, duty: float) -> float:
     """Signed distance to the marks of a pattern of period 1: positive inside."""
     offset = abs(position - math.floor(position) - 0.5)
     return duty / 2 - offset
 
 
-@njit(cache=True)
+@compiled()
 def _mark(pattern: int, angle: float, length: float, a: float, b: float, c: float, seed: int) -> float:
     """How deep inside the marks of a pattern a point lies, in meters; negative outside."""
     if pattern == STRIPES:  # period, duty
@@ -137,7 +137,7 @@ def _mark(pattern: int, angle: float, length: float, a: float, b: float, c: floa
     return -1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _paint(canvas, rows, left, top, scale, light_x, light_y, light_z):  # noqa: ANN001, ANN202
     height, width = canvas.shape[:2]
     pixel = 1.0 / scale
@@ -262,7 +262,7 @@ def _paint(canvas, rows, left, top, scale, light_x, light_y, light_z):  # noqa: 
                 out[OCCLUDER] = out[OCCLUDER] * keep + (cover if layer == OCCLUDER_LAYER else 0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def look(scene, canvas, left, top, step):  # noqa: ANN001, ANN201
     """Fill a canvas with a window of a scene.
 

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from numba import njit
 
+from reknow.compiled import compiled
 from reknow.data.manifest import Spectrum
 from reknow.data.world.cameras import Camera
 from reknow.data.world.compression import compress
@@ -66,7 +66,7 @@ def develop(
     return _bytes(picture)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _visible(canvas, gains, ambient, haze, saturation):  # noqa: ANN001, ANN202
     height, width = canvas.shape[:2]
     light = np.empty((height, width, 3), np.float32)
@@ -85,7 +85,7 @@ def _visible(canvas, gains, ambient, haze, saturation):  # noqa: ANN001, ANN202
     return light
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _infrared(canvas, night, ambient, exposure, haze):  # noqa: ANN001, ANN202
     height, width = canvas.shape[:2]
     light = np.empty((height, width, 1), np.float32)
@@ -103,7 +103,7 @@ def _infrared(canvas, night, ambient, exposure, haze):  # noqa: ANN001, ANN202
     return light
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _thermal(canvas, low, span):  # noqa: ANN001, ANN202
     height, width = canvas.shape[:2]
     light = np.empty((height, width, 1), np.float32)
@@ -116,7 +116,7 @@ def _thermal(canvas, low, span):  # noqa: ANN001, ANN202
     return light
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _soften(light, deviation, motion):  # noqa: ANN001, ANN202
     """Gaussian blur in both directions and a box blur along lines, in place."""
     height, width, channels = light.shape
@@ -153,7 +153,7 @@ def _soften(light, deviation, motion):  # noqa: ANN001, ANN202
         light[:, j] = line[:height]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _resample(light, lines, columns):  # noqa: ANN001, ANN202
     """Bilinear sampling to another size."""
     height, width, channels = light.shape
@@ -175,7 +175,7 @@ def _resample(light, lines, columns):  # noqa: ANN001, ANN202
     return out
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _respond(light, curve, contrast, noise, seed):  # noqa: ANN001, ANN202
     """Response curve, contrast and noise, to values from 0 to 255, in place."""
     height, width, channels = light.shape
@@ -190,7 +190,7 @@ def _respond(light, curve, contrast, noise, seed):  # noqa: ANN001, ANN202
                 light[i, j, c] = min(max(value, 0.0), 1.0) * 255.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _bytes(picture):  # noqa: ANN001, ANN202
     height, width, channels = picture.shape
     out = np.empty((height, width, 3), np.uint8)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from reknow.errors import WeightsError
+from reknow.places import at_home
 
 FOLDER_VARIABLE = "REKNOW_WEIGHTS"
 """The environment variable that names the folder of weights."""
@@ -67,8 +68,8 @@ def resolve(weights: str) -> Path | None:
         None where there is no such file, since it may be a recognizer's folder or a word.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
-    choices = [Path(weights)] + ([Path(folder) / weights] if folder and weights else [])
-    return next((path for choice in choices if (path := choice.expanduser()).is_file()), None)
+    choices = [weights] + ([f"{folder}/{weights}"] if folder and weights else [])
+    return next((path for choice in choices if (path := at_home(choice)).is_file()), None)
 
 
 def read(path: Path) -> Content:
