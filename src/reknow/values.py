@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from reknow.errors import RecipeError, nearest
+from reknow.fields import misfit
 
 Plain = Any
 """What YAML and JSON know: None, bool, int, float, str, and lists and mappings of these."""
@@ -46,7 +46,7 @@ def from_plain(plain: Plain, where: str) -> Any:
         where: the file's name, for messages.
 
     Raises:
-        RecipeError: a field that the class does not have, one of the wrong type, or a class of another package.
+        RecipeError: a field that the class does not have, a value that it may not hold, or a class of another package.
     """
     if isinstance(plain, list):
         return tuple(from_plain(item, where) for item in plain)
@@ -71,41 +71,19 @@ def _build(kind: type, plain: dict[str, Plain], where: str) -> Any:
         value = from_plain(item, where)
         if isinstance(value, int) and not isinstance(value, bool) and hints[name] is float:
             value = float(value)  # YAML writes 1 for 1.0
-        if not fits(value, hints[name]):
+        if wanted := misfit(value, hints[name]):
             raise RecipeError(
-                f"{where}, field '{name}'",
-                found=f"{value!r}",
-                expected=str(getattr(hints[name], "__name__", hints[name])),
-                remedy="Correct the value.",
+                f"{where}, field '{name}'", found=f"{value!r}", expected=wanted, remedy="Correct the value."
             )
         values[name] = value
     try:
         return kind(**values)
+    except RecipeError as error:  # a value that the class itself refuses
+        raise RecipeError(
+            f"{where}, {error.where}", found=error.found, expected=error.expected, remedy=error.remedy
+        ) from error
     except TypeError as error:
         raise RecipeError(where, found=str(error), remedy="Add the field that is missing.") from error
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a value may stand in a field of this type; covers what recipes use and accepts the rest."""
-    origin = get_origin(hint)
-    if origin in (Union, UnionType):
-        return any(fits(value, choice) for choice in get_args(hint))
-    if origin is Literal:
-        return value in get_args(hint)
-    if origin is tuple:
-        inner = get_args(hint)
-        if not isinstance(value, tuple):
-            return False
-        if len(inner) == 2 and inner[1] is Ellipsis:
-            return all(fits(item, inner[0]) for item in value)
-        return len(value) == len(inner) and all(fits(item, kind) for item, kind in zip(value, inner, strict=True))
-    if hint is None or hint is NoneType:
-        return value is None
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint) if isinstance(hint, type) and origin is None else True
 
 
 def _class_named(path: str, where: str) -> type:

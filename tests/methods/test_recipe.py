@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import math
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
+import yaml
 
 from reknow.errors import RecipeError
-from reknow.methods.recipe import recipe_named, recipes
+from reknow.methods.cluster_contrast.method import Clustering
+from reknow.methods.recipe import Optimizer, Sampling, Schedule, recipe_named, recipes
+from reknow.values import from_plain, to_plain
 
 
 def test_names_follow_the_folders():
@@ -33,3 +38,97 @@ def test_the_network_fits_the_pictures():
         recipe = function()
         trunk = recipe.network.trunk
         assert getattr(trunk, "image_size", recipe.preprocessing.size) == recipe.preprocessing.size
+
+
+def with_leaves(value, change, path=""):
+    """(path, the value with that leaf replaced, what replaces it) for every number that `change` has an answer to."""
+    for field in fields(value):
+        held = getattr(value, field.name)
+        name = f"{path}.{field.name}" if path else field.name
+        if is_dataclass(held):
+            for deeper, make, wrong in with_leaves(held, change, name):
+                yield deeper, lambda field=field, make=make: replace(value, **{field.name: make()}), wrong
+        for wrong in change(held):
+            yield name, lambda field=field, wrong=wrong: replace(value, **{field.name: wrong}), wrong
+
+
+def nonsense(held):
+    """What no field that holds this may hold: below every bound, or not finite. (Other types: tests/test_fields.py.)"""
+    if isinstance(held, int) and not isinstance(held, bool):
+        return [-1, -(10**30)]
+    if isinstance(held, float):
+        return [math.nan, math.inf, -math.inf]
+    if isinstance(held, tuple) and held and isinstance(held[0], float):
+        return [(math.nan, *held[1:]), (*held[1:], math.inf)]
+    return [(0, *held[1:])] if isinstance(held, tuple) and held and isinstance(held[0], int) else []
+
+
+@pytest.mark.parametrize("name", ["supervised", "cluster_contrast", "tcmm", "editor", "editor/rgbnt201"])
+def test_no_number_of_a_recipe_can_be_nonsense(name):
+    tried = set()
+    for path, make, wrong in with_leaves(recipe_named(name), nonsense):
+        with pytest.raises(RecipeError) as caught:
+            make()
+        assert caught.value.where == path, (path, wrong, caught.value)
+        tried.add(path)
+    assert {"epochs", "seed", "optimizer.lr", "sampling.batch_size", "preprocessing.size", "augmentation.pad"} <= tried
+    assert len(tried) > 30
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value", "says"),
+    [
+        (Optimizer, "lr", 0.0, "above 0"),
+        (Optimizer, "momentum", 1.0, "below 1"),
+        (Optimizer, "clip", 0.0, "above 0"),
+        (Optimizer, "weight_decay", -1e-4, "0 or more"),
+        (Schedule, "every", 0, "1 or more"),
+        (Schedule, "floor", 1.1, "at most 1"),
+        (Sampling, "instances", 0, "1 or more"),
+        (Clustering, "eps", 0.0, "a number above 0 and below 1, or 'auto'"),
+        (Clustering, "min_samples", 0, "1 or more"),
+    ],
+)
+def test_a_value_beyond_its_bounds_says_what_may_stand_there(part, field, value, says):
+    with pytest.raises(RecipeError) as caught:
+        part(**{field: value})
+    assert caught.value.where.endswith(f".{field}")
+    assert says in caught.value.expected
+    assert field.replace("_", "-") in caught.value.remedy
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**21 - 1])
+def test_a_seed_that_numpy_or_torch_would_not_take_is_refused(seed, tiny):
+    with pytest.raises(RecipeError, match=r"seed: .*0 or more and at most 9223372036854775807"):
+        replace(tiny, seed=seed)
+    assert replace(tiny, seed=2**63 - 1).seed > 0
+
+
+def test_a_batch_is_whole_identities_and_whole_parts():
+    with pytest.raises(RecipeError, match=r"sampling.batch_size: 50 with 8 instances.*--sampling.batch-size 48"):
+        Sampling(batch_size=50, instances=8)
+    with pytest.raises(RecipeError, match=r"sampling.batch_size: 2 with 4 instances.*--sampling.batch-size 4"):
+        Sampling(batch_size=2, instances=4)
+    for over in (1, 3, 128):
+        with pytest.raises(RecipeError, match=rf"sampling.statistics_over: {over} of a batch of 64"):
+            Sampling(batch_size=64, instances=4, statistics_over=over)
+    assert Sampling(batch_size=64, instances=4, statistics_over=64).statistics_over == 64
+
+
+def test_a_recipe_that_was_edited_by_hand_names_its_file(tiny):
+    plain = to_plain(tiny)
+    plain["optimizer"]["lr"] = -1.0
+    with pytest.raises(RecipeError, match=r"^run/recipe.yaml, optimizer.lr: -1.0; expected a number above 0"):
+        from_plain(yaml.safe_load(yaml.safe_dump(plain)), "run/recipe.yaml")
+
+
+def test_a_warm_up_that_the_run_does_not_outlast_is_said(tiny):
+    assert replace(tiny, epochs=2, schedule=Schedule(warmup=1)).notes == ()
+    (note,) = replace(tiny, epochs=2, schedule=Schedule(warmup=2)).notes
+    assert "takes 2 epochs and the run has 2" in note and "--schedule.warmup" in note
+
+
+def test_checkpoints_come_as_often_as_asked_and_in_any_case_at_the_end(tiny):
+    for every, kept in ((1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (9, [4]), (0, [4])):
+        recipe = replace(tiny, epochs=5, checkpoint_every=every)
+        assert [epoch for epoch in range(5) if recipe.keeps_after(epoch)] == kept

@@ -24,8 +24,9 @@ from reknow.clustering.jaccard import check_sizes, distances_among
 from reknow.clustering.neighbors import Neighbors, nearest_neighbors, unit_rows
 from reknow.clustering.radius import LARGEST_RADIUS, auto_radius
 from reknow.errors import RecipeError
+from reknow.fields import PositiveInt
 
-Size = int | Literal["auto"]
+Size = PositiveInt | Literal["auto"]
 """A number of rows, or one that follows from the data; see :mod:`.group_size`."""
 
 # Above this share of outliers a run learns from a sliver of its pictures, mostly near-duplicates.

@@ -16,7 +16,7 @@ form for the CPU, ten times faster on one core, and the tests hold them equal.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from reknow.errors import RecipeError
+from reknow.fields import Bounds, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, check_fields
 
 Interpolation = Literal["bicubic", "bilinear", "nearest"]
 RESAMPLING = {
@@ -48,18 +49,13 @@ class Preprocessing:
         interpolation: how pictures are resized.
     """
 
-    size: tuple[int, int] = (256, 128)
+    size: tuple[PositiveInt, PositiveInt] = (256, 128)
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.5, 0.5, 0.5)
     interpolation: Interpolation = "bicubic"
 
     def __post_init__(self) -> None:
-        if min(self.size) < 1:
-            raise RecipeError(
-                "preprocessing.size", found=str(self.size), expected="1 or more", remedy="Correct the value."
-            )
-        if min(self.std) <= 0:
-            raise RecipeError("preprocessing.std", found=str(self.std), expected="above 0", remedy="Correct the value.")
+        check_fields(self, "preprocessing")
 
     def resize(self, picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "new_height new_width 3"]:
         """The picture at :attr:`size`, filtered against aliasing as torchvision does with PIL pictures."""
@@ -112,38 +108,32 @@ class Augmentation:
             has its own, as EDITOR's released code (specs/editor.md, [C]).
     """
 
-    flip: float = 0.5
-    pad: int = 10
-    erase: float = 0.5
-    erase_area: tuple[float, float] = (0.02, 0.4)
-    erase_aspect: float = 0.3
+    flip: Share = 0.5
+    pad: NonNegativeInt = 10
+    erase: Share = 0.5
+    erase_area: tuple[Share, Share] = (0.02, 0.4)
+    erase_aspect: Annotated[float, Bounds(1e-3, 1)] = 0.3
     erase_value: tuple[float, float, float] | Literal["noise"] = (0.485, 0.456, 0.406)
-    rotate: float = 0.0
-    shear: float = 0.0
-    scale: tuple[float, float] = (1.0, 1.0)
-    fill: int = 0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    grayscale: float = 0.0
+    rotate: Annotated[float, Bounds(0, 180)] = 0.0
+    shear: Annotated[float, Bounds(0, 80)] = 0.0
+    scale: tuple[Annotated[float, Bounds(1e-3)], Annotated[float, Bounds(1e-3)]] = (1.0, 1.0)
+    fill: Annotated[int, Bounds(0, 255)] = 0
+    brightness: NonNegativeFloat = 0.0
+    contrast: NonNegativeFloat = 0.0
+    saturation: NonNegativeFloat = 0.0
+    grayscale: Share = 0.0
     synchronized: bool = False
 
     def __post_init__(self) -> None:
-        probabilities = {name: (getattr(self, name), 0, 1) for name in ("flip", "erase", "grayscale")}
-        limits = {
-            **probabilities,
-            "pad": (self.pad, 0, np.inf),
-            "erase_area": (self.erase_area, 0, 1),
-            "erase_aspect": (self.erase_aspect, 1e-3, 1),
-            "shear": (self.shear, 0, 80),
-            "scale": (self.scale, 1e-3, np.inf),
-            "fill": (self.fill, 0, 255),
-        }
-        for name, (value, low, high) in limits.items():
-            if np.min(value) < low or np.max(value) > high or np.any(np.diff(value) < 0 if np.ndim(value) else False):
-                expected = f"within {low} and {high}" + (", the smaller one first" if np.ndim(value) else "")
+        check_fields(self, "augmentation")
+        for name in ("erase_area", "scale"):
+            smallest, largest = getattr(self, name)
+            if smallest > largest:
                 raise RecipeError(
-                    f"augmentation.{name}", found=str(value), expected=expected, remedy="Correct the value."
+                    f"augmentation.{name}",
+                    found=f"{smallest}, {largest}",
+                    expected="the smaller one first",
+                    remedy="Exchange them.",
                 )
 
 

@@ -17,6 +17,16 @@ from typing import Literal
 import reknow.methods
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.errors import RecipeError, nearest
+from reknow.fields import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Share,
+    ShareBelowOne,
+    check_fields,
+)
 from reknow.methods.method import MethodConfig
 from reknow.models.network import NetworkConfig
 
@@ -38,10 +48,29 @@ class Sampling:
             supervised baseline) compares within a part.
     """
 
-    batch_size: int = 64
-    instances: int = 4
+    batch_size: PositiveInt = 64
+    instances: PositiveInt = 4
     cross_camera: bool = True
-    statistics_over: int | None = None
+    statistics_over: PositiveInt | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, "sampling")
+        if self.batch_size % self.instances:
+            whole = max(self.instances, self.batch_size - self.batch_size % self.instances)
+            raise RecipeError(
+                "sampling.batch_size",
+                found=f"{self.batch_size} with {self.instances} instances",
+                expected="a multiple of sampling.instances, since a batch holds so many pictures of each identity",
+                remedy=f"--sampling.batch-size {whole}, or another number of instances.",
+            )
+        over = self.statistics_over
+        if over is not None and (not 1 < over <= self.batch_size or self.batch_size % over):
+            raise RecipeError(
+                "sampling.statistics_over",
+                found=f"{over} of a batch of {self.batch_size}",
+                expected="a divisor above 1 of it",
+                remedy="Set --sampling.statistics-over to a divisor of the batch size.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +87,14 @@ class Optimizer:
     """
 
     kind: Literal["sgd", "adam", "adamw"] = "adam"
-    lr: float = 3.5e-4
-    bias_lr_factor: float = 1.0
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    clip: float | None = None
+    lr: PositiveFloat = 3.5e-4
+    bias_lr_factor: NonNegativeFloat = 1.0
+    momentum: ShareBelowOne = 0.9
+    weight_decay: NonNegativeFloat = 5e-4
+    clip: PositiveFloat | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, "optimizer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +111,14 @@ class Schedule:
     """
 
     kind: Literal["constant", "step", "cosine"] = "constant"
-    warmup: int = 0
-    every: int = 20
-    gamma: float = 0.1
-    floor: float = 0.002
-    warmup_start: float = 0.01
+    warmup: NonNegativeInt = 0
+    every: PositiveInt = 20
+    gamma: PositiveFloat = 0.1
+    floor: Share = 0.002
+    warmup_start: Share = 0.01
+
+    def __post_init__(self) -> None:
+        check_fields(self, "schedule")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +144,7 @@ class Recipe:
         epochs: how many.
         iterations: steps per epoch; None means as many as it takes to draw as many pictures as were planned.
         evaluate_every: epochs between two evaluations; 0 means only before and after.
-        checkpoint_every: epochs between two checkpoints.
+        checkpoint_every: epochs between two checkpoints; 0 means only at the end, and where the run is stopped.
         seed: of everything that is drawn.
         precision: ``auto`` is bf16 where the processor computes in it, 32 bit elsewhere.
         status: who has seen this recipe's numbers.
@@ -127,19 +162,38 @@ class Recipe:
     sampling: Sampling = Sampling()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
-    epochs: int = 50
-    iterations: int | None = None
-    evaluate_every: int = 0
-    checkpoint_every: int = 1
-    seed: int = 1
+    epochs: PositiveInt = 50
+    iterations: PositiveInt | None = None
+    evaluate_every: NonNegativeInt = 0
+    checkpoint_every: NonNegativeInt = 1
+    seed: Seed = 1
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     status: str = "not yet reproduced"
     license: str = "unstated"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is allowed and hardly meant; said when the recipe is carried out."""
+        warmup = self.schedule.warmup
+        if not 0 < self.epochs <= warmup:
+            return ()
+        return (
+            f"The warm-up takes {warmup} epochs and the run has {self.epochs}, so the learning rate stays below its "
+            "peak; --schedule.warmup shortens it.",
+        )
 
     def evaluates_after(self, epoch: int) -> bool:
         """Whether the test rows are embedded after this epoch, counted from 0: after the last in any case."""
         done = epoch + 1
         return done == self.epochs or bool(self.evaluate_every and done % self.evaluate_every == 0)
+
+    def keeps_after(self, epoch: int) -> bool:
+        """Whether a checkpoint is written after this epoch, counted from 0: after the last in any case."""
+        done = epoch + 1
+        return done == self.epochs or bool(self.checkpoint_every and done % self.checkpoint_every == 0)
 
 
 def recipes() -> dict[str, Callable[[], Recipe]]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
+from reknow.fields import check_fields
 from reknow.models.neck import BatchNormNeck
 from reknow.models.network import Images, Network, NetworkConfig, Spectrum, Trunk, TrunkConfig
 from reknow.models.osnet import OSNet, OSNetConfig
@@ -43,6 +44,7 @@ class EmbedderConfig(NetworkConfig):
     spectrum: Spectrum = "rgb"
 
     def __post_init__(self) -> None:
+        check_fields(self, "network")
         extra_tokens = self.trunk.extra_tokens if isinstance(self.trunk, TransformerConfig) else 0
         if self.feature == "cls+extra" and not extra_tokens:
             raise RecipeError(

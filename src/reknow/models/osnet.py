@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from reknow.errors import RecipeError
+from reknow.fields import check_fields
 from reknow.models.tokens import Tokens
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
@@ -43,6 +44,7 @@ class OSNetConfig:
     width: float = 0.25
 
     def __post_init__(self) -> None:
+        check_fields(self, "network.trunk")
         if self.width not in WIDTHS:
             raise RecipeError(
                 "trunk, field 'width'",

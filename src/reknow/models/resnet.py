@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
+from reknow.fields import check_fields
 from reknow.models.pooling import GeneralizedMean
 from reknow.models.tokens import Tokens
 
@@ -27,6 +28,9 @@ class ResNetConfig:
     """
 
     last_stride: Literal[1, 2] = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self, "network.trunk")
 
     def build(self) -> ResNet50:
         """The trunk, with fresh random weights."""

@@ -19,7 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Convolution = tuple[int, int, int]
+from reknow.fields import PositiveInt
+
+Convolution = tuple[PositiveInt, PositiveInt, PositiveInt]
 """(output channels, kernel, stride), padded by half the kernel."""
 
 

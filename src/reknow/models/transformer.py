@@ -33,6 +33,7 @@ from timm.layers.weight_init import trunc_normal_
 from torch import Tensor, nn
 
 from reknow.errors import RecipeError
+from reknow.fields import NonNegativeInt, PositiveFloat, PositiveInt, ShareBelowOne, check_fields
 from reknow.models.attention import Attention, AttentionFactory, Block, Probabilities
 from reknow.models.stems import Convolution, ConvolutionStem, PatchStem
 from reknow.models.tokens import Tokens
@@ -75,21 +76,21 @@ class TransformerConfig:
         patch: sets patch_size and stride alike, for patches that do not overlap; not kept.
     """
 
-    image_size: tuple[int, int]
-    width: int
-    depth: int
-    heads: int
+    image_size: tuple[PositiveInt, PositiveInt]
+    width: PositiveInt
+    depth: PositiveInt
+    heads: PositiveInt
     stem: Literal["patch", "convolution"] = "patch"
-    patch_size: int = 16
-    stride: int = 16
+    patch_size: PositiveInt = 16
+    stride: PositiveInt = 16
     convolutions: tuple[Convolution, ...] = IBN_CONVOLUTIONS
-    mlp_ratio: float = 4.0
-    drop_path: float = 0.0
-    extra_tokens: int = 0
-    registers: int = 0
-    cameras: int = 0
+    mlp_ratio: PositiveFloat = 4.0
+    drop_path: ShareBelowOne = 0.0
+    extra_tokens: NonNegativeInt = 0
+    registers: NonNegativeInt = 0
+    cameras: NonNegativeInt = 0
     camera_weight: float = 3.0
-    layer_norm_eps: float = 1e-6
+    layer_norm_eps: PositiveFloat = 1e-6
     size: InitVar[SizeName | None] = None
     patch: InitVar[int | None] = None
 
@@ -98,6 +99,7 @@ class TransformerConfig:
         named |= {} if patch is None else {"patch_size": patch, "stride": patch}
         for name, value in named.items():
             object.__setattr__(self, name, value)
+        check_fields(self, "network.trunk")
         if self.width % self.heads:
             raise RecipeError(
                 "trunk, field 'heads'",

@@ -112,8 +112,7 @@ class Trainer:
                 )
                 if self.recipe.evaluates_after(finished):
                     self._settle()  # before the checkpoint: a run that ends here is resumed with what was measured
-                last = self.position.epoch == self.recipe.epochs
-                if last or self.position.epoch % self.recipe.checkpoint_every == 0:
+                if self.recipe.keeps_after(finished):
                     self.save()
                 yield finished
 

@@ -39,9 +39,27 @@ def start_of(recipe: Recipe) -> Start:
     """The recipe's network with the weights that it starts from.
 
     Raises:
-        RecipeError: no weights named, or they belong to a recognizer of another shape.
+        RecipeError: no weights named, or they belong to a recognizer of another shape; or pictures of another size than
+            the network takes.
         WeightsError: a file that does not hold this network's trunk, or none of a known origin.
     """
+    start = _start_of(recipe)
+    _refuse_other_size(start.recipe)
+    return start
+
+
+def _refuse_other_size(recipe: Recipe) -> None:
+    taken, given = getattr(recipe.network.trunk, "image_size", None), recipe.preprocessing.size
+    if taken is not None and taken != given:
+        raise RecipeError(
+            "preprocessing.size",
+            found=f"{given}, for a network that takes pictures of {taken}",
+            expected="one size, (height, width)",
+            remedy=f"--network.trunk.image-size {given[0]} {given[1]} or --preprocessing.size {taken[0]} {taken[1]}",
+        )
+
+
+def _start_of(recipe: Recipe) -> Start:
     if recipe.weights == "random":
         return Start(recipe, recipe.network.build(), ("weights: random",))
     if not recipe.weights:

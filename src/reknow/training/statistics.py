@@ -28,24 +28,23 @@ from reknow.methods.method import sharing_part
 def check_parts(batch_size: int, over: int | None, processes: int) -> None:
     """Refuse a recipe whose parts cannot be spread over the processes evenly.
 
+    Args:
+        batch_size: pictures per step.
+        over: pictures per part, a divisor of the batch size; None means the whole batch.
+        processes: how many take part.
+
     Raises:
-        RecipeError: parts of unequal size, or neither parts per process nor processes per part are whole numbers.
+        RecipeError: neither parts per process nor processes per part are whole numbers.
     """
     if over is None:
         return
-    remedy = "Set --sampling.statistics-over to a divisor of the batch size, or start another number of processes."
-    where = "sampling, field 'statistics_over'"
-    if not 1 < over <= batch_size or batch_size % over:
-        raise RecipeError(
-            where, found=f"{over} of a batch of {batch_size}", expected="a divisor above 1 of it", remedy=remedy
-        )
     parts = batch_size // over
     if parts % processes and processes % parts:
         raise RecipeError(
-            where,
+            "sampling.statistics_over",
             found=f"{parts} parts of {over} pictures on {processes} processes",
             expected="as many parts for every process, or as many processes for every part",
-            remedy=remedy,
+            remedy="Set --sampling.statistics-over to another divisor, or start another number of processes.",
         )
 
 

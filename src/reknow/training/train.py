@@ -77,7 +77,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
     method = recipe.method.build(network, rows)
     fabric = start_fabric(recipe)
     with display or Display(quiet=not fabric.is_global_zero) as shown:
-        for note in manifest.notes:
+        for note in (*manifest.notes, *recipe.notes):
             shown.line(f"note: {note}")
         for line in start.report:
             shown.line(line)
@@ -176,7 +176,7 @@ def _summary(
 ) -> dict[str, Any]:
     """The content of ``summary.json``: percentages, or null where the data cannot tell."""
     unknown: dict[str, Any] = dict.fromkeys(("mAP", "rank1", "rank5", "rank10", "mINP"))
-    notes = [*manifest.notes, *trainer.position.notes]
+    notes = [*manifest.notes, *recipe.notes, *trainer.position.notes]
     if after is None:
         notes.append("No identities in the data, so there are no scores; look at the groups.")
     else:

@@ -122,7 +122,7 @@ def test_a_bounded_memory_holds_as_many_rows_as_it_may():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"alpha": 0.1}, "'alpha'"), ({"negatives": 0}, "'negatives'"), ({"capacity": 0}, "'capacity'")],
+    [({"alpha": 0.1}, "'alpha'"), ({"negatives": 0}, r"method\.negatives"), ({"capacity": 0}, r"method\.capacity")],
 )
 def test_settings_that_mean_nothing_are_refused_before_anything_runs(change, message):
     with pytest.raises(RecipeError, match=message):

@@ -9,7 +9,7 @@ purity, where they exist.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from reknow.clustering.dbscan import PseudoLabels, Size, pseudo_labels
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
+from reknow.fields import Bounds, PositiveFloat, PositiveInt, Share, check_fields
 from reknow.methods.cluster_contrast.memory import PrototypeMemory, Update
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, gathered
 from reknow.models.embedder import Embedder
@@ -41,11 +42,14 @@ class Clustering:
             it raised the first clusters' purity from 0.58-0.78 to 0.65-0.82.
     """
 
-    eps: float | Literal["auto"] = 0.6
+    eps: Annotated[float, Bounds(0, 1, above=True, below=True)] | Literal["auto"] = 0.6
     min_samples: Size = 4
     k1: Size = 30
     k2: Size = 6
     camera_centered: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self, "method.clustering")
 
     def __call__(self, embeddings: Tensor, cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
         """Pseudo-labels of unit rows; cameras are codes, -1 where unknown."""
@@ -66,9 +70,12 @@ class ClusterContrastConfig(MethodConfig):
     """
 
     clustering: Clustering = Clustering()
-    momentum: float = 0.1
-    temperature: float = 0.05
+    momentum: Share = 0.1
+    temperature: PositiveFloat = 0.05
     update: Update = "plain"
+
+    def __post_init__(self) -> None:
+        check_fields(self, "method")
 
     def build(self, network: Embedder, manifest: Manifest) -> ClusterContrast:
         """The method for these training rows, which need neither identity nor camera."""

@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from reknow.errors import RecipeError
+from reknow.fields import ShareBelowOne, check_fields
 from reknow.methods.editor.keeping import keep_largest
 from reknow.methods.editor.wavelets import Details, cosines, haar, inverse_haar, walsh
 
@@ -46,16 +47,10 @@ class FrequencyConfig:
 
     mode: Literal["as_released", "highpass_energy"] = "as_released"
     transform: Literal["haar", "packet", "dct"] = "haar"
-    cutoff: float = 0.25
+    cutoff: ShareBelowOne = 0.25
 
     def __post_init__(self) -> None:
-        if not 0 <= self.cutoff < 1:
-            raise RecipeError(
-                "selection, field 'frequency.cutoff'",
-                found=str(self.cutoff),
-                expected="0 or more and below 1, a share of the highest frequency",
-                remedy="Correct the value.",
-            )
+        check_fields(self, "network.selection.frequency")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from torch.nn import functional
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import RecipeError
+from reknow.fields import NonNegativeFloat, Share, check_fields
 from reknow.methods.editor.background import background_consistency
 from reknow.methods.editor.heads import Head, Pair, Variant
 from reknow.methods.editor.missing import completed, drop_spectra
@@ -47,21 +48,14 @@ class EditorConfig(MethodConfig):
     """
 
     variant: Variant = "BL"
-    smoothing: float = 0.1
-    background_weight: float = 1.0
-    center_weight: float = 1.0
-    center_share: float = 0.8
-    spectrum_dropout: float = 0.0
+    smoothing: Share = 0.1
+    background_weight: NonNegativeFloat = 1.0
+    center_weight: NonNegativeFloat = 1.0
+    center_share: Share = 0.8
+    spectrum_dropout: Share = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("smoothing", "center_share", "spectrum_dropout"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise RecipeError(
-                    f"method, field '{name}'",
-                    found=str(getattr(self, name)),
-                    expected="within 0 and 1",
-                    remedy="Correct the value.",
-                )
+        check_fields(self, "method")
 
     def build(self, network: EditorNetwork, manifest: Manifest) -> Editor:
         """The method for these training rows; every row needs an identity.

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from reknow.errors import RecipeError
+from reknow.fields import PositiveFloat, PositiveInt, check_fields
 from reknow.methods.editor.aggregation import Aggregation
 from reknow.methods.editor.centering import Means
 from reknow.methods.editor.frequency import Windows
@@ -47,11 +48,19 @@ class EditorNetworkConfig(NetworkConfig):
     spectra: tuple[Spectrum, ...] = ("rgb", "nir", "tir")
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     aggregate: bool = True
-    heads: int | None = None
-    mlp_ratio: float = 4.0
+    heads: PositiveInt | None = None
+    mlp_ratio: PositiveFloat = 4.0
     center: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self, "network")
+        if self.heads is not None and self.trunk.width % self.heads:
+            raise RecipeError(
+                "network.heads",
+                found=str(self.heads),
+                expected=f"a divisor of the trunk's width {self.trunk.width}",
+                remedy="Correct the value, or leave it out for as many as the trunk has.",
+            )
         if not self.spectra or len(set(self.spectra)) < len(self.spectra):
             raise RecipeError(
                 "network, field 'spectra'",

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reknow.errors import RecipeError
+from reknow.fields import NonNegativeInt, check_fields
 from reknow.methods.editor.frequency import FrequencyConfig, Windows, frequency_patches
 from reknow.methods.editor.spatial import spatial_patches
 
@@ -37,18 +38,19 @@ class SelectionConfig:
     """
 
     rule: Literal["salient", "random", "everything"] = "salient"
-    head_keep: int = 2
-    frequency_keep: int = 10
+    head_keep: NonNegativeInt = 2
+    frequency_keep: NonNegativeInt = 10
     frequency: FrequencyConfig = field(default_factory=FrequencyConfig)
     masks: Literal["shared", "per_spectrum"] = "shared"
 
     def __post_init__(self) -> None:
-        if min(self.head_keep, self.frequency_keep) < 0 or not self.head_keep + self.frequency_keep:
+        check_fields(self, "network.selection")
+        if not self.head_keep + self.frequency_keep:
             raise RecipeError(
-                "selection, fields 'head_keep' and 'frequency_keep'",
-                found=f"{self.head_keep} and {self.frequency_keep}",
-                expected="0 or more, and not both 0",
-                remedy="Correct the values; to keep every patch, set rule to 'everything'.",
+                "network.selection.head_keep and frequency_keep",
+                found="both 0",
+                expected="at least one patch to keep",
+                remedy="Correct one of them; to keep every patch, set rule to 'everything'.",
             )
 
     @property

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
+from reknow.fields import NonNegativeFloat, Share, check_fields
 from reknow.losses.cross_entropy import SmoothedCrossEntropy
 from reknow.losses.triplet import BatchHardTriplet
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, identity_labels
@@ -30,9 +31,12 @@ class SupervisedConfig(MethodConfig):
         triplet_weight: share of the triplet term in the sum; 0 leaves it out.
     """
 
-    smoothing: float = 0.1
-    margin: float | None = None
-    triplet_weight: float = 1.0
+    smoothing: Share = 0.1
+    margin: NonNegativeFloat | None = None
+    triplet_weight: NonNegativeFloat = 1.0
+
+    def __post_init__(self) -> None:
+        check_fields(self, "method")
 
     def build(self, network: Embedder, manifest: Manifest) -> Supervised:
         """The method for these training rows; every row needs an identity."""

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
-from reknow.errors import RecipeError
+from reknow.fields import NonNegativeFloat, PositiveInt, Share
 from reknow.methods.cluster_contrast.memory import Update
 from reknow.methods.cluster_contrast.method import ClusterContrast, ClusterContrastConfig
 from reknow.methods.method import EpochPlan, Survey
@@ -48,24 +48,16 @@ class TCMMConfig(ClusterContrastConfig):
             in the paper.
     """
 
-    momentum: float = 0.2
+    momentum: Share = 0.2
     update: Update = "hard"
-    token_weight: float = 1.0
-    instance_weight: float = 1.0
-    alpha: float = 0.075
+    token_weight: NonNegativeFloat = 1.0
+    instance_weight: NonNegativeFloat = 1.0
+    alpha: Share = 0.075
     normalize: Normalize = "feature"
-    negatives: int = 4
+    negatives: PositiveInt = 4
     outliers: bool = True
     refresh_outliers: bool = False
-    capacity: int | None = None
-
-    def __post_init__(self) -> None:
-        limits = {"negatives": self.negatives, "capacity": 1 if self.capacity is None else self.capacity}
-        for name, value in limits.items():
-            if value < 1:
-                raise RecipeError(
-                    f"method, field '{name}'", found=str(value), expected="1 or more", remedy="Correct the value."
-                )
+    capacity: PositiveInt | None = None
 
     def build(self, network: Embedder, manifest: Manifest) -> TCMM:
         """The method for these training rows, which need neither identity nor camera.
