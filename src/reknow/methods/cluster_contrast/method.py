@@ -116,6 +116,8 @@ class ClusterContrast(Method):
         self.identities = identities
         self.last_labels: Tensor
         self.register_buffer("last_labels", torch.full((len(identities),), -1))
+        self.have_clustered: Tensor
+        self.register_buffer("have_clustered", torch.tensor(False))  # whether `last_labels` ever were clusters
         self._step: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
@@ -126,12 +128,14 @@ class ClusterContrast(Method):
         labels = torch.from_numpy(found.labels)
         if found.num_clusters < 2:
             # One prototype or none gives no gradient. Old labels on new features still pull the right way.
-            if int(self.last_labels.max()) < 1:
-                labels = torch.arange(len(labels))
-                notes = (*notes, "No earlier clusters to fall back on: each picture is its own cluster this epoch.")
-            else:
+            if self.have_clustered:
                 labels = self.last_labels.cpu()
                 notes = (*notes, "This epoch trains on the last good clusters.")
+            else:
+                labels = torch.arange(len(labels))
+                notes = (*notes, "No earlier clusters to fall back on: each picture is its own cluster this epoch.")
+        else:
+            self.have_clustered.fill_(True)
         self.last_labels.copy_(labels)
         self.memory.rebuild(embeddings, labels)
         rows = np.flatnonzero(labels.numpy() >= 0)

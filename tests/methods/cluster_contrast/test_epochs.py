@@ -1,0 +1,72 @@
+"""What an epoch trains on where it finds no clusters: the last ones that were found, or each picture by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from reknow.data.manifest import Manifest
+from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
+from reknow.methods.tcmm.method import TCMMConfig
+from reknow.models.embedder import EmbedderConfig
+from reknow.models.transformer import TransformerConfig
+
+ROWS = 12
+LAST = "This epoch trains on the last good clusters."
+NONE = "No earlier clusters to fall back on: each picture is its own cluster this epoch."
+
+
+def built(config):
+    trunk = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch=4)
+    manifest = Manifest.from_columns({"rgb": [f"{n}.png" for n in range(ROWS)]}, root=Path(), name="made")
+    return config(clustering=Clustering(eps=0.5, min_samples=2, k1=3, k2=1)).build(
+        EmbedderConfig(trunk=trunk).build(), manifest
+    )
+
+
+def pairs(order):
+    """Six pairs of equal rows; which rows are a pair is the order's business."""
+    rows = torch.zeros(ROWS, 16)
+    for place, row in enumerate(order):
+        rows[row, place // 2] = 1.0
+    return functional.normalize(rows + 1e-3 * torch.arange(ROWS)[:, None] % 2, dim=1)
+
+
+GOOD = pairs(range(ROWS))
+OTHER = pairs([0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11])
+BAD = torch.eye(ROWS, 16)  # nobody is like anybody
+
+
+def epochs(method, *surveys):
+    return [method.before_epoch(number, lambda survey=survey: survey) for number, survey in enumerate(surveys)]
+
+
+def partner_of_first(plan):
+    return np.flatnonzero(plan.labels == plan.labels[0]).tolist()
+
+
+@pytest.mark.parametrize("config", [ClusterContrastConfig, TCMMConfig])
+def test_without_clusters_so_far_no_epoch_speaks_of_earlier_ones(config):
+    for plan in epochs(built(config), BAD, BAD, BAD):
+        assert plan.notes[-1] == NONE
+        assert LAST not in plan.notes
+        assert plan.labels.tolist() == list(range(ROWS))
+
+
+@pytest.mark.parametrize("config", [ClusterContrastConfig, TCMMConfig])
+def test_after_clusters_the_newest_good_ones_are_kept_however_long(config):
+    plans = epochs(built(config), BAD, GOOD, BAD, OTHER, BAD, BAD)
+    assert [plan.notes[-1] if plan.notes else "" for plan in plans] == [NONE, "", LAST, "", LAST, LAST]
+    assert [partner_of_first(plan) for plan in plans] == [[0], [0, 1], [0, 1], [0, 2], [0, 2], [0, 2]]
+
+
+def test_a_resumed_run_still_knows_whether_there_were_any():
+    for surveys, note in (((BAD,), NONE), ((GOOD, BAD), LAST)):
+        method, resumed = built(ClusterContrastConfig), built(ClusterContrastConfig)
+        epochs(method, *surveys)
+        resumed.load_state_dict(method.state_dict())
+        assert resumed.before_epoch(2, lambda: BAD).notes[-1] == note
