@@ -19,6 +19,7 @@ from reknow.data.cache import Pictures
 from reknow.data.loading import load_batches
 from reknow.data.manifest import Manifest
 from reknow.methods.supervised.recipes import own_data
+from reknow.training.beginning import Beginning
 from reknow.training.fabric import start_fabric
 from reknow.training.loop import Position, Trainer, _Sealed
 from reknow.training.progress import Display
@@ -38,7 +39,7 @@ with tempfile.TemporaryDirectory() as folder, Display(quiet=True) as display:
     fabric = start_fabric(recipe)
     method = recipe.method.build(recipe.network.build(), manifest)
     run = Run.create(Path(folder) / "run", recipe)
-    trainer = Trainer(recipe, method, manifest, pictures, run, fabric, display)
+    trainer = Trainer(recipe, method, manifest, pictures, run, fabric, display, Beginning(manifest.fingerprint()))
     plan = method.before_epoch(0, trainer.survey)
     batches = trainer._draw(plan)
 

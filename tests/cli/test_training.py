@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from reknow.methods.cluster_contrast import recipes as cluster_recipes
 
 
@@ -32,3 +34,44 @@ def test_every_recipe_is_listed_with_its_status(reknow):
     listed = {row["recipe"]: row for row in json.loads(out)["recipes"]}
     assert listed["cluster_contrast/market1501"]["status"] == "not yet reproduced"
     assert listed["cluster_contrast"]["about"] == cluster_recipes.own_data.__doc__
+
+
+def test_resuming_takes_an_equals_sign_and_the_data_s_new_place(reknow, crops, tiny_recipe, tmp_path):
+    assert reknow("train", "cluster_contrast", "--data", f"folder:{crops}", "--out", "run", "--epochs", "1")[0] == 0
+    crops.rename(tmp_path / "moved")
+    code, _, err = reknow("train", "--resume=run")
+    assert code == 2 and "no such folder" in err and "--resume run --data FORMAT:PATH" in err
+    code, out, err = reknow("train", "cluster_contrast", "--resume=run", "--data=folder:moved", "--json")
+    assert code == 0, err
+    assert json.loads(out)["dataset"] == "folder:moved"
+    assert "note: the same rows as in" in err and "now names folder:moved" in err
+    assert reknow("train", "--resume", "run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "option", [["--epochs", "5"], ["--seed=2"], ["--out", "elsewhere"], ["--init-from", "shipped"]]
+)
+def test_a_resumed_run_takes_no_other_option(reknow, option):
+    code, out, err = reknow("train", "--resume", "run", *option)
+    assert code == 2 and out == ""
+    assert f"option {option[0].partition('=')[0]}" in err and "--init-from" in err
+
+
+def test_an_abbreviated_option_is_unknown(reknow, tiny_recipe):
+    assert reknow("train", "--res", "run")[0] == 2
+    code, _, err = reknow("train", "cluster_contrast", "--data", "folder:x", "--res", "run")
+    assert code == 2 and "Unrecognized options: --res" in err
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("--seed", "-1"), ("--seed", "123456789012345678901"), ("--iterations", "-2"), ("--epochs", "0"),
+     ("--checkpoint-every", "-1"), ("--optimizer.lr", "nan"), ("--sampling.instances", "3"),
+     ("--method.clustering.k1", "0"), ("--preprocessing.size", "0")],
+)  # fmt: skip
+def test_a_number_that_makes_no_sense_is_refused_by_its_option(reknow, tiny_recipe, tmp_path, field, value):
+    values = [value, "16"] if field == "--preprocessing.size" else [value]
+    code, out, err = reknow("train", "cluster_contrast", "--data", "folder:nowhere", field, *values)
+    assert code == 2 and out == "" and "Traceback" not in err
+    assert field.removeprefix("--").replace("-", "_").replace("sampling.instances", "sampling.batch_size") in err
+    assert not list(tmp_path.iterdir())

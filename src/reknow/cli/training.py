@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import field, make_dataclass
+from dataclasses import field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,14 +38,14 @@ def train_by(arguments: list[str]) -> int:
     """Train by a recipe; any field of the recipe is an option."""
     from reknow.methods.recipe import Recipe, recipe_named, recipes
 
-    if "--resume" in arguments:
+    if any(argument.partition("=")[0] == "--resume" for argument in arguments):
         return _resume(arguments)
     if not arguments or arguments[0].startswith("-"):
         wants_help = not arguments or arguments[0] in ("-h", "--help")
         listing = "\n".join(f"  {name}" for name in sorted(recipes()))
         text = (
             "usage: reknow train RECIPE --data FORMAT:PATH [--weights W] [--out FOLDER] [--FIELD VALUE ...]\n"
-            "       reknow train --resume RUN\n\n"
+            "       reknow train --resume RUN [--data FORMAT:PATH]\n\n"
             f"recipes:\n{listing}\n\n'reknow train RECIPE --help' lists every field of that recipe."
         )
         if wants_help:
@@ -82,14 +82,28 @@ def train_by(arguments: list[str]) -> int:
 
 
 def _resume(arguments: list[str]) -> int:
-    """``train [RECIPE] --resume RUN``: the run's own recipe counts, so no field may be replaced."""
+    """``train [RECIPE] --resume RUN``: the run's own recipe counts; only the place of its data may be another."""
     from reknow.training.run import Run
 
-    def resume(resume: Path, json: Json = False) -> int:
+    def resume(
+        resume: Annotated[Path, arg(help="The run's folder.")],
+        data: Annotated[str | None, arg(help="Where the same data are now, where they moved, as FORMAT:PATH.")] = None,
+        json: Json = False,
+    ) -> int:
         """Continue a run with everything it had: weights, optimizer, memories, random numbers."""
-        return _carry_out(Run.open(resume).recipe(), resume, resume=True, json=json)
+        recipe = Run.open(resume).recipe()
+        return _carry_out(replace(recipe, data=data or recipe.data), resume, resume=True, json=json)
 
     rest = arguments[1:] if not arguments[0].startswith("-") else arguments
+    for option in rest:
+        name = option.partition("=")[0]
+        if name.startswith("--") and name not in ("--resume", "--data", "--json", "--help"):
+            raise RecipeError(
+                f"reknow train --resume, option {name}",
+                found="a run that is resumed keeps everything that it began with",
+                expected="--data, where its data moved, or --json",
+                remedy="Leave the option out; to change settings, start a new run with --init-from.",
+            )
     return tyro.cli(resume, args=rest, prog="reknow train", config=(FlagCreatePairsOff,))
 
 

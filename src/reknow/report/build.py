@@ -10,7 +10,8 @@ from jaxtyping import Int
 from reknow.clustering.dbscan import pseudo_labels
 from reknow.data.manifest import Manifest
 from reknow.errors import RunError
-from reknow.evaluation.intervals import paired_difference
+from reknow.evaluation.intervals import bootstrap, paired_difference
+from reknow.evaluation.scores import RankingScores
 from reknow.explain.choice import explainer_of
 from reknow.explain.run import explain_run
 from reknow.report.content import Group, GroupCounts, PairScores, RunReport
@@ -34,7 +35,8 @@ def report_of(outcome: Outcome) -> Path:
     """Write a run's ``report.html``, and ``groups.csv`` of its training pictures; returns the report's path."""
     folder = outcome.run.folder
     before, after = outcome.before, outcome.after
-    assessments = {name: found for name, found in (("before", before), ("after", after)) if found is not None}
+    scored = {"before": before, "after": None if after is None else after.scores}
+    scores = {name: found for name, found in scored.items() if found is not None}
     groups = counts = None
     if len(outcome.training) <= GROUPED_AT_MOST:
         labels = pseudo_labels(outcome.training.vectors, eps="auto", min_samples="auto", k1="auto", k2="auto").labels
@@ -45,10 +47,10 @@ def report_of(outcome: Outcome) -> Path:
     content = RunReport(
         title=f"{outcome.recipe.name} on {outcome.recipe.data}",
         summary=outcome.summary,
-        intervals=_intervals(before, after),
+        intervals=_intervals(before, None if after is None else after.scores),
         metrics=outcome.run.lines(),
-        cmc={name: found.scores.cmc for name, found in assessments.items()},
-        average_precision={name: found.scores.average_precision for name, found in assessments.items()},
+        cmc={name: found.cmc for name, found in scores.items()},
+        average_precision={name: found.average_precision for name, found in scores.items()},
         scores=None if after is None else _pair_scores(after),
         rank_sheets=() if after is None else rankings(after),
         groups=groups,
@@ -73,7 +75,7 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
     content = RunReport(
         title=f"{evaluated.recognizer} on {evaluated.dataset}",
         summary=evaluated.numbers,
-        intervals=_intervals(None, after),
+        intervals=_intervals(None, after.scores),
         cmc={"after": after.scores.cmc},
         average_precision={"after": after.scores.average_precision},
         scores=_pair_scores(after),
@@ -83,14 +85,15 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
     return write_report(content, folder / "report.html")
 
 
-def _intervals(before: Assessment | None, after: Assessment | None) -> dict[str, tuple[float, float]]:
+def _intervals(before: RankingScores | None, after: RankingScores | None) -> dict[str, tuple[float, float]]:
     """95 % intervals in percent, of the numbers and of the paired change."""
     intervals: dict[str, tuple[float, float]] = {}
     for prefix, found in (("start.", before), ("", after)):
-        for name, interval in (found.intervals if found else {}).items():
+        for name, values in (per_query(found) if found else {}).items():
+            interval = bootstrap(values)
             intervals[prefix + name] = (100 * interval.low, 100 * interval.high)
     if before is not None and after is not None:
-        earlier, later = per_query(before.scores), per_query(after.scores)
+        earlier, later = per_query(before), per_query(after)
         for name in later:
             change = paired_difference(earlier[name], later[name])
             intervals[f"change.{name}"] = (100 * change.low, 100 * change.high)

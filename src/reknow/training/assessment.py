@@ -82,11 +82,16 @@ class Assessment:
     notes: tuple[str, ...]
 
     def numbers(self) -> dict[str, float | int | str | None]:
-        """In percent, for summaries; None where no query has a match, since JSON knows no NaN."""
-        return {
-            name: None if isinstance(value, float) and np.isnan(value) else value
-            for name, value in self.scores.as_percent().items()
-        }
+        """See :func:`numbers_of`."""
+        return numbers_of(self.scores)
+
+
+def numbers_of(scores: RankingScores) -> dict[str, float | int | str | None]:
+    """In percent, for summaries; None where no query has a match, since JSON knows no NaN."""
+    return {
+        name: None if isinstance(value, float) and np.isnan(value) else value
+        for name, value in scores.as_percent().items()
+    }
 
 
 def per_query(scores: RankingScores) -> dict[str, np.ndarray]:

@@ -30,6 +30,7 @@ from reknow.errors import RunError
 from reknow.methods.method import EpochPlan, Method
 from reknow.methods.recipe import Recipe
 from reknow.recognizer import embed_batches, evaluation_batches
+from reknow.training.beginning import Beginning
 from reknow.training.optimization import build_optimizer, set_learning_rate
 from reknow.training.progress import Display
 from reknow.training.run import Run
@@ -70,6 +71,7 @@ class Trainer:
         run: where to write.
         fabric: device, precision, processes.
         display: what the user sees.
+        beginning: what the run knows before its first step; a resumed run takes it from its checkpoint.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Trainer:
         run: Run,
         fabric: Fabric,
         display: Display,
+        beginning: Beginning,
     ) -> None:
         self.recipe = recipe
         self.manifest = manifest
@@ -88,6 +91,7 @@ class Trainer:
         self.run = run
         self.fabric = fabric
         self.display = display
+        self.beginning = beginning
         self.cameras = manifest.codes("camera")
         self.position = Position()
         self.stopping = False
@@ -229,7 +233,7 @@ class Trainer:
         plan = self.position.plan
         self.run.save(
             {
-                "manifest": self.manifest.fingerprint(),
+                "beginning": self.beginning.as_plain(),
                 "method": self.method.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "random": torch.get_rng_state(),
@@ -247,16 +251,19 @@ class Trainer:
         """Continue from the checkpoint.
 
         Raises:
-            RunError: no checkpoint, a damaged one, or one of other training rows.
+            RunError: no checkpoint, a damaged one, or one of other rows.
         """
         state = self.run.load()
-        if state["manifest"] != self.manifest.fingerprint():
+        beginning = Beginning.from_plain(state["beginning"])
+        if beginning.data != self.beginning.data:
             raise RunError(
                 self.run.folder,
-                found=f"its checkpoint was made with other rows than {self.manifest.name} has now",
-                expected="the manifest that the run began with",
-                remedy="Restore the data, or start a new run with --init-from to keep the weights.",
+                found=f"its checkpoint was made with other rows than {self.recipe.data} has now",
+                expected="the observations, identities, cameras and splits that the run began with",
+                remedy="Restore the data; where they moved, name the new place with the options that the old one had. "
+                "Or start a new run with --init-from to keep the weights.",
             )
+        self.beginning = beginning
         if self.fabric.is_global_zero:
             self.run.cut_metrics(state)
         self.method.load_state_dict(state["method"])

@@ -49,7 +49,7 @@ class Run:
         run = cls(folder)
         with _Writing(folder):
             (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        run.write("recipe.yaml", yaml.safe_dump(to_plain(recipe), sort_keys=False))
+        run.keep_recipe(recipe)
         return run
 
     @classmethod
@@ -64,12 +64,16 @@ class Run:
             )
         return cls(folder)
 
+    def keep_recipe(self, recipe: Recipe) -> None:
+        """Write ``recipe.yaml``."""
+        self.write("recipe.yaml", yaml.safe_dump(to_plain(recipe), sort_keys=False))
+
     def recipe(self) -> Recipe:
         """The recipe as the run resolved it."""
         path = self.folder / "recipe.yaml"
         try:
-            value = from_plain(yaml.safe_load(path.read_text()), str(path))
-        except yaml.YAMLError as error:
+            value = from_plain(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise RunError(path, found=f"not YAML ({error})", remedy="Restore the file as the run wrote it.") from error
         if not isinstance(value, Recipe):
             raise RunError(path, found="not a recipe", remedy="Restore the file as the run wrote it.")
@@ -118,6 +122,13 @@ class Run:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises a dozen kinds for damaged files
             raise RunError(path, found=f"damaged checkpoint ({error})", remedy="Start the run again.") from error
+        if not isinstance(state, dict) or "beginning" not in state:
+            raise RunError(
+                path,
+                found="no checkpoint of this version",
+                expected="what a run of this version of reknow wrote",
+                remedy="Resume with the version that began the run, or start the run again.",
+            )
         return state
 
     def cut_metrics(self, state: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,12 @@ from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest, encode
 from reknow.errors import DataError, RecipeError
+from reknow.evaluation.scores import RankingScores
 from reknow.methods.recipe import Recipe
+from reknow.models.network import Network
 from reknow.recognizer import Card, Recognizer, known_cameras
-from reknow.training.assessment import Assessment, Examination
+from reknow.training.assessment import Assessment, Examination, numbers_of
+from reknow.training.beginning import Beginning
 from reknow.training.fabric import start_fabric
 from reknow.training.loop import Trainer
 from reknow.training.machine import peak_memory_gb
@@ -35,7 +38,7 @@ class Outcome:
         run: the folder.
         recipe: as resolved.
         summary: the content of ``summary.json``.
-        before: the test rows before training; None where the data cannot tell.
+        before: scores of the test rows before training; None where the data cannot tell.
         after: the same rows after training.
         training: the training rows, embedded by the trained network.
         main_process: whether this process is the one that writes and speaks.
@@ -44,7 +47,7 @@ class Outcome:
     run: Run
     recipe: Recipe
     summary: dict[str, Any]
-    before: Assessment | None
+    before: RankingScores | None
     after: Assessment | None
     training: Embeddings
     main_process: bool = True
@@ -56,7 +59,8 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
     Args:
         recipe: what to do; its ``data`` must name a data set.
         folder: the run's folder; must be new, unless resumed.
-        resume: continue the run in `folder` from its checkpoint.
+        resume: continue the run in `folder` from its checkpoint. The run's own recipe counts; of `recipe` only the
+            place of the data does, which may have moved.
         display: what the user sees.
 
     Raises:
@@ -66,12 +70,16 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         raise RecipeError(
             f"recipe '{recipe.name}', field 'data'", found="empty", remedy="Name the data: --data FORMAT:PATH"
         )
-    manifest = open_dataset(recipe.data)
+    if resume:
+        recipe = replace(Run.open(folder).recipe(), data=recipe.data)
+    manifest = _open_data(recipe, folder if resume else None)
     rows = manifest.training()
     if not len(rows):
         raise DataError(manifest.name, found="no row in the split 'train'", remedy="Mark the rows to train on.")
     torch.manual_seed(recipe.seed)
-    start = start_of(recipe)
+    # A checkpoint holds every weight, and the recipe of a run that began the shape of its network: what it started from
+    # may be gone.
+    start = Start(recipe, recipe.network.build(), ()) if resume else start_of(recipe)
     recipe, network = start.recipe, start.network
     cameras = _cameras_of(rows, recipe)
     method = recipe.method.build(network, rows)
@@ -86,7 +94,8 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         test_pictures = None if examination is None else _open_pictures(examination.manifest, recipe, shown)
         # Only now is anything written: whatever is wrong with data or recipe has shown itself.
         run = _open_run(folder, recipe, resume, fabric)
-        trainer = Trainer(recipe, method, rows, pictures, run, fabric, shown)
+        beginning = Beginning(manifest.fingerprint(), start.report)
+        trainer = Trainer(recipe, method, rows, pictures, run, fabric, shown, beginning)
 
         def assess() -> Assessment | None:
             if examination is None or test_pictures is None:
@@ -101,13 +110,14 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
             )
             return examination.assess(Embeddings(vectors, examination.manifest))
 
-        # The network still has the weights that the run began from, also where it is resumed.
-        before = assess()
         if resume:
             trainer.resume()
-        elif before is not None and fabric.is_global_zero:
-            run.log("evaluation", epoch=-1, **_percent(before))
-            shown.line(f"before training: {_words(before)}")
+            _keep_place(run, recipe, shown, writes=fabric.is_global_zero)
+        elif (untrained := assess()) is not None:
+            trainer.beginning = replace(beginning, scores=untrained.scores)
+            if fabric.is_global_zero:
+                run.log("evaluation", epoch=-1, **_percent(untrained))
+                shown.line(f"before training: {_words(untrained)}")
         latest: Assessment | None = None
         for epoch in trainer.fit():
             if recipe.evaluates_after(epoch):
@@ -118,11 +128,34 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         if latest is None:
             latest = assess()
         training = Embeddings(trainer.survey().numpy(), rows)
-        summary = _summary(recipe, manifest, trainer, before, latest)
+        summary = _summary(recipe, manifest, trainer, latest)
         if fabric.is_global_zero:
-            _finish(run, recipe, rows, start, summary, cameras)
+            _finish(run, recipe, rows, network, trainer.beginning.report, summary, cameras)
         fabric.barrier()
-    return Outcome(run, recipe, summary, before, latest, training, fabric.is_global_zero)
+    return Outcome(run, recipe, summary, trainer.beginning.scores, latest, training, fabric.is_global_zero)
+
+
+def _open_data(recipe: Recipe, resumed: Path | None) -> Manifest:
+    """The data set; where a run is resumed whose data are gone, the message says how to name their new place."""
+    try:
+        return open_dataset(recipe.data)
+    except DataError as error:
+        if resumed is None:
+            raise
+        raise DataError(
+            error.where,
+            found=error.found,
+            expected=error.expected,
+            remedy=f"{error.remedy} Where this run's data moved: reknow train --resume {resumed} --data FORMAT:PATH",
+        ) from error
+
+
+def _keep_place(run: Run, recipe: Recipe, display: Display, *, writes: bool) -> None:
+    """Where the data of a resumed run moved, its recipe names the new place from now on."""
+    before = run.recipe().data
+    if writes and before != recipe.data:
+        run.keep_recipe(recipe)
+        display.line(f"note: the same rows as in {before}; {run.folder / 'recipe.yaml'} now names {recipe.data}")
 
 
 def _open_run(folder: Path, recipe: Recipe, resume: bool, fabric: Fabric) -> Run:
@@ -171,9 +204,7 @@ def _words(assessment: Assessment) -> str:
     return f"mAP {100 * numbers.mAP:.1f}, rank-1 {100 * float(numbers.cmc[0]):.1f} ({numbers.protocol})"
 
 
-def _summary(
-    recipe: Recipe, manifest: Manifest, trainer: Trainer, before: Assessment | None, after: Assessment | None
-) -> dict[str, Any]:
+def _summary(recipe: Recipe, manifest: Manifest, trainer: Trainer, after: Assessment | None) -> dict[str, Any]:
     """The content of ``summary.json``: percentages, or null where the data cannot tell."""
     unknown: dict[str, Any] = dict.fromkeys(("mAP", "rank1", "rank5", "rank10", "mINP"))
     notes = [*manifest.notes, *recipe.notes, *trainer.position.notes]
@@ -181,14 +212,14 @@ def _summary(
         notes.append("No identities in the data, so there are no scores; look at the groups.")
     else:
         notes += [*after.notes, *after.scores.notes]
-    seconds = trainer.position.seconds
+    before, seconds = trainer.beginning.scores, trainer.position.seconds
     return {
         "recipe": recipe.name,
         "method": type(recipe.method).__name__.removesuffix("Config"),
         "dataset": recipe.data,
         "seed": recipe.seed,
         **(unknown if after is None else after.numbers()),
-        "start": unknown if before is None else before.numbers(),
+        "start": unknown if before is None else numbers_of(before),
         "seconds": round(seconds, 1),
         "images_per_second": round(trainer.position.pictures / max(seconds, 1e-9), 1),
         "peak_memory_gb": round(peak_memory_gb(), 2),
@@ -198,7 +229,13 @@ def _summary(
 
 
 def _finish(
-    run: Run, recipe: Recipe, rows: Manifest, start: Start, summary: dict[str, Any], cameras: tuple[str, ...]
+    run: Run,
+    recipe: Recipe,
+    rows: Manifest,
+    network: Network,
+    started_from: tuple[str, ...],
+    summary: dict[str, Any],
+    cameras: tuple[str, ...],
 ) -> None:
     identities = rows.codes("identity")
     card = Card(
@@ -209,15 +246,15 @@ def _finish(
         cameras=cameras,
         identities=len(np.unique(identities[identities >= 0])),
         license=recipe.license,
-        spectra=start.network.spectra,
-        started_from=start.report,
+        spectra=network.spectra,
+        started_from=started_from,
         scores={
             f"{name} ({recipe.data}, {summary['protocol']})": round(summary[name], 2)
             for name in ("mAP", "rank1", "mINP")
             if summary.get(name) is not None
         },
     )
-    recognizer = Recognizer(recipe.network, start.network, recipe.preprocessing, card, "cpu")
+    recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, "cpu")
     if not (run.folder / "recognizer").exists():
         recognizer.save(run.folder / "recognizer")
     run.summarize(summary)

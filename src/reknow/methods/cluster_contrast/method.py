@@ -21,7 +21,7 @@ from reknow.clustering.dbscan import PseudoLabels, Size, pseudo_labels
 from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
-from reknow.fields import Bounds, PositiveFloat, PositiveInt, Share, check_fields
+from reknow.fields import Bounds, PositiveFloat, Share, check_fields
 from reknow.methods.cluster_contrast.memory import PrototypeMemory, Update
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, gathered
 from reknow.models.embedder import Embedder
