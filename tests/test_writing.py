@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reknow.writing import written_whole
+from reknow.errors import RunError
+from reknow.writing import write_file, written_whole
 
 
 def test_a_file_gets_its_name_at_the_end_and_replaces_what_had_it(tmp_path):
@@ -71,3 +72,14 @@ def test_a_file_where_a_folder_should_be_is_told_as_such(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError), written_whole(tmp_path / "file" / "words.txt") as beside:
         beside.write_text("words")
+
+
+def test_a_null_character_is_an_error_of_the_system_as_all_others():
+    with pytest.raises(OSError, match="null character"), written_whole(Path("nul\0")):
+        raise AssertionError("nothing may be begun")
+
+
+def test_a_file_is_written_with_its_folders_or_refused_in_words(tmp_path):
+    assert write_file(tmp_path / "a" / "b.txt", "é").read_bytes() == b"\xc3\xa9"
+    with pytest.raises(RunError, match=r"could not be written.*Free space or permissions"):
+        write_file(tmp_path / "a" / "b.txt" / "c", b"")

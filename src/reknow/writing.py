@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from reknow.errors import RunError
 
 
 @contextmanager
@@ -32,13 +35,39 @@ def written_whole(path: Path) -> Iterator[Path]:
         >>> path.read_text()
         'all of it'
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "a null character in its name")  # the system's own calls raise a ValueError
+    beside = beside_of(path)
     try:
         yield beside
         beside.replace(path)
     except BaseException:  # Ctrl-C too
         _remove(beside)
         raise
+
+
+def beside_of(path: Path) -> Path:
+    """The hidden path of this process next to a file or folder that it is about to write."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def write_file(path: Path, content: str | bytes) -> Path:
+    """Write a file beside and rename it; text as UTF-8. Folders are made.
+
+    Raises:
+        RunError: the disk is full, or the folder may not be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as beside:
+            beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise RunError(
+            path,
+            found=f"could not be written ({error})",
+            remedy="Free space or permissions there, and start the same command again.",
+        ) from error
+    return path
 
 
 def _remove(path: Path) -> None:

@@ -38,5 +38,5 @@ def test_no_queries_at_all_are_refused(reknow, crops, tiny_recipe, tmp_path):
     assert reknow("train", "cluster_contrast", "--data", f"folder:{crops}", "--out", "run")[0] == 0
     labelled = rf"folder:{crops}?identity_pattern=(person\d+)&camera=_c(\d)_"
     code, _, err = reknow("explain", "ranks", "run", "--data", labelled, "--count", "0")
-    assert code == 2 and "count of queries: 0; expected 1 or more" in err
+    assert code == 2 and "--count: 0; expected 1 or more" in err
     assert not (tmp_path / "ranks.png").exists()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from reknow.cli.options import Json
+from reknow.cli.options import Json, check_new_file
 from reknow.cli.printing import first_of_each_kind, notes, print_facts
 
 
@@ -49,6 +49,7 @@ def import_as_table(
     """Write any data set as a table that you can edit; use it as table:FILE."""
     from reknow.data.formats import import_dataset, open_dataset
 
+    check_new_file(out, ".csv", ".parquet")
     manifest = open_dataset(data)
     spec = import_dataset(manifest, out)
     print_facts(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from reknow.cli.options import Json, refuse_existing
+from reknow.cli.options import Json, check_count, check_new_file
 from reknow.cli.printing import found, notes, print_facts, scores, shares
 
 OtherData = Annotated[str | None, arg(help="Look at other data, as FORMAT:PATH; by default the run's own.")]
@@ -29,7 +29,8 @@ def explain_tokens(
     from reknow.training.progress import Display
     from reknow.training.run import Run
 
-    refuse_existing(out)
+    check_new_file(out)
+    check_count(count)
     with Display() as display:
         explanation = explain_run(Run.open(run), data, shown=count, progress=display.bar("choosing"))
     save_token_sheet(explanation, out, shown=count)
@@ -56,7 +57,8 @@ def explain_ranks(
     from reknow.training.progress import Display
     from reknow.training.run import Run
 
-    refuse_existing(out)
+    check_new_file(out)
+    check_count(count)
     recognizer, data = load(run), data or Run.open(run).recipe().data
     with Display() as display:
         evaluated = evaluate_recognizer(recognizer, data, display=display)

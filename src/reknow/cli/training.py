@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
-from reknow.cli.options import Json, new_folder
+from reknow.cli.options import Json, check_folder, new_folder
 from reknow.cli.printing import print_facts, scores
 from reknow.errors import RecipeError
 
@@ -73,11 +73,11 @@ def train_by(arguments: list[str]) -> int:
         config=(AvoidSubcommands,),
     )
     recipe = options.recipe
+    folder = new_folder(options.out, recipe.name.replace("/", "-"))
     if options.init_from is not None:
         from reknow.training.start import starting_from
 
         recipe = starting_from(recipe, options.init_from)
-    folder = new_folder(options.out, recipe.name.replace("/", "-"))
     return _carry_out(recipe, folder, resume=False, json=options.json)
 
 
@@ -159,6 +159,7 @@ def study(
         return 0
     chosen = study_named(name, scale)
     folder = out or Path("runs") / f"study-{name}{'-quick' if quick else ''}"
+    check_folder(folder)
     try:
         findings = carry_out(chosen, folder, seeds=seeds)
     except KeyboardInterrupt:

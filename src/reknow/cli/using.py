@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_format
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from reknow.cli.options import SHIPPED_HELP, Data, Json, recognizer_named, refuse_existing
+from reknow.cli.options import SHIPPED_HELP, Data, Json, check_new_file, check_new_folder, recognizer_named
 from reknow.cli.printing import by_subset, notes, print_facts, scores
 
 _AUTO = "'auto' follows how many near neighbors the pictures have."
@@ -30,6 +29,8 @@ def evaluate(
     from reknow.training.progress import Display
     from reknow.training.subsets import subset_scores
 
+    if out is not None:
+        check_new_folder(out)
     examined = recognizer_named(recognizer)
     with Display() as display:
         result = evaluate_recognizer(examined, data, rerank=rerank, display=display)
@@ -37,9 +38,7 @@ def evaluate(
             result.numbers["subsets"] = [one.as_json() for one in subset_scores(examined, data, display=display)]
     lines = [*scores(result.numbers), *by_subset(result.numbers)]
     if out is not None:
-        report = evaluation_report(result, out)
-        (out / "scores.json").write_text(json_format.dumps(result.numbers, indent=2) + "\n")
-        lines.append(f"report: {report}")
+        lines.append(f"report: {evaluation_report(result, out)}")
     print_facts(result.numbers, json, lines=lines)
     return 0
 
@@ -54,7 +53,7 @@ def embed(
     from reknow.data.formats import open_dataset
     from reknow.training.progress import Display
 
-    refuse_existing(out)
+    check_new_file(out)
     model, manifest = recognizer_named(recognizer), open_dataset(data)
     with Display() as display:
         embeddings = model.embed_manifest(manifest, display.bar("embedding"))
@@ -85,7 +84,7 @@ def cluster(
     from reknow.data.embeddings import Embeddings
     from reknow.training.groups import write_groups
 
-    refuse_existing(out)
+    check_new_file(out)
     read = Embeddings.read(embeddings)
     found = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
     write_groups(read.manifest, found.labels, out)
@@ -114,6 +113,7 @@ def export(
     """Write a recognizer as a file for other programs: pixels in, unit vectors out; it is compared with torch first."""
     from reknow.export import export_onnx
 
+    check_new_file(out)
     exported = export_onnx(recognizer_named(recognizer), out)
     facts = {
         "format": to,

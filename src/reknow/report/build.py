@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from reknow.training.assessment import Assessment, Evaluated, per_query
 from reknow.training.groups import write_groups
 from reknow.training.machine import machine
 from reknow.training.train import Outcome
+from reknow.writing import write_file
 
 GROUPED_AT_MOST = 50_000
 """Training pictures that a report groups by itself; beyond, `reknow cluster` does it when asked."""
@@ -63,14 +65,21 @@ def report_of(outcome: Outcome) -> Path:
 
 
 def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
-    """Write ``report.html`` of an evaluation without training into a new folder.
+    """Write ``report.html`` and ``scores.json`` of an evaluation without training into a new folder.
+
+    Returns:
+        the report's path.
 
     Raises:
-        RunError: the folder exists and holds something.
+        RunError: the folder exists and holds something, or it cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise RunError(folder, found="already exists and is not empty", remedy="Name another folder with --out.")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder)
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(folder, found="already exists and is not empty", remedy="Name another folder with --out.")
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a null character in its name
+        raise RunError(folder, found=f"cannot be made ({error})", remedy="Name another folder with --out.") from error
     after = evaluated.assessment
     content = RunReport(
         title=f"{evaluated.recognizer} on {evaluated.dataset}",
@@ -82,6 +91,7 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
         rank_sheets=rankings(after),
         machine=machine(),
     )
+    write_file(folder / "scores.json", json.dumps(evaluated.numbers, indent=2) + "\n")
     return write_report(content, folder / "report.html")
 
 

@@ -24,7 +24,7 @@ from reknow.methods.recipe import Recipe
 from reknow.studies.record import NAME, Record
 from reknow.studies.study import fields_of
 from reknow.training.run import Run
-from reknow.writing import written_whole
+from reknow.writing import write_file
 
 
 class StudyFolder:
@@ -47,7 +47,10 @@ class StudyFolder:
         folder = cls(path)
         mark = folder.path / "study.json"
         if mark.is_file():
-            held = json.loads(mark.read_text(encoding="utf-8")).get("study")
+            try:
+                held = json.loads(mark.read_text(encoding="utf-8")).get("study")
+            except (OSError, ValueError, AttributeError) as error:
+                raise RunError(mark, found=f"damaged ({error})", remedy="Name another folder with --out.") from error
             if held != study:
                 raise RunError(
                     path, found=f"holds the study '{held}'", expected=f"'{study}'", remedy="Name another --out."
@@ -73,7 +76,7 @@ class StudyFolder:
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file beside and rename it."""
-        return write(self.path / name, content)
+        return write_file(self.path / name, content)
 
 
 class RunFolder:
@@ -102,7 +105,7 @@ class RunFolder:
 
     def keep(self, record: Record) -> None:
         """Mark the run as finished."""
-        write(self.path / NAME, record.as_json())
+        write_file(self.path / NAME, record.as_json())
 
     def check(self, wanted: Recipe) -> None:
         """Whether what is here is a run of this recipe, or nothing.
@@ -142,20 +145,3 @@ def slug(name: str) -> str:
         ('token-constraint', 'eps-0.6-min-4', 'n-4')
     """
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    """Write a file beside and rename it; folders are made.
-
-    Raises:
-        RunError: the disk is full, or the folder may not be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as beside:
-            beside.write_bytes(content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        raise RunError(
-            path, found=f"could not be written ({error})", remedy="Free space there, and start the same command again."
-        ) from error
-    return path

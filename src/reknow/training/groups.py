@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from reknow.data.manifest import SPECTRA, Manifest
+from reknow.errors import DataError
 from reknow.writing import written_whole
 
 
@@ -19,11 +20,19 @@ def write_groups(manifest: Manifest, labels: Int[np.ndarray, "rows"], path: Path
         manifest: N observations; an observation's image is its first spectrum's picture.
         labels: (N,) group of each.
         path: the CSV.
+
+    Raises:
+        DataError: no such folder, no permission, or a full disk.
     """
     path = Path(path)
     spectra = [manifest.column(spectrum) for spectrum in SPECTRA]
-    with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(("image", "group"))
-        for pictures, group in zip(zip(*spectra, strict=True), labels.tolist(), strict=True):
-            writer.writerow((next(picture for picture in pictures if picture), group))
+    try:
+        with written_whole(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("image", "group"))
+            for pictures, group in zip(zip(*spectra, strict=True), labels.tolist(), strict=True):
+                writer.writerow((next(picture for picture in pictures if picture), group))
+    except OSError as error:
+        raise DataError(
+            path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
+        ) from error
