@@ -10,20 +10,20 @@ from tyro.conf import FlagCreatePairsOff
 
 from reknow.cli.data import check, import_as_table, show
 from reknow.cli.explaining import explain_ranks, explain_tokens
+from reknow.cli.terminal import forget_output, show_any_letter
 from reknow.cli.training import demo, list_recipes, study, train_by
 from reknow.cli.using import cluster, embed, evaluate, export
 from reknow.errors import ReknowError
+from reknow.platforms import refuse_windows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    show_any_letter()
     try:
-        if given and given[0] in _GROUPS:
-            return _GROUPS[given[0]](given[1:])
-        return _choose(
-            COMMANDS, given, "reknow", "Know the same individual again: re-identification, mostly without labels."
-        )
+        refuse_windows()
+        return _run(given)
     except ReknowError as error:
         print(f"reknow: {error}", file=sys.stderr)
         return 2
@@ -31,8 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("reknow: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has gone; Python would complain once more at exit
+        forget_output()  # the reader of a pipe has gone
         return 0
+
+
+def _run(given: list[str]) -> int:
+    if given and given[0] in _GROUPS:
+        return _GROUPS[given[0]](given[1:])
+    return _choose(
+        COMMANDS, given, "reknow", "Know the same individual again: re-identification, mostly without labels."
+    )
 
 
 def _choose(commands: dict[str, Callable[..., int]], arguments: list[str], prog: str, description: str) -> int:

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from reknow.cli.terminal import say
+
 
 def print_facts(facts: dict[str, Any], json: bool, lines: list[str]) -> None:
     """The facts as one JSON object if that was asked for, else these lines."""
-    print(json_format.dumps(facts, default=str) if json else "\n".join(lines))
+    say(json_format.dumps(facts, default=str) if json else "\n".join(lines))
 
 
 def notes(facts: dict[str, Any]) -> list[str]:
