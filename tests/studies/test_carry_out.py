@@ -116,9 +116,10 @@ def test_variants_that_would_share_a_folder_are_refused(small, quiet, tmp_path):
         carry_out(alike, tmp_path / "study", seeds=1, display=quiet)
 
 
-def test_no_seed_is_refused_before_anything_is_written(small, quiet, tmp_path):
-    with pytest.raises(RecipeError, match="seeds"):
-        carry_out(small, tmp_path / "study", seeds=0, display=quiet)
+@pytest.mark.parametrize("seeds", [0, -1, 10**21])
+def test_no_seed_and_too_many_are_refused_before_anything_is_written(small, quiet, tmp_path, seeds):
+    with pytest.raises(RecipeError, match=f"seeds: {seeds}; expected 1 or more and at most 1000"):
+        carry_out(small, tmp_path / "study", seeds=seeds, display=quiet)
     assert not (tmp_path / "study").exists()
 
 

@@ -77,3 +77,12 @@ def test_the_card_keeps_the_report(crops, tiny, tmp_path):
     assert outcome.run.recipe().network.trunk == SMALL
     card = (outcome.run.folder / "recognizer" / "recognizer.json").read_text()
     assert "vit.pth" in card
+
+
+def test_pictures_of_another_size_than_the_network_takes_are_refused_before_anything_is_written(crops, tiny, tmp_path):
+    recipe = replace(tiny, data=f"folder:{crops}", preprocessing=Preprocessing(size=(48, 24)))
+    with pytest.raises(
+        RecipeError, match=r"preprocessing.size: \(48, 24\).*takes pictures of \(32, 16\).*--network.trunk"
+    ):
+        train(recipe, tmp_path / "run", display=Display(quiet=True))
+    assert not (tmp_path / "run").exists()

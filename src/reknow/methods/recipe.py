@@ -181,8 +181,8 @@ class Recipe:
         if not 0 < self.epochs <= warmup:
             return ()
         return (
-            f"The warm-up takes {warmup} epochs and the run has {self.epochs}, so the learning rate stays below its "
-            "peak; --schedule.warmup shortens it.",
+            f"The warm-up (schedule.warmup {warmup}) lasts as long as the run (epochs {self.epochs}), so the learning "
+            "rate never comes to its peak; --schedule.warmup shortens it.",
         )
 
     def evaluates_after(self, epoch: int) -> bool:

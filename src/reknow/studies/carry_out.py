@@ -30,6 +30,9 @@ from reknow.training.progress import Display
 from reknow.training.train import train
 from reknow.values import to_plain
 
+MOST_SEEDS = 1000
+"""Runs of a variant that anybody could mean; the quickest studies would take weeks for so many."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -68,8 +71,10 @@ def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | 
             expected="one process",
             remedy="Start it without torchrun; several studies may run beside each other in folders of their own.",
         )
-    if seeds < 1:
-        raise RecipeError("study, seeds", found=str(seeds), expected="1 or more", remedy="Three are usual.")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise RecipeError(
+            "study, seeds", found=str(seeds), expected=f"1 or more and at most {MOST_SEEDS}", remedy="Three are usual."
+        )
     place = StudyFolder.claim(folder, study.name)
     planned = plan(study, place, range(1, seeds + 1))
     for one in planned:
