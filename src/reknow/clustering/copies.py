@@ -13,9 +13,10 @@ copies lie within 1e-5 of it there, which among a million rows of 768 numbers le
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from jaxtyping import Float32, Int, Int64
+
+from reknow.compiled import compiled
 
 TOLERANCE = 1e-5
 
@@ -64,7 +65,7 @@ def with_copies(
     return np.take_along_axis(lists, entry, 1)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _leaders(unit: np.ndarray, place: np.ndarray, order: np.ndarray, tolerance: np.float32) -> np.ndarray:
     """For every row the one of its copies whose projection is smallest."""
     total, dim = unit.shape
