@@ -206,10 +206,10 @@ def test_name_with_a_null_character(tmp_path):
 def test_unreadable_permissions(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(saved(Image.fromarray(gradient())))
 
-    def refused(self):
-        raise PermissionError(13, "Permission denied", str(self))
+    def refused(path, flags):
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refused)  # chmod does not hold root back
+    monkeypatch.setattr(os, "open", refused)  # chmod does not hold root back
     with pytest.raises(DataError, match=r"a\.png: no permission to read it\. Run: chmod u\+r"):
         read_picture(tmp_path, "a.png")
 
