@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from reknow.data.levels import Levels, written
 from reknow.errors import DataError, nearest
 from reknow.writing import written_whole
 
@@ -53,6 +54,7 @@ class Manifest:
         name: the data set's name, for reports.
         protocol: the name of the evaluation protocol that the data set's authors use.
         notes: what a reader wants the user to know (an incomplete download, rows it left out).
+        levels: per spectrum, which values of deep pictures are black and white, where the data set names them.
     """
 
     table: pa.Table
@@ -60,6 +62,7 @@ class Manifest:
     name: str
     protocol: str = "market"
     notes: tuple[str, ...] = field(default=())
+    levels: Mapping[str, Levels] = field(default_factory=dict)
 
     @classmethod
     def from_columns(
@@ -177,6 +180,8 @@ class Manifest:
         for name in SCHEMA.names:
             for value in self.column(name):
                 digest.update(repr(value).encode())
+        if self.levels:  # other pixels from the same files
+            digest.update(written(self.levels).encode())
         return digest.hexdigest()
 
     def write(self, path: Path) -> None:
