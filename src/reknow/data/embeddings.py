@@ -86,12 +86,12 @@ class Embeddings:
         """
         path = Path(path)
         remedy = "Make the file with: reknow embed RECOGNIZER --data D --out FILE.parquet"
-        if not path.is_file():
-            raise DataError(path, found="no such file", remedy=remedy)
         try:
+            if not path.is_file():
+                raise DataError(path, found="no such file", remedy=remedy)
             # Not read_table: it takes a folder named "split=train" above the file for a column.
             table = pyarrow.parquet.ParquetFile(path).read()
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise DataError(path, found=f"not a Parquet file ({error})", remedy=remedy) from error
         absent = {*SCHEMA.names, "vector"} - set(table.column_names)
         if absent:

@@ -98,6 +98,21 @@ def holds_file(path: Path) -> bool:
     return exists(path) and path.is_file()
 
 
+def in_utf_8(path: Path) -> Path:
+    """The same path.
+
+    Raises:
+        DataError: bytes that are no UTF-8, which no table, recipe or report can hold.
+    """
+    if not _is_utf_8(str(path)):
+        raise DataError(
+            path,
+            found="a path that is not UTF-8, which no table, recipe or report can name",
+            remedy="Rename it, or make a link to it that has another name, and use that.",
+        )
+    return path
+
+
 def existing_folder(path: str, spec: str) -> Path:
     """The folder at `path`, with ``~`` expanded.
 
@@ -108,13 +123,7 @@ def existing_folder(path: str, spec: str) -> Path:
     Raises:
         DataError: nothing is there, or a file is.
     """
-    folder = at_home(path)
-    if not _is_utf_8(str(folder)):
-        raise DataError(
-            folder,
-            found="a path that is not UTF-8, which no table, recipe or report can name",
-            remedy="Rename the folder, or make a link to it that has another name, and use that.",
-        )
+    folder = in_utf_8(at_home(path))
     try:
         if folder.is_dir():
             return folder
