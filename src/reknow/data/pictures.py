@@ -22,18 +22,14 @@ would treat two pictures of one data set differently:
 from __future__ import annotations
 
 import io
-import os
-import threading
-import zipfile
-import zlib
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from reknow.data.archives import read_member
 from reknow.data.levels import WHOLE, Levels
 from reknow.data.manifest import Spectrum
 from reknow.data.picture_files import FORMATS, SUFFIXES, open_picture, open_regular, remedy_for, true_format
@@ -92,7 +88,7 @@ def read_bytes(root: Path, reference: str) -> bytes:
         with open_regular(path) as file:
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
-        return _read_member(path)
+        return read_member(path)
     except PermissionError as error:
         raise DataError(path, found="no permission to read it", remedy=f"Run: chmod u+r '{path}'") from error
     except IsADirectoryError as error:
@@ -114,7 +110,7 @@ def decode(data: bytes, where: object, levels: Levels | None = None) -> UInt8[np
     Raises:
         DataError: not a picture, a damaged one, one above :data:`PIXEL_LIMIT`, or one whose numbers need levels.
     """
-    return rgb_pixels(_open(data, where), where, levels)
+    return rgb_pixels(open_bytes(data, where), where, levels)
 
 
 def rgb_pixels(image: Image.Image, where: object, levels: Levels | None = None) -> UInt8[np.ndarray, "height width 3"]:
@@ -139,11 +135,7 @@ def rgb_pixels(image: Image.Image, where: object, levels: Levels | None = None) 
     except DataError:
         raise
     except Exception as error:
-        raise DataError(
-            where,
-            found=f"a damaged or truncated {image.format or 'picture'} ({error})",
-            remedy="Copy or download the file again, or remove the row.",
-        ) from error
+        raise _damaged(image, where, error) from error
 
 
 def header_size(data: bytes, where: object) -> tuple[int, int]:
@@ -152,7 +144,7 @@ def header_size(data: bytes, where: object) -> tuple[int, int]:
     Raises:
         DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
     """
-    return _open(data, where).size
+    return open_bytes(data, where).size
 
 
 def is_deep(data: bytes, where: object) -> bool:
@@ -161,24 +153,27 @@ def is_deep(data: bytes, where: object) -> bool:
     Raises:
         DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
     """
-    return _is_deep(_open(data, where))
+    return _is_deep(open_bytes(data, where))
 
 
-def deep_values(data: bytes, where: object) -> Shaped[np.ndarray, "height width"]:
-    """The numbers of a deep picture, as its file holds them.
+def deep_values(image: Image.Image, where: object) -> Shaped[np.ndarray, "height width"] | None:
+    """The numbers of a picture that Pillow has opened, upright; None where it has 8 bits.
 
     Raises:
-        DataError: not a deep picture, a damaged one, or one above :data:`PIXEL_LIMIT`.
+        DataError: a damaged picture.
     """
-    image = _open(data, where)
+    if not _is_deep(image):
+        return None
     try:
         image.load()
-        values = np.asarray(ImageOps.exif_transpose(image))
+        return np.asarray(ImageOps.exif_transpose(image))
     except Exception as error:  # as in rgb_pixels
-        raise DataError(where, found=f"a damaged {image.format} ({error})", remedy=_EXPORT_AGAIN) from error
-    if not _is_deep(image):
-        raise DataError(where, found=f"a picture of 8 bits ({image.mode})", remedy=_EXPORT_AGAIN)
-    return values
+        raise _damaged(image, where, error) from error
+
+
+def needs_levels(values: Shaped[np.ndarray, "height width"]) -> bool:
+    """Whether numbers of a deep picture mean nothing without levels: floating-point ones, and such beyond 16 bits."""
+    return values.dtype.kind == "f" or bool(values.min() < WHOLE.black or values.max() > WHOLE.white)
 
 
 def parse_boxes(crop: str | None, spectra: Sequence[Spectrum], where: object) -> dict[Spectrum, Box | None]:
@@ -224,8 +219,12 @@ def parse_boxes(crop: str | None, spectra: Sequence[Spectrum], where: object) ->
     return dict(zip(spectra, boxes, strict=True))
 
 
-def _open(data: bytes, where: object) -> Image.Image:
-    """The picture with only its header read, refused here if it is none or too large."""
+def open_bytes(data: bytes, where: object) -> Image.Image:
+    """The picture of a file with only its header read; `where` names the file in errors.
+
+    Raises:
+        DataError: not a picture, a damaged header, or more pixels than :data:`PIXEL_LIMIT`.
+    """
     if not data:
         raise DataError(where, found="the file is empty", remedy="Copy or download it again, or remove the row.")
     try:
@@ -257,6 +256,14 @@ def _not_a_picture(data: bytes, where: object) -> DataError:
     return DataError(where, found=found, expected="a picture: " + ", ".join(FORMATS), remedy=remedy_for(kind))
 
 
+def _damaged(image: Image.Image, where: object, error: Exception) -> DataError:
+    return DataError(
+        where,
+        found=f"a damaged or truncated {image.format or 'picture'} ({error})",
+        remedy="Copy or download the file again, or remove the row.",
+    )
+
+
 def _too_large(where: object, found: str) -> DataError:
     return DataError(
         where,
@@ -273,8 +280,8 @@ def _is_deep(image: Image.Image) -> bool:
 def _to_rgb(image: Image.Image, where: object, levels: Levels | None) -> UInt8[np.ndarray, "height width 3"]:
     if _is_deep(image):
         values = np.asarray(image)
-        if levels is None:
-            _refuse_without_levels(values, where)
+        if levels is None and needs_levels(values):
+            raise _without_levels(values, where)
         return np.repeat((levels or WHOLE).gray(values)[:, :, None], 3, axis=2)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         colored = image.convert("RGBA")
@@ -283,20 +290,18 @@ def _to_rgb(image: Image.Image, where: object, levels: Levels | None) -> UInt8[n
     return np.array(image.convert("RGB"))  # a copy, because Pillow's own pixels are read-only
 
 
-def _refuse_without_levels(values: Shaped[np.ndarray, "height width"], where: object) -> None:
+def _without_levels(values: Shaped[np.ndarray, "height width"], where: object) -> DataError:
     """Numbers beyond 16 bits would be clipped, and nobody knows what floating-point ones mean: neither in silence."""
-    floating = np.issubdtype(values.dtype, np.floating)
     finite = values[np.isfinite(values)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
-    if floating or low < WHOLE.black or high > WHOLE.white:
-        kind = "floating-point pixels of unknown range" if floating else "numbers that 16 bits cannot hold"
-        raise DataError(
-            where,
-            found=f"{kind}, from {low:.6g} to {high:.6g}",
-            expected="gray from 0 to 65,535 where the data set names no levels",
-            remedy="Say which values are black and white in all pictures: folder:PATH?levels=BLACK..WHITE or "
-            "table:FILE?levels=BLACK..WHITE; reknow data check measures both.",
-        )
+    span = f"from {finite.min():.6g} to {finite.max():.6g}" if finite.size else "none of them finite"
+    kind = "floating-point pixels of unknown range" if values.dtype.kind == "f" else "numbers that 16 bits cannot hold"
+    return DataError(
+        where,
+        found=f"{kind}, {span}",
+        expected="gray from 0 to 65,535 where the data set names no levels",
+        remedy="Say which values are black and white in all pictures: folder:PATH?levels=BLACK..WHITE or "
+        "table:FILE?levels=BLACK..WHITE; reknow data check measures both.",
+    )
 
 
 def cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) -> UInt8[np.ndarray, "rows columns 3"]:
@@ -315,56 +320,3 @@ def cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) ->
             remedy="Correct the row's column 'crop' (left top right bottom), or empty it.",
         )
     return np.ascontiguousarray(pixels[top:bottom, left:right])
-
-
-class _Archive:
-    """An open zip file. Its lock is ours because ZipFile does not promise to be read from several threads."""
-
-    def __init__(self, path: Path) -> None:
-        self.lock = threading.Lock()
-        self.zip = zipfile.ZipFile(path)
-
-    def read(self, member: str) -> bytes:
-        with self.lock:
-            return self.zip.read(member)
-
-
-@lru_cache(maxsize=16)
-def _archive(path: Path, modified: int, size: int, process: int) -> _Archive:
-    """Opened once per process (a forked child must not share a file position) and again when the file changes."""
-    return _Archive(path)
-
-
-def _read_member(path: Path) -> bytes:
-    """The bytes of ``archive.zip/member``, where `path` itself does not exist."""
-    archive = next((parent for parent in path.parents if parent.is_file()), None)
-    if archive is None:
-        folder = next((parent for parent in path.parents if parent.is_dir()), path.parent)
-        raise DataError(
-            path,
-            found=f"no such file (the path exists up to {folder})",
-            remedy="Correct the reference or the root folder, or remove the row.",
-        )
-    member = path.relative_to(archive).as_posix()
-    try:
-        state = archive.stat()
-        return _archive(archive, state.st_mtime_ns, state.st_size, os.getpid()).read(member)
-    except KeyError as error:
-        raise DataError(
-            path, found=f"{archive.name} has no member '{member}'", remedy="Correct the reference, or remove the row."
-        ) from error
-    except PermissionError as error:
-        raise DataError(archive, found="no permission to read it", remedy=f"Run: chmod u+r '{archive}'") from error
-    except zipfile.BadZipFile as error:
-        raise DataError(
-            archive, found=f"not an intact zip file ({error})", remedy="Copy or download it again."
-        ) from error
-    except (
-        OSError,
-        RuntimeError,
-        NotImplementedError,
-        zlib.error,
-    ) as error:  # a damaged, encrypted or oddly compressed member
-        raise DataError(
-            path, found=f"the zip member cannot be read ({error})", remedy="Pack the zip file again."
-        ) from error

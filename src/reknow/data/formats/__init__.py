@@ -12,7 +12,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 
-from reknow.data.formats.listing import at_home, exists
+from reknow.data.formats.places import at_home, exists
 from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest

@@ -6,8 +6,8 @@ hand), each in Market-1501's layout. Option: ``boxes=detected`` (default, the ha
 
 from __future__ import annotations
 
-from reknow.data.formats.listing import existing_folder, holds_folder, layout_root
 from reknow.data.formats.market_layout import FOLDERS, read_market_layout
+from reknow.data.formats.places import existing_folder, holds_folder, layout_root
 from reknow.data.formats.published import Count
 from reknow.data.manifest import Manifest, Split
 from reknow.errors import DataError, nearest

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from reknow.data.formats.listing import Listing, contents, existing_folder, pictures_below
+from reknow.data.formats.listing import Listing, contents, pictures_below
+from reknow.data.formats.places import existing_folder
 from reknow.data.formats.split_folders import SplitFolders, lone_notes, split_folders
 from reknow.data.levels import parse_levels
 from reknow.data.manifest import SPECTRA, Manifest

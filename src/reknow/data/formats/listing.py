@@ -1,4 +1,4 @@
-"""Folders as users have them: which pictures lie in one, and whether it is the folder that a format expects.
+"""Folders as users have them: which pictures lie in one, and what lies there that cannot be used.
 
 Listing uses ``os.scandir`` and sorts by name, so that 126,441 files take a second and every machine sees one order.
 
@@ -72,79 +72,6 @@ CLOSED = "folders that may not be entered (chmod u+rx mends that)"
 NOT_UTF_8 = "names that are not UTF-8 (convmv -r -f latin1 -t utf8 --notest FOLDER renames such)"
 
 
-def at_home(path: str) -> Path:
-    """The path with ``~`` expanded; a name that merely starts so stays as it is."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # no such user
-        return Path(path)
-
-
-def exists(path: str | Path) -> bool:
-    """Whether anything is there; a path that may not be looked at counts as absent."""
-    try:
-        return at_home(str(path)).exists()
-    except OSError:
-        return False
-
-
-def holds_folder(path: Path) -> bool:
-    """Whether a folder is there, and may be looked at."""
-    return exists(path) and path.is_dir()
-
-
-def holds_file(path: Path) -> bool:
-    """Whether a file is there, and may be looked at."""
-    return exists(path) and path.is_file()
-
-
-def in_utf_8(path: Path) -> Path:
-    """The same path.
-
-    Raises:
-        DataError: bytes that are no UTF-8, which no table, recipe or report can hold.
-    """
-    if not _is_utf_8(str(path)):
-        raise DataError(
-            path,
-            found="a path that is not UTF-8, which no table, recipe or report can name",
-            remedy="Rename it, or make a link to it that has another name, and use that.",
-        )
-    return path
-
-
-def existing_folder(path: str, spec: str) -> Path:
-    """The folder at `path`, with ``~`` expanded.
-
-    Args:
-        path: as the user wrote it.
-        spec: the format's name, for the message.
-
-    Raises:
-        DataError: nothing is there, or a file is.
-    """
-    folder = in_utf_8(at_home(path))
-    try:
-        if folder.is_dir():
-            return folder
-        there = folder.exists()
-    except OSError as error:  # a parent that may not be entered, a name that is too long
-        raise DataError(folder, found=f"{error.strerror}", remedy="Check the path and its permissions.") from error
-    if there:
-        raise DataError(
-            folder,
-            found="a file",
-            expected="a folder",
-            remedy=f"Unpack it and name the folder: {spec}:FOLDER"
-            if folder.suffix in {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"}
-            else f"Name the folder: {spec}:{folder.parent}. A manifest is read with table:{folder}",
-        )
-    parent = next((parent for parent in folder.absolute().parents if holds_folder(parent)), Path("/"))
-    raise DataError(
-        folder, found=f"no such folder; {parent} {contents(parent)}", remedy="Correct the path after the first colon."
-    )
-
-
 def entries(folder: Path) -> list[os.DirEntry[str]]:
     """The folder's entries sorted by name, without hidden ones.
 
@@ -175,7 +102,7 @@ def is_picture(name: str) -> bool:
 
 def subfolders(folder: Path) -> list[str]:
     """Names of the folders in `folder`, sorted."""
-    return [entry.name for entry in entries(folder) if is_folder(entry) and _is_utf_8(entry.name)]
+    return [entry.name for entry in entries(folder) if is_folder(entry) and is_utf_8(entry.name)]
 
 
 def pictures_in(folder: Path) -> Listing:
@@ -211,7 +138,7 @@ def _walk(found: Sequence[os.DirEntry[str]], prefix: str, seen: set[str], listin
             _take(entry, prefix + entry.name, listing)
             continue
         path = f"{prefix}{entry.name}/"
-        if not _is_utf_8(entry.name):
+        if not is_utf_8(entry.name):
             listing.leave_out(path, NOT_UTF_8)
         elif not entry.is_symlink() or os.path.realpath(entry.path) not in seen:
             seen.add(os.path.realpath(entry.path))
@@ -235,7 +162,7 @@ def _take(entry: os.DirEntry[str], path: str, listing: Listing) -> None:
             listing.others[suffix or _NO_SUFFIX * any(letter.isdigit() for letter in entry.name)] += 1
     elif not _is_file(entry):
         listing.leave_out(path, LINK if entry.is_symlink() else NO_FILE)
-    elif not entry.name.isascii() and not _is_utf_8(entry.name):
+    elif not entry.name.isascii() and not is_utf_8(entry.name):
         listing.leave_out(path, NOT_UTF_8)
     else:
         listing.pictures.append(path)
@@ -248,7 +175,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_utf_8(name: str) -> bool:
+def is_utf_8(name: str) -> bool:
     """Whether a name can be written into a table; bytes that are no UTF-8 come as halves of surrogate pairs."""
     if name.isascii():
         return True
@@ -282,63 +209,3 @@ def unread_note(where: str, unread: Sequence[str], form: str) -> list[str]:
     if not unread:
         return []
     return [f"{where}: left out {len(unread):,} pictures that are not named like {form}, for example {unread[0]}."]
-
-
-def layout_root(path: str, wanted: Sequence[str], spec: str) -> Path:
-    """The folder that holds all of `wanted`: `path` itself, or the only one of its sub-folders that does.
-
-    One folder in between is accepted because archives unpack into one (``Market-1501-v15.09.15``).
-
-    Args:
-        path: as the user wrote it.
-        wanted: names of files and folders that the layout has at its top.
-        spec: the format's name.
-
-    Raises:
-        DataError: the layout is not there; where it is elsewhere near, the message names the path to use.
-    """
-    folder = existing_folder(path, spec)
-    if _whole(folder, wanted):
-        return folder
-    inner = [folder / name for name in subfolders(folder)]
-    found = [candidate for candidate in inner if _whole(candidate, wanted)]
-    if len(found) == 1:
-        return found[0]
-    expected = f"a folder with {', '.join(wanted)}"
-    if found:
-        names = ", ".join(candidate.name for candidate in found)
-        raise DataError(folder, found=f"several such folders: {names}", remedy=f"Name one: {spec}:{found[0]}")
-    near = _nearby(folder, inner, wanted)
-    if near is not None:
-        place = "inside" if near in folder.absolute().parents else "two levels above"
-        raise DataError(folder, found=f"{contents(folder)}; this is {place} the data set", remedy=f"Use: {spec}:{near}")
-    there = [name for name in wanted if exists(folder / name)]
-    if there:
-        absent = ", ".join(name for name in wanted if name not in there)
-        raise DataError(
-            folder,
-            found=f"{', '.join(there)} but not {absent}",
-            expected=expected,
-            remedy="The download is incomplete, or was not unpacked whole: unpack it again.",
-        )
-    raise DataError(
-        folder,
-        found=contents(folder),
-        expected=expected,
-        remedy=f"Name the folder that holds them, or read any folder of pictures with folder:{path}",
-    )
-
-
-def _whole(folder: Path, wanted: Sequence[str]) -> bool:
-    return all(exists(folder / name) for name in wanted)
-
-
-def _nearby(folder: Path, inner: Sequence[Path], wanted: Sequence[str]) -> Path | None:
-    """The layout one or two levels above `folder` or two below; of very many sub-folders only 100 are looked into."""
-    candidates = list(folder.absolute().parents)[:2]
-    for child in inner[:100]:
-        try:
-            candidates += [child / name for name in subfolders(child)[:100]]
-        except DataError:
-            continue
-    return next((candidate for candidate in candidates if _whole(candidate, wanted)), None)

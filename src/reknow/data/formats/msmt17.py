@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from reknow.data.formats.listing import existing_folder, holds_file, holds_folder, layout_root, pictures_in, subfolders
+from reknow.data.formats.listing import pictures_in, subfolders
+from reknow.data.formats.places import existing_folder, holds_file, holds_folder, layout_root
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import Manifest, Split
 from reknow.errors import DataError

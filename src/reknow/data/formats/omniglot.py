@@ -14,7 +14,8 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from reknow.data.formats.listing import contents, entries, existing_folder, holds_file, holds_folder, pictures_below
+from reknow.data.formats.listing import contents, entries, pictures_below
+from reknow.data.formats.places import existing_folder, holds_file, holds_folder
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import Manifest, Split
 from reknow.errors import DataError

@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reknow.data.formats.listing import layout_root, pictures_below, unread_note
+from reknow.data.formats.listing import pictures_below, unread_note
+from reknow.data.formats.places import layout_root
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import SPECTRA, Manifest, Spectrum, Split
 from reknow.errors import DataError

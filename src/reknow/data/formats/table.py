@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from reknow.data.formats.cells import read_cells
-from reknow.data.formats.listing import at_home, exists, holds_folder, in_utf_8
+from reknow.data.formats.places import at_home, exists, holds_folder, in_utf_8
 from reknow.data.levels import parse_levels, written
 from reknow.data.manifest import SCHEMA, SPECTRA, Manifest
 from reknow.data.pictures import WORLD_PREFIX
