@@ -46,7 +46,7 @@ def test_what_is_not_a_number_is_black():
         ([0, 65_536], np.int32, "numbers that 16 bits cannot hold, from 0 to 65536"),
         ([-1, 5], np.int32, "numbers that 16 bits cannot hold, from -1 to 5"),
         ([0.5, np.nan], np.float32, "floating-point pixels of unknown range, from 0.5 to 0.5"),
-        ([np.nan], np.float32, "none of them finite"),
+        ([np.nan], np.float32, "floating-point pixels of unknown range, none of them finite"),
     ],
 )
 def test_numbers_that_would_be_clipped_are_refused_with_the_option(values, dtype, words):

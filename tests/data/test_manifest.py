@@ -191,3 +191,8 @@ def test_the_schema_is_the_one_that_the_design_names():
     assert SCHEMA.names == [
         "observation", "identity", "camera", "scene", "time", "tracklet", "split", "rgb", "nir", "tir", "crop"
     ]  # fmt: skip
+
+
+def test_a_name_that_is_not_utf_8_is_refused_in_words():
+    with pytest.raises(DataError, match=r"m, row 1, column '(rgb|observation)': 'caf\\xe9\.jpg', which is not UTF-8"):
+        Manifest.from_columns({"rgb": ["a.jpg", "caf\udce9.jpg"]}, root=Path(), name="m")

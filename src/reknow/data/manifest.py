@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from reknow.data.levels import Levels, written
-from reknow.errors import DataError, nearest
+from reknow.errors import DataError, nearest, printable
 from reknow.writing import written_whole
 
 Spectrum = Literal["rgb", "nir", "tir"]
@@ -81,7 +81,7 @@ class Manifest:
 
         Raises:
             DataError: an unknown column, columns of different lengths, no spectrum at all in a row, an unknown split
-                or an ``observation`` that stands twice.
+                an ``observation`` that stands twice, or a text that is not UTF-8.
         """
         for column in columns:
             if column not in SCHEMA.names:
@@ -102,7 +102,7 @@ class Manifest:
                 arrays.append(pa.nulls(rows, column.type))
             elif pa.types.is_string(column.type):
                 # An empty cell of a CSV and a missing one mean the same to a user.
-                arrays.append(pa.array([None if v is None or v == "" else str(v) for v in values], pa.string()))
+                arrays.append(_text([None if v is None or v == "" else str(v) for v in values], name, column.name))
             else:
                 arrays.append(pa.array(values, column.type))
         manifest = cls(pa.Table.from_arrays(arrays, schema=SCHEMA), Path(root), name, protocol, tuple(notes))
@@ -203,6 +203,19 @@ class Manifest:
             raise DataError(
                 path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
             ) from error
+
+
+def _text(values: list[str | None], name: str, column: str) -> pa.Array:
+    """Text as Arrow holds it, in UTF-8; file names may be of other bytes."""
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError as error:
+        row = next(row for row, value in enumerate(values) if value is not None and printable(value) != value)
+        raise DataError(
+            f"{name}, row {row}, column '{column}'",
+            found=f"'{values[row]}', which is not UTF-8",
+            remedy="Rename the file, or leave out the row.",
+        ) from error
 
 
 def _named_observations(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:

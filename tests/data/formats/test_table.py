@@ -227,6 +227,14 @@ def test_a_table_in_which_nobody_is_known_says_why(tmp_path):
         open_dataset(f"table:{tmp_path}/m.csv?unknown=keeps")
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_kept_words_are_kept_by_the_table_that_import_writes(tmp_path, suffix):
+    kept = open_dataset(write(tmp_path / "m.csv", "rgb,id\na,-1\nb,2\n") + "?unknown=keep")
+    moved = import_dataset(kept, tmp_path / f"moved{suffix}")
+    assert moved.endswith("?unknown=keep")
+    assert identities(moved) == ["-1", "2"]
+
+
 def test_words_stay_where_they_are_no_names(tmp_path):
     assert open_dataset(write(tmp_path / "m.csv", "rgb,time\nnone,nan\nna,\n")).column("rgb") == ["none", "na"]
 

@@ -27,7 +27,7 @@ from reknow.data.formats.places import at_home, exists, holds_folder, in_utf_8
 from reknow.data.levels import parse_levels, written
 from reknow.data.manifest import SCHEMA, SPECTRA, Manifest
 from reknow.data.pictures import WORLD_PREFIX
-from reknow.data.unknown import without_unknown
+from reknow.data.unknown import NAMES, is_unknown, without_unknown
 from reknow.errors import DataError, nearest
 
 MEANT: dict[str, str] = {
@@ -114,10 +114,13 @@ def import_dataset(manifest: Manifest, out: Path) -> str:
         "reknow.levels": written(manifest.levels),
     }
     replace(manifest, table=table.replace_schema_metadata(kept)).write(out)
-    unsaid = [("protocol", manifest.protocol)] if manifest.protocol != "market" else []
-    unsaid += [("levels", written(manifest.levels))] if manifest.levels else []
-    options = "&".join(f"{option}={value}" for option, value in unsaid if out.suffix != ".parquet")
-    return f"table:{out}?{options}" if options else f"table:{out}"
+    unsaid = []
+    if out.suffix == ".csv":
+        unsaid += [f"protocol={manifest.protocol}"] if manifest.protocol != "market" else []
+        unsaid += [f"levels={written(manifest.levels)}"] if manifest.levels else []
+    if any(name is not None and is_unknown(name) for column in NAMES for name in set(manifest.column(column))):
+        unsaid.append("unknown=keep")
+    return f"table:{out}?{'&'.join(unsaid)}" if unsaid else f"table:{out}"
 
 
 def _prefix(root: Path, folder: Path) -> str:
