@@ -43,6 +43,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+_NAMES = ("identity", "camera", "scene", "tracklet", "split")
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -101,6 +103,8 @@ class Manifest:
             if values is None:
                 arrays.append(pa.nulls(rows, column.type))
             elif pa.types.is_string(column.type):
+                if column.name in _NAMES:  # spaces around a name make no other individual
+                    values = [v if v is None else str(v).strip() for v in values]
                 # An empty cell of a CSV and a missing one mean the same to a user.
                 arrays.append(_text([None if v is None or v == "" else str(v) for v in values], name, column.name))
             else:
