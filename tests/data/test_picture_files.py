@@ -13,9 +13,12 @@ import pytest
 from PIL import Image
 
 from reknow.data import pictures
+from reknow.data.formats.split_folders import KNOWN
 from reknow.data.picture_files import FORMATS, SUFFIXES, formats_read, suffix_differs, true_format
 from reknow.data.pictures import decode, read_picture, rgb_pixels
+from reknow.data.transforms import Preprocessing
 from reknow.errors import DataError
+from reknow.recognizer.reading import resized_batches
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,3 +117,17 @@ def test_nothing_else_opens_pictures_with_pillow():
     source = ROOT / "src" / "reknow"
     callers = [path.name for path in source.rglob("*.py") if "Image.open(" in path.read_text()]
     assert callers == ["picture_files.py"]
+
+
+def test_the_recognizer_refuses_an_opened_picture_of_another_format(monkeypatch):
+    opened = Image.open(io.BytesIO(saved("EPS")))
+    monkeypatch.setattr(type(opened), "load", lambda self: pytest.fail("pixels were loaded"))
+    for pictures_given in ([opened], iter([opened])):
+        with pytest.raises(DataError, match="picture 0: a picture of the format EPS"):
+            list(resized_batches(pictures_given, Preprocessing((8, 4)), batch_size=1))
+
+
+def test_the_page_of_folders_lists_every_suffix_and_every_name_of_a_split():
+    page = (ROOT / "docs" / "data" / "folder.md").read_text()
+    names = [*KNOWN, *(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)]
+    assert [name for name in names if f"`{name}`" not in page] == []
