@@ -18,6 +18,7 @@ A message always answers four questions, in this order: where, what was found, w
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 
 
@@ -32,12 +33,12 @@ class ReknowError(Exception):
     """
 
     def __init__(self, where: object, *, found: str, expected: str = "", remedy: str) -> None:
-        self.where = str(where)
-        self.found = found
-        self.expected = expected
-        self.remedy = remedy
-        wanted = f"; expected {expected}" if expected else ""
-        super().__init__(f"{self.where}: {found}{wanted}. {remedy}")
+        self.where = printable(str(where))
+        self.found = printable(found)
+        self.expected = printable(expected)
+        self.remedy = printable(remedy)
+        wanted = f"; expected {self.expected}" if expected else ""
+        super().__init__(f"{self.where}: {self.found}{wanted}. {self.remedy}")
 
 
 class DataError(ReknowError):
@@ -80,6 +81,21 @@ class MissingExtra(ReknowError):  # noqa: N818 (it names what is missing, and re
         super().__init__(
             purpose, found=f"the extra '{extra}' is not installed", remedy=f"Run: pip install 'reknow[{extra}]'"
         )
+
+
+def printable(text: str) -> str:
+    r"""A text that every UTF-8 file and terminal takes: the bytes of a file name that are no UTF-8 are written out.
+
+    Example:
+        >>> printable("caf\udce9.jpg"), printable("café.jpg")
+        ('caf\\xe9.jpg', 'café.jpg')
+    """
+    if text.isascii():
+        return text
+    try:
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no file name gives; or a system without UTF-8
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

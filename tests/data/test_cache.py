@@ -6,14 +6,18 @@ import errno
 import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from reknow.data import cache
+from reknow.data import pictures as pictures_module
 from reknow.data.cache import Pictures, memory_needed
+from reknow.data.levels import Levels
 from reknow.data.manifest import Manifest
 from reknow.data.transforms import Preprocessing
 from reknow.errors import DataError
@@ -75,7 +79,7 @@ def test_the_second_time_nothing_is_decoded(manifest, folder, monkeypatch):
     assert [done for done, _ in reports] == sorted(done for done, _ in reports)
     before = files(folder)
 
-    def refuse(*_: object) -> np.ndarray:
+    def refuse(*_: object, **__: object) -> np.ndarray:
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(cache, "read_picture", refuse)
@@ -117,9 +121,9 @@ def test_concurrent_runs_decode_once(manifest, folder, monkeypatch):
     decoded: list[str] = []
     read = cache.read_picture
 
-    def counted(root: Path, reference: str, box: tuple[int, int, int, int] | None) -> np.ndarray:
+    def counted(root: Path, reference: str, **options: Any) -> np.ndarray:
         decoded.append(reference)
-        return read(root, reference, box)
+        return read(root, reference, **options)
 
     monkeypatch.setattr(cache, "read_picture", counted)
     with ThreadPoolExecutor(4) as pool:
@@ -128,6 +132,55 @@ def test_concurrent_runs_decode_once(manifest, folder, monkeypatch):
     for pictures in opened[1:]:
         np.testing.assert_array_equal(pictures.images["rgb"], opened[0].images["rgb"])
     assert len(files(folder)) == 2
+
+
+def test_crops_of_one_frame_decode_it_and_read_it_once(folder, tmp_path, monkeypatch):
+    """300 crops of three frames, in turn, and rows without a picture between them."""
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (40, 60, 3), dtype=np.uint8) for _ in range(3)]
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / f"{number}.png")
+    rows = [(number % 3, number % 50, number % 20) for number in range(300)]
+    columns = {
+        "rgb": [None if number % 7 == 6 else f"{frame}.png" for number, (frame, _, _) in enumerate(rows)],
+        "nir": ["0.png"] * 300,
+        "crop": [f"{left} {top} {left + 8} {top + 12}" for _, left, top in rows],
+        "observation": [str(number) for number in range(300)],
+    }
+    counts = {"decode": 0, "read_bytes": 0}
+
+    def counted(module, name):
+        real = getattr(module, name)
+
+        def call(*words):
+            counts[name] += 1
+            return real(*words)
+
+        monkeypatch.setattr(module, name, call)
+
+    counted(pictures_module, "decode")
+    counted(cache, "read_bytes")
+    reports: list[tuple[int, int]] = []
+    manifest = Manifest.from_columns(columns, root=tmp_path, name="frames")
+    found = Pictures.open(manifest, SIZE, folder=folder, progress=lambda *report: reports.append(report))
+    assert counts == {"decode": 4, "read_bytes": 4}  # three in color, one of them as near-infrared too
+    assert reports[-1] == (258 + 300, 258 + 300)
+    for number, (frame, left, top) in enumerate(rows):
+        crop = frames[frame][top : top + 12, left : left + 8]
+        expected = np.zeros((*SIZE, 3), np.uint8) if number % 7 == 6 else Preprocessing(SIZE).resize(crop)
+        np.testing.assert_array_equal(found.images["rgb"][number], expected)
+
+
+def test_levels_make_another_file_with_other_pixels(folder, tmp_path):
+    deep = np.linspace(30_000, 31_000, 240).reshape(20, 12).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    plain = Manifest.from_columns({"tir": ["a.png"]}, root=tmp_path, name="deep")
+    spread = replace(plain, levels={"tir": Levels(30_000.0, 31_000.0), "nir": Levels(0.0, 1.0)})
+    flat = Pictures.open(plain, SIZE, folder=folder).images["tir"]
+    wide = Pictures.open(spread, SIZE, folder=folder).images["tir"]
+    assert np.ptp(flat) < 6 and np.ptp(wide) > 240
+    assert len(files(folder)) == 2
+    assert plain.fingerprint() != spread.fingerprint()
 
 
 def test_an_interrupted_run_leaves_nothing_and_the_next_one_starts_over(manifest, folder):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,9 +15,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image, PngImagePlugin
 
-from reknow.data.doctor import examine, summary
+from reknow.data.cache import Pictures
+from reknow.data.doctor import examine, pixels, summary
 from reknow.data.doctor.findings import SCENE_PROTOCOLS
-from reknow.data.manifest import SCHEMA, Manifest
+from reknow.data.formats import import_dataset, open_dataset
+from reknow.data.levels import parse_levels, written
+from reknow.data.manifest import SCHEMA, SPECTRA, Manifest
 from reknow.errors import DataError
 from reknow.evaluation.protocols import PROTOCOLS
 
@@ -159,6 +164,116 @@ def test_sixteen_bit_pictures_that_the_scaling_leaves_flat(healthy, low, high, d
     assert (finding.severity, finding.row) == ("warning", 1)
     assert finding.message.startswith("2 16-bit pictures keep few gray levels")
     assert f"thermal.png spans {levels} of 256" in finding.message
+
+
+DEEP = {
+    "16 bits with an offset": (51_241, 52_181, np.uint16),
+    "12 bits": (0, 4_095, np.uint16),
+    "32 bits that 16 hold": (30_000, 30_400, np.int32),
+    "32 bits that 16 cannot hold": (100_000, 130_000, np.int32),
+    "numbers below zero": (-4_000, 3_000, np.int32),
+    "degrees": (-20.5, 41.25, np.float32),
+    "shares": (0.0, 1.0, np.float32),
+}
+
+
+@pytest.mark.parametrize(("low", "high", "dtype"), DEEP.values(), ids=DEEP)
+@pytest.mark.parametrize("form", ["folder", "table"])
+def test_the_remedy_for_deep_pictures_works_when_carried_out(tmp_path, low, high, dtype, form):
+    """As printed, for a data set whose pictures fill different parts of its range, and alike in all of them."""
+    ramp = np.linspace(low, high, 64 * 32).reshape(64, 32)
+    for number, part in enumerate((ramp, ramp[:32], ramp[32:])):
+        Image.fromarray(part.astype(dtype)).save(tmp_path / f"{number}.tif")
+    (tmp_path / "t.csv").write_text("image\n0.tif\n1.tif\n2.tif\n")
+    place = f"folder:{tmp_path}" if form == "folder" else f"table:{tmp_path}/t.csv"
+    (finding,) = [finding for finding in examine(open_dataset(place)) if finding.kind == "contrast"]
+    assert "subtracts the darkest value" in finding.remedy
+    (option,) = re.findall(rf"{form}:[A-Z]+\?(levels=[^ ]+?)[: ]", finding.remedy)
+    mended = open_dataset(f"{place}?{option}")
+    assert [finding for finding in examine(mended) if finding.kind == "contrast"] == []
+    pictures = Pictures.open(mended, (64, 32)).images["rgb"]
+    assert len(np.unique(pictures[0])) > 200
+    assert abs(int(pictures[1][-1].mean()) - int(pictures[0][31].mean())) <= 4  # one value, one gray, in two pictures
+    for name in ("moved.csv", "moved.parquet"):  # a CSV cannot say them, so its place does
+        moved = import_dataset(mended, tmp_path / name)
+        assert moved == f"table:{tmp_path}/{name}" + (f"?levels={written(mended.levels)}" if name.endswith("v") else "")
+        assert open_dataset(moved).levels == mended.levels
+
+
+def test_numbers_that_mean_nothing_without_levels_are_errors(tmp_path):
+    Image.fromarray(np.linspace(-5, 70_000, 512).reshape(32, 16).astype(np.int32)).save(tmp_path / "a.tif")
+    data = open_dataset(f"folder:{tmp_path}")
+    (finding,) = [finding for finding in examine(data) if finding.severity == "error"]
+    assert (finding.kind, finding.row) == ("contrast", 0)
+    assert "1 pictures are refused" in finding.message
+    assert "rgb picture a.tif has 32 bits, from -5 to 70000" in finding.message
+    with pytest.raises(DataError, match=r"numbers that 16 bits cannot hold, from -5 to 70000; .*levels=BLACK\.\.WHITE"):
+        Pictures.open(data, (32, 16))
+
+
+def test_levels_per_spectrum(healthy):
+    for number, (low, high) in enumerate(((30_000, 31_000), (200, 900))):
+        Image.fromarray(np.linspace(low, high, 512).reshape(32, 16).astype(np.uint16)).save(
+            healthy.root / f"deep{number}.png"
+        )
+    pair = changed(healthy, tir={1: "deep0.png"}, nir={1: "deep1.png"})
+    (finding,) = [finding for finding in examine(pair) if finding.kind == "contrast"]
+    (option,) = re.findall(r"folder:PATH\?levels=(\S+)", finding.remedy)
+    levels = parse_levels(option, "x", SPECTRA)
+    assert set(levels) == {"nir", "tir"}
+    assert 200 <= levels["nir"].black <= 201 and 30_999 <= levels["tir"].white <= 31_000
+    assert examine(replace(pair, levels=levels)) == []
+
+
+def test_pictures_of_one_gray_get_no_levels(healthy):
+    Image.fromarray(np.full((32, 16), 20_000, np.uint16)).save(healthy.root / "even.png")
+    (finding,) = [finding for finding in examine(changed(healthy, tir={1: "even.png"})) if finding.kind == "contrast"]
+    assert "no levels that suit all would spread it" in finding.remedy
+
+
+def test_a_file_of_another_format_than_its_name_says(healthy):
+    noise(1).save(healthy.root / "1.png", "GIF")
+    findings = examine(healthy)
+    assert [(finding.severity, finding.kind, finding.row) for finding in findings] == [("warning", "suffix", 1)]
+    assert "1 files are of another format than their names say, here 1.png, which is GIF" in findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "an EPS file (PostScript)"),
+        (b"\0\0\0\x18ftypheic", "a HEIC picture"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
+    ],
+)
+def test_the_true_format_of_what_is_no_picture_is_named(healthy, content, words):
+    (healthy.root / "2.png").write_bytes(content)
+    (finding,) = examine(healthy)
+    assert (finding.severity, finding.kind, finding.row) == ("error", "picture", 2)
+    assert words in finding.message
+
+
+def test_words_for_nobody_that_were_kept_are_said(healthy):
+    (finding,) = [
+        finding for finding in examine(changed(healthy, identity={0: "-1", 1: "-1"})) if finding.kind == "identity"
+    ]
+    assert (finding.severity, finding.row) == ("warning", 0)
+    assert "2 rows have the identity '-1', and count as one individual" in finding.message
+
+
+def test_crops_of_one_frame_are_looked_at_together(healthy, monkeypatch):
+    reads: list[str] = []
+    read = pixels.read_bytes
+    monkeypatch.setattr(pixels, "read_bytes", lambda root, reference: reads.append(reference) or read(root, reference))
+    noise(7, 40, 200).save(healthy.root / "frame.png")
+    columns = {
+        "rgb": ["frame.png", "1.png"] * 80,
+        "crop": [f"{row} 0 {row + 16} 32" if row % 2 == 0 else "0 0 16 32" for row in range(160)],
+        "observation": [str(row) for row in range(160)],
+    }
+    findings = examine(Manifest.from_columns(columns, root=healthy.root, name="crops"))
+    assert sorted(reads) == ["1.png", "frame.png"]
+    assert [finding.row for finding in findings if finding.kind == "duplicate"] == list(range(3, 160, 2))
 
 
 def test_the_doctor_knows_every_protocol_that_takes_the_scene():
@@ -324,8 +439,6 @@ def test_summary_counts_per_split(healthy):
 
 
 def test_real_drawings_are_healthy(shared):
-    from reknow.data.formats import open_dataset
-
     manifest = open_dataset(f"omniglot:{shared / 'data' / 'omniglot'}")
     characters = sorted(set(manifest.column("identity")))[::25]  # 10 of 242, all drawers
     assert examine(manifest.select([identity in characters for identity in manifest.column("identity")])) == []

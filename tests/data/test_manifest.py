@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import table
 from reknow.data.manifest import SCHEMA, SPLITS, Manifest, encode
+from reknow.data.unknown import is_unknown
 from reknow.errors import DataError
 
 
@@ -22,7 +23,8 @@ def small(**columns) -> Manifest:
     return Manifest.from_columns(whole, root=Path("/data"), name="small")
 
 
-names = st.one_of(st.none(), st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r"), max_size=8))
+texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r"), max_size=8)
+names = st.one_of(st.none(), texts.filter(lambda text: not is_unknown(text)))
 rows = st.lists(
     st.tuples(names, names, st.sampled_from([None, *SPLITS]), st.none() | st.floats(0, 1e12)), min_size=1, max_size=6
 )
@@ -191,3 +193,14 @@ def test_the_schema_is_the_one_that_the_design_names():
     assert SCHEMA.names == [
         "observation", "identity", "camera", "scene", "time", "tracklet", "split", "rgb", "nir", "tir", "crop"
     ]  # fmt: skip
+
+
+def test_a_name_that_is_not_utf_8_is_refused_in_words():
+    with pytest.raises(DataError, match=r"m, row 1, column '(rgb|observation)': 'caf\\xe9\.jpg', which is not UTF-8"):
+        Manifest.from_columns({"rgb": ["a.jpg", "caf\udce9.jpg"]}, root=Path(), name="m")
+
+
+def test_spaces_around_a_name_make_no_other_individual():
+    manifest = small(identity=["1", " 1", "1 "], camera=["a", "a ", "  "])
+    assert manifest.column("identity") == ["1", "1", "1"]
+    assert manifest.column("camera") == ["a", "a", None]

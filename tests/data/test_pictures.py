@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from reknow.data import pictures
+from reknow.data import archives
 from reknow.data.pictures import PIXEL_LIMIT, decode, header_size, is_deep, parse_boxes, read_bytes, read_picture
 from reknow.errors import DataError
 
@@ -206,10 +206,10 @@ def test_name_with_a_null_character(tmp_path):
 def test_unreadable_permissions(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(saved(Image.fromarray(gradient())))
 
-    def refused(self):
-        raise PermissionError(13, "Permission denied", str(self))
+    def refused(path, flags):
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refused)  # chmod does not hold root back
+    monkeypatch.setattr(os, "open", refused)  # chmod does not hold root back
     with pytest.raises(DataError, match=r"a\.png: no permission to read it\. Run: chmod u\+r"):
         read_picture(tmp_path, "a.png")
 
@@ -296,10 +296,10 @@ def test_zip_is_read_from_many_threads(archive):
 
 def test_another_process_opens_the_zip_again(archive, monkeypatch):
     read_bytes(archive, "crops.zip/deep/7.png")
-    opened = pictures._archive.cache_info().misses
+    opened = archives._archive.cache_info().misses
     monkeypatch.setattr(os, "getpid", lambda: -1)  # what a forked child sees: the cache, and another id
     read_bytes(archive, "crops.zip/deep/7.png")
-    assert pictures._archive.cache_info().misses == opened + 1
+    assert archives._archive.cache_info().misses == opened + 1
 
 
 # --- the world

@@ -2,8 +2,8 @@
 
 Decoding a JPEG costs more than a small network's forward pass, so it is done once per data set and size, not once per
 epoch. One file per spectrum holds N pictures of (H, W, 3) uint8, row after row, without a header. Its name is a hash
-of every picture's bytes, every box, the size and the interpolation: data that changed get another file, equal data
-share one, whatever they are called.
+of every picture's bytes, every box, the levels, the size and the interpolation: data that changed get another file,
+equal data share one, whatever they are called.
 
 Safe under concurrent runs and interruptions: a file is written under a dot-name, with a lock that the system
 takes back when its process dies, and renamed when complete. Who comes second waits and finds it done.
@@ -21,7 +21,7 @@ import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -30,14 +30,15 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from reknow.data.frames import by_frame
 from reknow.data.manifest import Manifest, Spectrum
-from reknow.data.pictures import Box, parse_boxes, read_bytes, read_picture
+from reknow.data.pictures import Box, cut, parse_boxes, read_bytes, read_picture
 from reknow.data.transforms import Interpolation, Preprocessing
 from reknow.errors import DataError
 from reknow.places import cache_folder
 
-VERSION = 1  # raise it when pictures are decoded or resized otherwise than before
-BLOCK = 64  # pictures per task of a thread: 1.5 MB at 128 x 64, small enough for progress, large enough to write
+VERSION = 2  # raise it when pictures are decoded or resized otherwise than before
+BLOCK = 64  # pictures per task and write of a thread: 1.5 MB at 128 x 64, small enough for progress
 
 Result = TypeVar("Result")
 
@@ -150,6 +151,7 @@ class _Source:
         self.manifest = manifest
         self.spectrum: Spectrum = spectrum
         self.references: list[str | None] = manifest.column(spectrum)
+        self.levels = manifest.levels.get(spectrum)
         self.boxes = [of_row.get(spectrum) for of_row in boxes]
         self.resizing = resizing
         self.present = np.array([reference is not None for reference in self.references], dtype=bool)
@@ -160,49 +162,57 @@ class _Source:
     def file_name(self) -> str:
         """The size for people who look into the folder, and a hash of all that determines the pixels."""
         height, width = self.resizing.size
-        whole = hashlib.blake2b(f"{VERSION} {height} {width} {self.resizing.interpolation}".encode(), digest_size=16)
-        for digests in _in_threads(self._digests, self._blocks()):
-            for digest in digests:
-                whole.update(digest)
+        rules = f"{VERSION} {height} {width} {self.resizing.interpolation} {self.levels or ''}"
+        whole = hashlib.blake2b(rules.encode(), digest_size=16)
+        contents: dict[str | None, bytes] = {None: bytes(32)}
+        for digests in _in_threads(self._digests, by_frame(self.references, BLOCK)):
+            contents |= digests
+        for reference, box in zip(self.references, self.boxes, strict=True):
+            whole.update(contents[reference])
+            if reference is not None:
+                whole.update(hashlib.blake2b(repr(box).encode(), digest_size=16).digest())
         return f"{height}x{width}-{whole.hexdigest()}.pixels"
 
     def write(self, file: FileIO, report: Callable[[int], None]) -> None:
         """Decode every picture and write it at its place in an open file."""
         done = 0
         # Closed before anyone closes the file: no thread may write to a number that then means another file.
-        with closing(_in_threads(partial(self._write_block, file), self._blocks())) as counts:
+        with closing(_in_threads(partial(self._write_rows, file), by_frame(self.references, BLOCK))) as counts:
             for count in counts:
                 done += count
                 report(done)
 
-    def _blocks(self) -> list[range]:
-        rows = len(self.references)
-        return [range(first, min(first + BLOCK, rows)) for first in range(0, rows, BLOCK)]
+    def _digests(self, rows: Sequence[int]) -> dict[str | None, bytes]:
+        """Per picture of these rows a hash of its bytes, each read once."""
+        digests: dict[str | None, bytes] = {}
+        for row in rows:
+            reference = self.references[row]
+            if reference is not None and reference not in digests:
+                data = self._named(row, lambda _, reference=reference: read_bytes(self.manifest.root, reference))
+                digests[reference] = hashlib.blake2b(data, digest_size=16).digest()
+        return digests
 
-    def _digests(self, block: range) -> list[bytes]:
-        return [self._named(row, self._digest) for row in block]
+    def _write_rows(self, file: FileIO, rows: Sequence[int]) -> int:
+        frame = _Frame()
+        for first in range(0, len(rows), BLOCK):
+            some = rows[first : first + BLOCK]
+            pixels = [self._named(row, partial(self._pixels, frame)) for row in some]
+            if some[-1] - some[0] + 1 == len(some) and some == sorted(some):
+                _write_at(file, some[0] * self.bytes_per_picture, b"".join(pixels))
+            else:
+                for row, of_row in zip(some, pixels, strict=True):
+                    _write_at(file, row * self.bytes_per_picture, of_row)
+        return int(self.present[rows].sum())
 
-    def _digest(self, row: int) -> bytes:
-        reference = self.references[row]
-        if reference is None:
-            return bytes(32)
-        contents = hashlib.blake2b(read_bytes(self.manifest.root, reference), digest_size=16).digest()
-        return contents + hashlib.blake2b(repr(self.boxes[row]).encode(), digest_size=16).digest()
-
-    def _write_block(self, file: FileIO, block: range) -> int:
-        pixels = b"".join(self._named(row, self._pixels) for row in block)
-        position = block.start * self.bytes_per_picture
-        left = memoryview(pixels)
-        while left:  # on a disk that is nearly full a write may stop half-way; the next one says why
-            written = os.pwrite(file.fileno(), left, position)
-            left, position = left[written:], position + written
-        return int(self.present[block.start : block.stop].sum())
-
-    def _pixels(self, row: int) -> bytes:
-        reference = self.references[row]
+    def _pixels(self, frame: _Frame, row: int) -> bytes:
+        reference, box = self.references[row], self.boxes[row]
         if reference is None:
             return bytes(self.bytes_per_picture)
-        return self.resizing.resize(read_picture(self.manifest.root, reference, self.boxes[row])).tobytes()
+        if reference != frame.reference:
+            frame.pixels = read_picture(self.manifest.root, reference, levels=self.levels)
+            frame.reference = reference
+        pixels = frame.pixels if box is None else cut(frame.pixels, box, reference)
+        return self.resizing.resize(pixels).tobytes()
 
     def _named(self, row: int, work: Callable[[int], Result]) -> Result:
         """Do something with a row; where that fails, say which row it was."""
@@ -218,7 +228,22 @@ class _Source:
             ) from error
 
 
-def _in_threads(work: Callable[[range], Result], blocks: Sequence[range]) -> Generator[Result, None, None]:
+@dataclass
+class _Frame:
+    """The picture that a thread decoded last."""
+
+    reference: str | None = None
+    pixels: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
+
+
+def _write_at(file: FileIO, position: int, pixels: bytes) -> None:
+    left = memoryview(pixels)
+    while left:  # on a disk that is nearly full a write may stop half-way; the next one says why
+        written = os.pwrite(file.fileno(), left, position)
+        left, position = left[written:], position + written
+
+
+def _in_threads(work: Callable[[list[int]], Result], blocks: Sequence[list[int]]) -> Generator[Result, None, None]:
     """Results in order, so that of several bad pictures the first row's error is the one that is raised."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     pool = ThreadPoolExecutor(cores, thread_name_prefix="pictures")

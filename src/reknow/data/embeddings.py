@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet
 from jaxtyping import Float
 
-from reknow.data.manifest import SCHEMA, Manifest, Split
+from reknow.data.levels import parse_levels, written
+from reknow.data.manifest import SCHEMA, SPECTRA, Manifest, Split
 from reknow.errors import DataError
 from reknow.writing import written_whole
 
@@ -66,6 +67,7 @@ class Embeddings:
                 "reknow.name": self.manifest.name,
                 "reknow.root": str(self.manifest.root.absolute()),  # the file may be read from another folder
                 "reknow.protocol": self.manifest.protocol,
+                "reknow.levels": written(self.manifest.levels),
                 "reknow.recognizer": self.recognizer,
             }
         )
@@ -86,12 +88,12 @@ class Embeddings:
         """
         path = Path(path)
         remedy = "Make the file with: reknow embed RECOGNIZER --data D --out FILE.parquet"
-        if not path.is_file():
-            raise DataError(path, found="no such file", remedy=remedy)
         try:
+            if not path.is_file():
+                raise DataError(path, found="no such file", remedy=remedy)
             # Not read_table: it takes a folder named "split=train" above the file for a column.
             table = pyarrow.parquet.ParquetFile(path).read()
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise DataError(path, found=f"not a Parquet file ({error})", remedy=remedy) from error
         absent = {*SCHEMA.names, "vector"} - set(table.column_names)
         if absent:
@@ -106,5 +108,6 @@ class Embeddings:
             Path(metadata.get("reknow.root", ".")),
             metadata.get("reknow.name", path.stem),
             metadata.get("reknow.protocol", "market"),
+            levels=parse_levels(metadata.get("reknow.levels"), f"{path}, its levels", SPECTRA),
         )
         return cls(vectors, manifest, metadata.get("reknow.recognizer", ""))

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from reknow.errors import DataError, nearest
+from reknow.data.levels import Levels, written
+from reknow.errors import DataError, nearest, printable
 from reknow.writing import written_whole
 
 Spectrum = Literal["rgb", "nir", "tir"]
@@ -42,6 +43,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+_NAMES = ("identity", "camera", "scene", "tracklet", "split")
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -53,6 +56,7 @@ class Manifest:
         name: the data set's name, for reports.
         protocol: the name of the evaluation protocol that the data set's authors use.
         notes: what a reader wants the user to know (an incomplete download, rows it left out).
+        levels: per spectrum, which values of deep pictures are black and white, where the data set names them.
     """
 
     table: pa.Table
@@ -60,6 +64,7 @@ class Manifest:
     name: str
     protocol: str = "market"
     notes: tuple[str, ...] = field(default=())
+    levels: Mapping[str, Levels] = field(default_factory=dict)
 
     @classmethod
     def from_columns(
@@ -78,7 +83,7 @@ class Manifest:
 
         Raises:
             DataError: an unknown column, columns of different lengths, no spectrum at all in a row, an unknown split
-                or an ``observation`` that stands twice.
+                an ``observation`` that stands twice, or a text that is not UTF-8.
         """
         for column in columns:
             if column not in SCHEMA.names:
@@ -98,8 +103,10 @@ class Manifest:
             if values is None:
                 arrays.append(pa.nulls(rows, column.type))
             elif pa.types.is_string(column.type):
+                if column.name in _NAMES:  # spaces around a name make no other individual
+                    values = [v if v is None else str(v).strip() for v in values]
                 # An empty cell of a CSV and a missing one mean the same to a user.
-                arrays.append(pa.array([None if v is None or v == "" else str(v) for v in values], pa.string()))
+                arrays.append(_text([None if v is None or v == "" else str(v) for v in values], name, column.name))
             else:
                 arrays.append(pa.array(values, column.type))
         manifest = cls(pa.Table.from_arrays(arrays, schema=SCHEMA), Path(root), name, protocol, tuple(notes))
@@ -177,6 +184,8 @@ class Manifest:
         for name in SCHEMA.names:
             for value in self.column(name):
                 digest.update(repr(value).encode())
+        if self.levels:  # other pixels from the same files
+            digest.update(written(self.levels).encode())
         return digest.hexdigest()
 
     def write(self, path: Path) -> None:
@@ -198,6 +207,19 @@ class Manifest:
             raise DataError(
                 path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
             ) from error
+
+
+def _text(values: list[str | None], name: str, column: str) -> pa.Array:
+    """Text as Arrow holds it, in UTF-8; file names may be of other bytes."""
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError as error:
+        row = next(row for row, value in enumerate(values) if value is not None and printable(value) != value)
+        raise DataError(
+            f"{name}, row {row}, column '{column}'",
+            found=f"'{values[row]}', which is not UTF-8",
+            remedy="Rename the file, or leave out the row.",
+        ) from error
 
 
 def _named_observations(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:

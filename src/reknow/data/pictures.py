@@ -11,8 +11,9 @@ Whatever the file holds becomes (height, width, 3) uint8 by fixed rules, because
 would treat two pictures of one data set differently:
 
 - gray, 1-bit, palette, CMYK and other color spaces are converted to RGB; gray repeats in the three channels;
-- 16-bit gray is divided by 257, so that 65,535 becomes 255, also where a camera fills only 12 of the bits (the doctor
-  tells of pictures that this leaves nearly flat);
+- 16-bit gray is divided by 257, so that 65,535 becomes 255, also where a camera fills only 12 of the bits: the doctor
+  tells of pictures that this leaves nearly flat, and names the data set's own levels (``data/levels.py``), which
+  spread them. Numbers that 16 bits cannot hold, and floating-point ones, need such levels and are refused without;
 - transparent pixels are laid over white, which is what picture viewers show;
 - an animation gives its first frame;
 - the orientation in the EXIF header is applied, and boxes count pixels of the upright picture.
@@ -21,19 +22,17 @@ would treat two pictures of one data set differently:
 from __future__ import annotations
 
 import io
-import os
-import threading
-import zipfile
-import zlib
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from reknow.data.archives import read_member
+from reknow.data.levels import WHOLE, Levels
 from reknow.data.manifest import Spectrum
+from reknow.data.picture_files import FORMATS, SUFFIXES, open_picture, open_regular, remedy_for, true_format
 from reknow.errors import DataError
 
 # A larger picture is refused from its header alone. 80 million pixels are 240 MB of RGB and more than any camera of
@@ -48,13 +47,16 @@ Box = tuple[int, int, int, int]
 _EXPORT_AGAIN = "Export the picture again as an 8-bit PNG or JPEG, or remove the row."
 
 
-def read_picture(root: Path, reference: str, box: Box | None = None) -> UInt8[np.ndarray, "height width 3"]:
+def read_picture(
+    root: Path, reference: str, box: Box | None = None, levels: Levels | None = None
+) -> UInt8[np.ndarray, "height width 3"]:
     """Read one picture of a manifest.
 
     Args:
         root: the manifest's root, which relative references start from.
         reference: a path, a zip member or a ``world:`` reference (see above).
         box: the part to keep, in pixels; what reaches beyond the picture is cut off.
+        levels: the manifest's levels of the picture's spectrum; they concern deep pictures alone.
 
     Returns:
         (height, width, 3) uint8, RGB, writable.
@@ -67,8 +69,8 @@ def read_picture(root: Path, reference: str, box: Box | None = None) -> UInt8[np
 
         pixels = render_reference(reference)
     else:
-        pixels = decode(read_bytes(root, reference), locate(root, reference))
-    return pixels if box is None else _cut(pixels, box, reference)
+        pixels = decode(read_bytes(root, reference), locate(root, reference), levels)
+    return pixels if box is None else cut(pixels, box, reference)
 
 
 def read_bytes(root: Path, reference: str) -> bytes:
@@ -83,9 +85,10 @@ def read_bytes(root: Path, reference: str) -> bytes:
         return f"{reference}\n{WORLD_VERSION}".encode()
     path = locate(root, reference)
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
-        return _read_member(path)
+        return read_member(path)
     except PermissionError as error:
         raise DataError(path, found="no permission to read it", remedy=f"Run: chmod u+r '{path}'") from error
     except IsADirectoryError as error:
@@ -101,35 +104,38 @@ def locate(root: Path, reference: str) -> Path:
     return Path(root) / reference
 
 
-def decode(data: bytes, where: object) -> UInt8[np.ndarray, "height width 3"]:
+def decode(data: bytes, where: object, levels: Levels | None = None) -> UInt8[np.ndarray, "height width 3"]:
     """Bytes of a picture file to RGB pixels by the rules above; `where` names the file in errors.
 
     Raises:
-        DataError: not a picture, a damaged one, one above :data:`PIXEL_LIMIT`, or one with floating-point pixels.
+        DataError: not a picture, a damaged one, one above :data:`PIXEL_LIMIT`, or one whose numbers need levels.
     """
-    return rgb_pixels(_open(data, where), where)
+    return rgb_pixels(open_bytes(data, where), where, levels)
 
 
-def rgb_pixels(image: Image.Image, where: object) -> UInt8[np.ndarray, "height width 3"]:
+def rgb_pixels(image: Image.Image, where: object, levels: Levels | None = None) -> UInt8[np.ndarray, "height width 3"]:
     """The pixels of a picture that Pillow has opened, by the same rules.
 
     Raises:
-        DataError: a damaged picture, or one with floating-point pixels.
+        DataError: a format that is not read here, a damaged picture, or one whose numbers need levels.
     """
+    if image.format not in (None, *FORMATS):  # to load the pixels of an EPS would start another program
+        raise DataError(
+            where,
+            found=f"a picture of the format {image.format}",
+            expected=", ".join(FORMATS),
+            remedy="Pass its pixels instead: image.convert('RGB')",
+        )
     try:
         # Decoders of damaged files raise nearly anything (OSError, SyntaxError, ValueError, struct.error, ...), so
         # everything that they raise is the file's fault.
         image.load()
         image = ImageOps.exif_transpose(image)
-        return _to_rgb(image, where)
+        return _to_rgb(image, where, levels)
     except DataError:
         raise
     except Exception as error:
-        raise DataError(
-            where,
-            found=f"a damaged or truncated {image.format or 'picture'} ({error})",
-            remedy="Copy or download the file again, or remove the row.",
-        ) from error
+        raise _damaged(image, where, error) from error
 
 
 def header_size(data: bytes, where: object) -> tuple[int, int]:
@@ -138,16 +144,36 @@ def header_size(data: bytes, where: object) -> tuple[int, int]:
     Raises:
         DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
     """
-    return _open(data, where).size
+    return open_bytes(data, where).size
 
 
 def is_deep(data: bytes, where: object) -> bool:
-    """Whether the header announces gray of more than 8 bits; no pixel is decoded.
+    """Whether the header announces gray of more than 8 bits, or floating-point pixels; no pixel is decoded.
 
     Raises:
         DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
     """
-    return _open(data, where).mode.startswith("I")
+    return _is_deep(open_bytes(data, where))
+
+
+def deep_values(image: Image.Image, where: object) -> Shaped[np.ndarray, "height width"] | None:
+    """The numbers of a picture that Pillow has opened, upright; None where it has 8 bits.
+
+    Raises:
+        DataError: a damaged picture.
+    """
+    if not _is_deep(image):
+        return None
+    try:
+        image.load()
+        return np.asarray(ImageOps.exif_transpose(image))
+    except Exception as error:  # as in rgb_pixels
+        raise _damaged(image, where, error) from error
+
+
+def needs_levels(values: Shaped[np.ndarray, "height width"]) -> bool:
+    """Whether numbers of a deep picture mean nothing without levels: floating-point ones, and such beyond 16 bits."""
+    return values.dtype.kind == "f" or bool(values.min() < WHOLE.black or values.max() > WHOLE.white)
 
 
 def parse_boxes(crop: str | None, spectra: Sequence[Spectrum], where: object) -> dict[Spectrum, Box | None]:
@@ -193,19 +219,19 @@ def parse_boxes(crop: str | None, spectra: Sequence[Spectrum], where: object) ->
     return dict(zip(spectra, boxes, strict=True))
 
 
-def _open(data: bytes, where: object) -> Image.Image:
-    """The picture with only its header read, refused here if it is none or too large."""
+def open_bytes(data: bytes, where: object) -> Image.Image:
+    """The picture of a file with only its header read; `where` names the file in errors.
+
+    Raises:
+        DataError: not a picture, a damaged header, or more pixels than :data:`PIXEL_LIMIT`.
+    """
     if not data:
         raise DataError(where, found="the file is empty", remedy="Copy or download it again, or remove the row.")
     try:
-        image = Image.open(io.BytesIO(data))
+        image = open_picture(io.BytesIO(data))
         width, height = image.size
     except UnidentifiedImageError as error:
-        raise DataError(
-            where,
-            found=f"not a picture (the file starts with {data[:12]!r})",
-            remedy="Replace it by a JPEG, PNG or another common picture file, or remove the row.",
-        ) from error
+        raise _not_a_picture(data, where) from error
     # Pillow has limits of its own: it warns at 89 million pixels (an error where warnings are) and fails at 179.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(where, str(error)) from error
@@ -214,6 +240,28 @@ def _open(data: bytes, where: object) -> Image.Image:
     if width * height > PIXEL_LIMIT:
         raise _too_large(where, f"{width} x {height} pixels")
     return image
+
+
+def _not_a_picture(data: bytes, where: object) -> DataError:
+    """In words what the file is instead, as far as its first bytes tell."""
+    kind = true_format(data)
+    if kind is None:
+        found = f"not a picture (the file starts with {data[:12]!r})"
+        return DataError(
+            where, found=found, remedy="Replace it by a JPEG, PNG or another common picture file, or remove the row."
+        )
+    if kind in FORMATS:
+        return DataError(where, found=f"a damaged {kind} (its header cannot be read)", remedy=_EXPORT_AGAIN)
+    found = f"a picture of the format {kind}, which this Pillow cannot read" if kind in SUFFIXES else kind
+    return DataError(where, found=found, expected="a picture: " + ", ".join(FORMATS), remedy=remedy_for(kind))
+
+
+def _damaged(image: Image.Image, where: object, error: Exception) -> DataError:
+    return DataError(
+        where,
+        found=f"a damaged or truncated {image.format or 'picture'} ({error})",
+        remedy="Copy or download the file again, or remove the row.",
+    )
 
 
 def _too_large(where: object, found: str) -> DataError:
@@ -225,13 +273,16 @@ def _too_large(where: object, found: str) -> DataError:
     )
 
 
-def _to_rgb(image: Image.Image, where: object) -> UInt8[np.ndarray, "height width 3"]:
-    if image.mode == "F":
-        raise DataError(where, found="floating-point pixels of unknown range", remedy=_EXPORT_AGAIN)
-    if image.mode.startswith("I"):  # 16-bit gray; Pillow widens some of it to 32 bits
-        wide = np.clip(np.asarray(image).astype(np.int64), 0, 65_535)
-        gray = np.rint(wide / 257).astype(np.uint8)
-        return np.repeat(gray[:, :, None], 3, axis=2)
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"  # I;16, I;16B and the like, and I of 32 bits
+
+
+def _to_rgb(image: Image.Image, where: object, levels: Levels | None) -> UInt8[np.ndarray, "height width 3"]:
+    if _is_deep(image):
+        values = np.asarray(image)
+        if levels is None and needs_levels(values):
+            raise _without_levels(values, where)
+        return np.repeat((levels or WHOLE).gray(values)[:, :, None], 3, axis=2)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         colored = image.convert("RGBA")
         white = Image.new("RGBA", colored.size, (255, 255, 255, 255))
@@ -239,7 +290,26 @@ def _to_rgb(image: Image.Image, where: object) -> UInt8[np.ndarray, "height widt
     return np.array(image.convert("RGB"))  # a copy, because Pillow's own pixels are read-only
 
 
-def _cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) -> UInt8[np.ndarray, "rows columns 3"]:
+def _without_levels(values: Shaped[np.ndarray, "height width"], where: object) -> DataError:
+    """Numbers beyond 16 bits would be clipped, and nobody knows what floating-point ones mean: neither in silence."""
+    finite = values[np.isfinite(values)]
+    span = f"from {finite.min():.6g} to {finite.max():.6g}" if finite.size else "none of them finite"
+    kind = "floating-point pixels of unknown range" if values.dtype.kind == "f" else "numbers that 16 bits cannot hold"
+    return DataError(
+        where,
+        found=f"{kind}, {span}",
+        expected="gray from 0 to 65,535 where the data set names no levels",
+        remedy="Say which values are black and white in all pictures: folder:PATH?levels=BLACK..WHITE or "
+        "table:FILE?levels=BLACK..WHITE; reknow data check measures both.",
+    )
+
+
+def cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) -> UInt8[np.ndarray, "rows columns 3"]:
+    """The part of a picture that a box holds; what reaches beyond the picture is cut off.
+
+    Raises:
+        DataError: a box without a pixel in the picture; `where` names it.
+    """
     height, width = pixels.shape[:2]
     left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
     if left >= right or top >= bottom:
@@ -250,56 +320,3 @@ def _cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) -
             remedy="Correct the row's column 'crop' (left top right bottom), or empty it.",
         )
     return np.ascontiguousarray(pixels[top:bottom, left:right])
-
-
-class _Archive:
-    """An open zip file. Its lock is ours because ZipFile does not promise to be read from several threads."""
-
-    def __init__(self, path: Path) -> None:
-        self.lock = threading.Lock()
-        self.zip = zipfile.ZipFile(path)
-
-    def read(self, member: str) -> bytes:
-        with self.lock:
-            return self.zip.read(member)
-
-
-@lru_cache(maxsize=16)
-def _archive(path: Path, modified: int, size: int, process: int) -> _Archive:
-    """Opened once per process (a forked child must not share a file position) and again when the file changes."""
-    return _Archive(path)
-
-
-def _read_member(path: Path) -> bytes:
-    """The bytes of ``archive.zip/member``, where `path` itself does not exist."""
-    archive = next((parent for parent in path.parents if parent.is_file()), None)
-    if archive is None:
-        folder = next((parent for parent in path.parents if parent.is_dir()), path.parent)
-        raise DataError(
-            path,
-            found=f"no such file (the path exists up to {folder})",
-            remedy="Correct the reference or the root folder, or remove the row.",
-        )
-    member = path.relative_to(archive).as_posix()
-    try:
-        state = archive.stat()
-        return _archive(archive, state.st_mtime_ns, state.st_size, os.getpid()).read(member)
-    except KeyError as error:
-        raise DataError(
-            path, found=f"{archive.name} has no member '{member}'", remedy="Correct the reference, or remove the row."
-        ) from error
-    except PermissionError as error:
-        raise DataError(archive, found="no permission to read it", remedy=f"Run: chmod u+r '{archive}'") from error
-    except zipfile.BadZipFile as error:
-        raise DataError(
-            archive, found=f"not an intact zip file ({error})", remedy="Copy or download it again."
-        ) from error
-    except (
-        OSError,
-        RuntimeError,
-        NotImplementedError,
-        zlib.error,
-    ) as error:  # a damaged, encrypted or oddly compressed member
-        raise DataError(
-            path, found=f"the zip member cannot be read ({error})", remedy="Pack the zip file again."
-        ) from error

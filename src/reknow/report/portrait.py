@@ -44,7 +44,10 @@ def portrait(manifest: Manifest, row: int, panels: Sequence[Spectrum] = ()) -> U
     there: list[Spectrum] = [spectrum for spectrum in SPECTRA if one.column(spectrum)[0]]
     boxes = parse_boxes(one.column("crop")[0], there, one.column("observation")[0])
     shown: list[Spectrum] = [spectrum for spectrum in panels if spectrum in there] or there[:1]
-    pictures = {spectrum: read_picture(one.root, one.column(spectrum)[0], boxes[spectrum]) for spectrum in shown}
+    pictures = {
+        spectrum: read_picture(one.root, one.column(spectrum)[0], boxes[spectrum], one.levels.get(spectrum))
+        for spectrum in shown
+    }
     first = pictures[shown[0]]
     return _joined([_like(first, pictures.get(spectrum)) for spectrum in panels or shown])
 

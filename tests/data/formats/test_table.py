@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from reknow.data.cache import Pictures
+from reknow.data.doctor import examine
 from reknow.data.formats import import_dataset, open_dataset
 from reknow.data.manifest import Manifest
 from reknow.data.pictures import read_picture
@@ -89,6 +90,153 @@ def test_numbers_of_a_data_frame_become_what_the_user_wrote(tmp_path):
     manifest = open_dataset(f"table:{tmp_path}/m.parquet")
     assert manifest.column("identity") == ["1", None, "12"]
     assert manifest.column("camera") == ["3", "4", None]
+
+
+# --- text stays text
+
+
+def identities(spec: str) -> list[str | None]:
+    return open_dataset(spec).column("identity")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image, id\na.jpg,0001\nb.jpg,1\n",
+        " image , id , camera \na.jpg,0001,\nb.jpg,1,\n",
+        "\nimage,id\na.jpg,0001\nb.jpg,1\n",
+        "\n \n,,\n\nimage,id\n\na.jpg,0001\n,\nb.jpg,1\n\n",
+        '"image","id"\n"a.jpg","0001"\n"b.jpg","1"\n',
+        '"image" , "id" \n"a.jpg" , "0001" \n"b.jpg", "1"\n',
+        "image,id,\na.jpg,0001,\nb.jpg,1,\n",
+        "image,id,,\na.jpg,0001,,\nb.jpg,1\n",
+        "image,id\na.jpg,0001,\nb.jpg,1,,\n",
+        "image,id\ra.jpg,0001\rb.jpg,1\r",
+        "image,id\r\na.jpg,0001\r\nb.jpg,1",
+        "\r\nimage;ID\r\na.jpg; 0001\r\nb.jpg;1 \r\n",
+        "image\tid\na.jpg\t0001\nb.jpg\t1\n",
+        "id,image,camera\n0001,a.jpg,\n1,b.jpg,007\n",
+    ],
+)
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_two_identities_stay_two_however_the_table_is_written(tmp_path, text, start):
+    (tmp_path / "m.csv").write_bytes((start + text).encode())
+    manifest = open_dataset(f"table:{tmp_path}/m.csv")
+    assert manifest.column("identity") == ["0001", "1"]
+    assert manifest.column("rgb") == ["a.jpg", "b.jpg"]
+
+
+def test_spaces_around_a_cell_make_no_other_individual(tmp_path):
+    assert identities(write(tmp_path / "m.csv", 'rgb,id\na, 0001\nb,0001 \nc,"0001"\nd," 0001 "\ne,1\n')) == [
+        *["0001"] * 4,
+        "1",
+    ]
+
+
+@pytest.mark.parametrize("column", ["identity", "camera", "scene", "tracklet", "observation", "tir", "crop"])
+def test_every_column_of_names_is_text(tmp_path, column):
+    spec = write(tmp_path / "m.csv", f"rgb, {column}\na,007\nb,7.0\nc,1e3\nd,true\ne,2024-01-02\n")
+    assert open_dataset(spec).column(column) == ["007", "7.0", "1e3", "true", "2024-01-02"]
+
+
+def test_a_quoted_name_may_hold_the_delimiter(tmp_path):
+    spec = write(tmp_path / "m.csv", 'image,"width, height",id\na.jpg,"1, 2",0001\n')
+    assert identities(f"{spec}?extra=ignore") == ["0001"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image,id,id\na,1,2\n", r"m\.csv, line 1: two columns named 'id'"),
+        ("\n\nimage,id\na,1\nb\n", r"m\.csv, line 5: .*1 cells under 2 names"),
+        ("image,id\na,1,2\n", r"m\.csv, line 2: .*3 cells under 2 names"),
+        (",image\n0,a\n", r"m\.csv, column 1: a column without a name.*extra=ignore"),
+        ('image,id\na,"0001\nb,2\n', r"m\.csv, line 2: a cell that cannot be read \(unexpected end"),
+        ('image,id\na,"0001\nb,"2"\n', r"m\.csv, line 2: a cell that cannot be read"),
+        ("sep=;\nimage;id\na;1\n", r"m\.csv, line 1: 'sep=;' in place of the header. Remove this line"),
+        ('"sep=;"\r\nimage;id\r\na;1\r\n', "'sep=;' in place of the header"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused_with_its_line(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        open_dataset(write(tmp_path / "m.csv", text))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_refused_in_words(tmp_path, encoding):
+    with pytest.raises(DataError, match=r"UTF-16.*Save it as CSV in UTF-8"):
+        open_dataset(write(tmp_path / "m.csv", "image,id\na.jpg,0001\n", encoding))
+
+
+def test_parquet_of_any_type_is_text(tmp_path):
+    names = pa.array(["0001", "1", None])
+    columns = {
+        "image": pa.array(["a", "b", "c"]).cast(pa.large_string()),
+        "id": names.dictionary_encode(),
+        "camera": pa.array([1, 2, None], pa.int8()),
+        "scene": names.cast(pa.binary()),
+        "tracklet": names.cast(pa.large_string()).dictionary_encode(),
+        "time": pa.array([1, 2, None], pa.int64()),
+    }
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "m.parquet")
+    manifest = open_dataset(f"table:{tmp_path}/m.parquet")
+    assert manifest.column("identity") == ["0001", "1", None]
+    assert manifest.column("camera") == ["1", "2", None]
+    assert manifest.column("scene") == manifest.column("tracklet") == manifest.column("identity")
+    assert manifest.column("time") == [1.0, 2.0, None]
+
+
+def test_parquet_with_one_name_twice_or_bytes_that_are_no_text(tmp_path):
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["1"]), pa.array(["2"])], names=["image", "id", "id"])
+    pyarrow.parquet.write_table(twice, tmp_path / "m.parquet")
+    with pytest.raises(DataError, match="column 'id': 'id' is the identity too"):
+        open_dataset(f"table:{tmp_path}/m.parquet")
+    pyarrow.parquet.write_table(pa.table({"image": ["a"], "id": [b"\xff"]}), tmp_path / "n.parquet")
+    with pytest.raises(DataError, match=r"row 0, column 'identity': b'\\xff'; expected text in UTF-8"):
+        open_dataset(f"table:{tmp_path}/n.parquet")
+
+
+# --- words for nobody
+
+
+@pytest.mark.parametrize("word", ["-1", "unknown", "UNKNOWN", "nan", "None", "null", "N/A", "na", "?", "undefined"])
+@pytest.mark.parametrize("column", ["identity", "camera", "scene", "tracklet"])
+def test_words_that_mean_nobody_are_empty_cells_and_said(tmp_path, word, column):
+    spec = write(tmp_path / "m.csv", f"rgb,{column}\na,{word}\nb,0\nc, {word}\nd,\n")
+    manifest = open_dataset(spec)
+    assert manifest.column(column) == [None, "0", None, None]
+    (note,) = manifest.notes
+    assert note.startswith(f"m.csv: 2 of 4 rows have the {column} '{word}', which is read as not known")
+    kept = open_dataset(f"{spec}?unknown=keep")
+    assert kept.column(column) == [word, "0", word, None]
+    assert kept.notes == ()
+
+
+def test_numbers_of_a_data_frame_that_mean_nobody(tmp_path):
+    pyarrow.parquet.write_table(pa.table({"image": ["a", "b"], "id": [-1.0, 3.0]}), tmp_path / "m.parquet")
+    assert identities(f"table:{tmp_path}/m.parquet") == [None, "3"]
+
+
+def test_a_table_in_which_nobody_is_known_says_why(tmp_path):
+    manifest = open_dataset(write(tmp_path / "m.csv", "rgb,id\na,-1\nb,-1\nc,nan\n"))
+    assert not manifest.has("identity")
+    assert [note for note in manifest.notes if "'-1'" in note or "'nan'" in note] == list(manifest.notes[1:])
+    (finding,) = [finding for finding in examine(manifest) if finding.kind == "identity"]
+    assert "no row says whom it shows" in finding.message
+    with pytest.raises(DataError, match="Did you mean 'keep'"):
+        open_dataset(f"table:{tmp_path}/m.csv?unknown=keeps")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_kept_words_are_kept_by_the_table_that_import_writes(tmp_path, suffix):
+    kept = open_dataset(write(tmp_path / "m.csv", "rgb,id\na,-1\nb,2\n") + "?unknown=keep")
+    moved = import_dataset(kept, tmp_path / f"moved{suffix}")
+    assert moved.endswith("?unknown=keep")
+    assert identities(moved) == ["-1", "2"]
+
+
+def test_words_stay_where_they_are_no_names(tmp_path):
+    assert open_dataset(write(tmp_path / "m.csv", "rgb,time\nnone,nan\nna,\n")).column("rgb") == ["none", "na"]
 
 
 # --- several spectra

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from reknow.data.doctor.findings import TEST, Finding, Rows, Severity
 from reknow.data.manifest import SPLITS
+from reknow.data.unknown import is_unknown
 from reknow.errors import nearest
 
 
@@ -47,7 +48,7 @@ def _identities(rows: Rows) -> Iterator[Finding]:
     by_identity = rows.by_identity()
     unknown = [row for row, identity in enumerate(rows.identity) if identity is None]
     if not by_identity:
-        message = "no row says whom it shows (the column identity is empty)"
+        message = "no row says whom it shows (no identity is known)"
         remedy = "Nothing to do for training without labels; to measure a recognizer, fill the column."
         yield rows.finding("identity", "warning", -1, message, remedy)
         return
@@ -64,6 +65,11 @@ def _identities(rows: Rows) -> Iterator[Finding]:
             )
             remedy = "If they are two individuals, give them two names; otherwise move all their rows to one side."
             yield rows.finding("identity_in_train_and_test", "error", test[0], message, remedy)
+    nobody = {identity: members for identity, members in by_identity.items() if is_unknown(identity)}
+    for identity, members in nobody.items():
+        message = f"{len(members):,} rows have the identity '{identity}', and count as one individual of that name"
+        remedy = "If it means that nobody knows, empty these cells; folder: and table: do so without unknown=keep."
+        yield rows.finding("identity", "warning", members[0], message, remedy)
     single = {identity: members for identity, members in by_identity.items() if len(members) == 1}
     if single:
         message = (
@@ -76,7 +82,7 @@ def _identities(rows: Rows) -> Iterator[Finding]:
 def _cameras(rows: Rows) -> Iterator[Finding]:
     unknown = [row for row, camera in enumerate(rows.camera) if camera is None]
     if len(unknown) == len(rows.camera):
-        message = "no row says which camera took it (the column camera is empty)"
+        message = "no row says which camera took it (no camera is known)"
         remedy = (
             "Evaluation then also counts matches from the same camera, which are easier; "
             "if file names tell the camera, read the folder with ?camera=REGEX."

@@ -1,7 +1,8 @@
 """What is wrong with the pictures themselves: files, boxes, sizes, and pictures that stand twice.
 
-Every picture is decoded once, in threads (Pillow decodes outside Python's lock). Duplicates are found by a hash of
-the pixels within the box, so also where a picture was saved again under another name or with another header.
+Every picture is decoded once, for all of its crops, in threads (Pillow decodes outside Python's lock). Duplicates are
+found by a hash of the pixels within the box, so also where a picture was saved again under another name or with
+another header.
 """
 
 from __future__ import annotations
@@ -12,19 +13,33 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
+
+from reknow.data.doctor.depth import Depth, depth_findings, depth_of
 from reknow.data.doctor.findings import TEST, Finding, Kind, Rows, Severity
+from reknow.data.frames import by_frame
+from reknow.data.levels import Levels
 from reknow.data.manifest import Manifest, Spectrum
-from reknow.data.pictures import WORLD_PREFIX, Box, decode, is_deep, locate, parse_boxes, read_bytes, read_picture
+from reknow.data.picture_files import suffix_differs
+from reknow.data.pictures import (
+    WORLD_PREFIX,
+    Box,
+    deep_values,
+    locate,
+    needs_levels,
+    open_bytes,
+    parse_boxes,
+    read_bytes,
+    read_picture,
+    rgb_pixels,
+)
 from reknow.errors import DataError
 
 # Below this a picture cannot show what tells individuals apart; the smallest crop of Market-1501 is 64 x 128.
 SMALLEST_SIDE = 8
 # Crops of people are 1:2 to 1:4, three panels side by side 3:1; beyond 8:1 a box was drawn wrongly.
 LARGEST_ASPECT = 8.0
-# A 12-bit camera in a 16-bit file fills 17 of the 256 levels that are left: 4,095 / 257 is 16.
-FEW_LEVELS = 17
 
 _BLOCK = 64  # pictures per task: large enough that scheduling costs nothing, small enough for a smooth bar
 
@@ -40,14 +55,25 @@ class _Item:
 
 
 @dataclass(frozen=True)
+class _File:
+    """What a file holds: pixels, or why there are none."""
+
+    pixels: np.ndarray | None  # (height, width, 3) uint8; where levels are needed and not there, the numbers themselves
+    deep: np.ndarray | None = None  # (height, width), the numbers of a deep picture
+    format: str | None = None  # where the name says another
+    error: tuple[Kind, DataError] | None = None
+
+
+@dataclass(frozen=True)
 class _Look:
-    """What one picture showed: findings, and of its pixels where it has any a digest, the size and gray levels."""
+    """What one picture showed: findings, and of its pixels where it has any a digest, the size and the depth."""
 
     item: _Item
     digest: bytes | None
     findings: tuple[Finding, ...] = ()
     size: tuple[int, int] | None = None  # width, height
-    flat_levels: int | None = None  # how many of 256 a 16-bit picture spans, where they are too few
+    depth: Depth | None = None
+    format: str | None = None
 
 
 def picture_findings(manifest: Manifest, rows: Rows, progress: Callable[[int, int], None] | None) -> Iterator[Finding]:
@@ -63,47 +89,77 @@ def picture_findings(manifest: Manifest, rows: Rows, progress: Callable[[int, in
             continue
         items += [_Item(row, spectrum, str(references[spectrum][row]), boxes[spectrum]) for spectrum in there]
 
-    def look_at(block: Sequence[_Item]) -> list[_Look]:
-        return [_look(manifest.root, rows, item) for item in block]
+    looks = _looks(manifest, rows, items, progress)
+    for look in looks:
+        yield from look.findings
+    yield from _unlike_sizes(rows, looks)
+    yield from depth_findings(manifest, rows, [(look.item.row, look.depth) for look in looks if look.depth])
+    yield from _other_formats(rows, looks)
+    yield from _duplicates(rows, looks)
 
-    looks: list[_Look] = []
+
+def _looks(
+    manifest: Manifest, rows: Rows, items: Sequence[_Item], progress: Callable[[int, int], None] | None
+) -> list[_Look]:
+    """What each picture showed, in order of `items`; those of one file are looked at together."""
+
+    def look_at(portion: Sequence[int]) -> list[tuple[int, _Look]]:
+        done: list[tuple[int, _Look]] = []
+        before: tuple[str, Levels | None] | None = None
+        file = _File(None)
+        for number in portion:
+            item = items[number]
+            levels = manifest.levels.get(item.spectrum)
+            if (item.reference, levels) != before:
+                before, file = (item.reference, levels), _read(manifest, item, levels)
+            done.append((number, _look(rows, item, file, levels)))
+        return done
+
+    looks: dict[int, _Look] = {}
     pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="doctor")
     try:
-        for block in pool.map(look_at, [items[start : start + _BLOCK] for start in range(0, len(items), _BLOCK)]):
-            looks += block
+        for done in pool.map(look_at, by_frame([item.reference for item in items], _BLOCK)):
+            looks |= done
             if progress is not None:
                 progress(len(looks), len(items))
     finally:
         pool.shutdown(cancel_futures=True)
-    for look in looks:
-        yield from look.findings
-    yield from _unlike_sizes(rows, looks)
-    yield from _flat_pictures(rows, looks)
-    yield from _duplicates(rows, looks)
+    return [looks[number] for number in range(len(items))]
 
 
-def _look(root: Path, rows: Rows, item: _Item) -> _Look:
-    """Decode one picture and judge its size and box."""
+def _read(manifest: Manifest, item: _Item, levels: Levels | None) -> _File:
+    """Read and decode one file."""
+    kind: Kind = "file"
+    try:
+        if item.reference.startswith(WORLD_PREFIX):
+            return _File(read_picture(manifest.root, item.reference))
+        data = read_bytes(manifest.root, item.reference)
+        kind, where = "picture", locate(manifest.root, item.reference)
+        image = open_bytes(data, where)
+        deep = deep_values(image, where)
+        lost = deep is not None and levels is None and needs_levels(deep)
+        pixels = deep if lost else rgb_pixels(image, where, levels)
+        return _File(pixels, deep, suffix_differs(item.reference, data))
+    except DataError as error:
+        return _File(None, error=(kind, error))
+
+
+def _look(rows: Rows, item: _Item, file: _File, levels: Levels | None) -> _Look:
+    """Judge the size and box of one picture of a file."""
 
     def finding(kind: Kind, severity: Severity, message: str, remedy: str) -> Finding:
         return rows.finding(kind, severity, item.row, f"{item.spectrum} picture {item.reference}: {message}", remedy)
 
-    kind: Kind = "file"
-    data: bytes | None = None
-    try:
-        if item.reference.startswith(WORLD_PREFIX):
-            pixels = read_picture(root, item.reference)
-        else:
-            data = read_bytes(root, item.reference)
-            kind = "picture"
-            pixels = decode(data, locate(root, item.reference))
-    except DataError as error:
+    if file.error is not None or file.pixels is None:
+        kind, error = file.error or ("picture", DataError(item.reference, found="no pixels", remedy="Remove the row."))
         expected = f"; expected {error.expected}" if error.expected else ""
         return _Look(item, None, (finding(kind, "error", error.found + expected, error.remedy),))
+    pixels, deep = file.pixels, file.deep
     findings = []
     if item.box is not None:
         (height, width), (left, top, right, bottom) = pixels.shape[:2], item.box
-        pixels = pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        inside = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
+        pixels, deep = pixels[inside], None if deep is None else deep[inside]
         drawn = f"the box {left} {top} {right} {bottom} on a picture of {width} x {height}"
         if not pixels.size:
             remedy = "Correct the row's column 'crop' (left top right bottom), or empty it."
@@ -117,9 +173,8 @@ def _look(root: Path, rows: Rows, item: _Item) -> _Look:
         findings.append(finding("size", "warning", f"an odd size for one object, {width} x {height} pixels", remedy))
     digest = hashlib.blake2b(f"{item.spectrum} {pixels.shape}".encode(), digest_size=16)
     digest.update(pixels.tobytes())
-    levels = int(pixels.max()) - int(pixels.min()) + 1
-    flat = levels <= FEW_LEVELS and data is not None and is_deep(data, item.reference)
-    return _Look(item, digest.digest(), tuple(findings), (width, height), levels if flat else None)
+    depth = None if deep is None else depth_of(item.spectrum, item.reference, deep, pixels, levels)
+    return _Look(item, digest.digest(), tuple(findings), (width, height), depth, file.format)
 
 
 def _unlike_sizes(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
@@ -136,14 +191,14 @@ def _unlike_sizes(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
         yield rows.finding("aligned_size", "warning", unlike[0], message, remedy)
 
 
-def _flat_pictures(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
-    """One finding for all 16-bit pictures of which the fixed scaling leaves next to nothing."""
-    flat = [look for look in looks if look.flat_levels is not None]
-    if flat:
-        first = f"{flat[0].item.spectrum} picture {flat[0].item.reference} spans {flat[0].flat_levels} of 256"
-        message = f"{len(flat):,} 16-bit pictures keep few gray levels when divided by 257: {first}"
-        remedy = "Multiply all pictures of this spectrum by one number, so that the brightest comes near 65,535."
-        yield rows.finding("contrast", "warning", flat[0].item.row, message, remedy)
+def _other_formats(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
+    """One finding for all files that hold another format than their names say."""
+    other = [look for look in looks if look.format is not None]
+    if other:
+        count = len({look.item.reference for look in other})
+        message = f"{count:,} files are of another format than their names say, here {other[0].item.reference}"
+        remedy = "Nothing to do here, as files are read by what they hold; other programs may want them renamed."
+        yield rows.finding("suffix", "warning", other[0].item.row, f"{message}, which is {other[0].format}", remedy)
 
 
 def _duplicates(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:

@@ -12,10 +12,11 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 
-from reknow.data.formats.listing import at_home, exists
+from reknow.data.formats.locating import exists
 from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest
+from reknow.places import at_home
 
 __all__ = ["formats", "import_dataset", "open_dataset"]
 

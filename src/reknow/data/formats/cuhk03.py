@@ -6,7 +6,7 @@ hand), each in Market-1501's layout. Option: ``boxes=detected`` (default, the ha
 
 from __future__ import annotations
 
-from reknow.data.formats.listing import existing_folder, layout_root
+from reknow.data.formats.locating import existing_folder, holds_folder, layout_root
 from reknow.data.formats.market_layout import FOLDERS, read_market_layout
 from reknow.data.formats.published import Count
 from reknow.data.manifest import Manifest, Split
@@ -31,7 +31,7 @@ def read(path: str, *, boxes: str = "detected") -> Manifest:
     if boxes not in PUBLISHED:
         raise DataError("cuhk03, option 'boxes'", found=f"'{boxes}'", remedy=nearest(boxes, PUBLISHED))
     folder = existing_folder(path, "cuhk03")
-    if not all((folder / name).is_dir() for name in FOLDERS.values()):
+    if not all(holds_folder(folder / name) for name in FOLDERS.values()):
         folder = layout_root(path, [boxes], "cuhk03") / boxes
     elif folder.resolve().name in PUBLISHED:  # the user named one of the two, which says more than the default
         boxes = folder.resolve().name

@@ -4,26 +4,38 @@ Options:
 
 - ``identity=subfolder``: the first sub-folder names the identity (``bicycles/0815/left.jpg`` in ``folder:bicycles``);
 - ``identity_pattern=REGEX``: its group, searched in the file name, is the identity;
-- ``camera=REGEX``: its group, searched in the file name, is the camera, for example ``camera=_c(\\d+)``.
+- ``camera=REGEX``: its group, searched in the file name, is the camera, for example ``camera=_c(\\d+)``;
+- ``unknown=keep``: names such as -1 and unknown are individuals, see :mod:`reknow.data.unknown`;
+- ``levels=BLACK..WHITE``: how deep pictures become gray, see :mod:`reknow.data.levels`.
 
-A regular expression with a slash is searched in the whole path below the folder. Where the top holds exactly the
-folders ``train``, ``query`` and ``gallery``, these are the splits, and sub-folders count from below them.
+A regular expression with a slash is searched in the whole path below the folder. Where the top holds folders that are
+splits (:mod:`reknow.data.formats.split_folders`), sub-folders and paths count from below them.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from reknow.data.formats.listing import contents, existing_folder, pictures_below, subfolders
-from reknow.data.manifest import SPLITS, Manifest
-from reknow.errors import DataError, nearest
+from reknow.data.formats.listing import Listing, contents, pictures_below
+from reknow.data.formats.locating import existing_folder
+from reknow.data.formats.split_folders import SplitFolders, lone_notes, split_folders
+from reknow.data.levels import parse_levels
+from reknow.data.manifest import SPECTRA, Manifest
+from reknow.data.unknown import without_unknown
+from reknow.errors import DataError, nearest, printable
 
 
 def read(
-    path: str, *, identity: str | None = None, identity_pattern: str | None = None, camera: str | None = None
+    path: str,
+    *,
+    identity: str | None = None,
+    identity_pattern: str | None = None,
+    camera: str | None = None,
+    unknown: str = "empty",
+    levels: str | None = None,
 ) -> Manifest:
     """Read a folder of pictures.
 
@@ -32,6 +44,8 @@ def read(
         identity: ``subfolder``, or None for no identities.
         identity_pattern: a regular expression with one group.
         camera: a regular expression with one group.
+        unknown: ``empty`` or ``keep`` names that mean that nobody knows.
+        levels: which values of deep pictures are black and white; None for those of 16 bits.
 
     Raises:
         DataError: no folder, no pictures, a wrong option, or an expression that fits no name at all.
@@ -46,36 +60,47 @@ def read(
             found="two ways to name the identity",
             remedy="Give only one of them.",
         )
+    spread = parse_levels(levels, "folder, option 'levels'", SPECTRA)
     folder = existing_folder(path, "folder")
-    pictures = pictures_below(folder)
+    name = printable(folder.resolve().name)
+    listing = pictures_below(folder)
+    splits = split_folders(listing.pictures, listing.folders, name)
+    pictures = [picture for picture in listing.pictures if splits.of(picture)] if splits else listing.pictures
     if not pictures:
-        raise DataError(
-            folder, found=_instead(folder), expected="pictures (.jpg, .png, ...)", remedy="Correct the path."
-        )
-    has_splits = set(subfolders(folder)) == set(SPLITS) and all("/" in picture for picture in pictures)
+        raise _without_pictures(folder, listing, splits)
     columns, notes = columns_of(
-        pictures, has_splits=has_splits, by_subfolder=identity == "subfolder", identity=identity_pattern, camera=camera
+        pictures, splits=splits, by_subfolder=identity == "subfolder", identity=identity_pattern, camera=camera
     )
-    return Manifest.from_columns(columns, root=folder, name=folder.resolve().name, notes=notes)
+    columns, unknown_notes = without_unknown(columns, name, unknown)
+    notes = [*(splits.notes if splits else ()), *notes, *unknown_notes, *listing.notes(name)]
+    if splits is None and identity == "subfolder":
+        notes += lone_notes(listing.folders, name)
+    return replace(Manifest.from_columns(columns, root=folder, name=name, notes=notes), levels=spread)
 
 
 def columns_of(
-    pictures: Sequence[str], *, has_splits: bool, by_subfolder: bool, identity: str | None, camera: str | None
+    pictures: Sequence[str],
+    *,
+    splits: SplitFolders | None,
+    by_subfolder: bool,
+    identity: str | None,
+    camera: str | None,
 ) -> tuple[dict[str, Sequence[str | None]], list[str]]:
     """Relative paths to columns and notes; no file is touched.
 
     Args:
-        pictures: paths relative to the folder, with slashes.
-        has_splits: whether the first part of each is its split.
+        pictures: paths relative to the folder, with slashes; where there are splits, each lies in one.
+        splits: the folders that are splits, or None.
         by_subfolder: whether the first sub-folder (below the split) is the identity.
         identity: a regular expression with one group, or None.
         camera: a regular expression with one group, or None.
     """
-    below = [picture.partition("/")[2] if has_splits else picture for picture in pictures]
+    below = pictures
     columns: dict[str, Sequence[str | None]] = {"rgb": list(pictures)}
     notes: list[str] = []
-    if has_splits:
-        columns["split"] = [picture.partition("/")[0] for picture in pictures]
+    if splits is not None:
+        placed = [place for picture in pictures if (place := splits.of(picture))]
+        columns["split"], below = [split for split, _ in placed], [path for _, path in placed]
     if by_subfolder:
         columns["identity"] = [name.partition("/")[0] if "/" in name else None for name in below]
         _judge(columns["identity"], below, "folder, option 'identity'", "lie in no sub-folder", notes)
@@ -118,10 +143,14 @@ def _judge(values: Sequence[str | None], names: Sequence[str], where: str, reaso
         notes.append(f"{where}: {len(missing):,} of {len(names):,} pictures {reason}, for example {missing[0]}.")
 
 
-def _instead(folder: Path) -> str:
-    """What a folder without pictures holds, by kind of file."""
-    kinds = Counter(path.suffix or "no suffix" for path in folder.rglob("*") if path.is_file())
-    if not kinds:
-        return f"no file; the folder {contents(folder)}"
-    listing = ", ".join(f"{count:,} with {kind}" for kind, count in kinds.most_common(4))
-    return f"no picture among its files ({listing})"
+def _without_pictures(folder: Path, listing: Listing, splits: SplitFolders | None) -> DataError:
+    """What a folder without pictures holds, by kind of file; or which splits are without."""
+    kinds = [f"{count:,} with {suffix or 'no suffix'}" for suffix, count in listing.others.most_common(4)]
+    kinds += [f"{len(paths):,} {reason}" for reason, paths in listing.unusable.items()]
+    if splits is not None and listing.pictures:
+        found = f"no picture in {', '.join(splits.splits)}; {' '.join(splits.notes)}"
+    elif kinds:
+        found = f"no picture among its files ({', '.join(kinds)})"
+    else:
+        found = f"no file; the folder {contents(folder)}"
+    return DataError(folder, found=found, expected="pictures (.jpg, .png, ...)", remedy="Correct the path.")

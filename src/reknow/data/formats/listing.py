@@ -1,60 +1,75 @@
-"""Folders as users have them: which pictures lie in one, and whether it is the folder that a format expects.
+"""Folders as users have them: which pictures lie in one, and what lies there that cannot be used.
 
 Listing uses ``os.scandir`` and sorts by name, so that 126,441 files take a second and every machine sees one order.
+
+Nothing that lies in a folder stops its listing. What looks like a picture and cannot be used is left out, and a note
+says so: links that lead nowhere or to themselves, pipes, folders that may not be entered, names that are not UTF-8
+(no table can hold them), and files whose names do not end like those of pictures that are read (HEIC, videos).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
-from reknow.errors import DataError
-from reknow.places import at_home
+from reknow.data.picture_files import PICTURE_SUFFIXES, UNREAD_SUFFIXES, picture_suffix
+from reknow.errors import DataError, printable
 
-PICTURE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)  # what every Pillow decodes
-
-
-def exists(path: str) -> bool:
-    """Whether anything is there; a path that may not be looked at counts as absent."""
-    try:
-        return at_home(path).exists()
-    except OSError:
-        return False
+# What lies beside pictures in many folders and is nobody's loss; the empty one stands for README and the like.
+# fmt: off
+_COMPANIONS = frozenset(
+    {"", ".7z", ".bz2", ".cfg", ".csv", ".db", ".doc", ".docx", ".gz", ".htm", ".html", ".ini", ".ipynb", ".json",
+     ".jsonl", ".log", ".mat", ".md", ".npy", ".npz", ".parquet", ".pkl", ".pt", ".pth", ".py", ".rar", ".rst",
+     ".sh", ".tar", ".tgz", ".toml", ".tsv", ".txt", ".url", ".xls", ".xlsx", ".xml", ".yaml", ".yml", ".zip"}
+)
+# fmt: on
+_NO_SUFFIX = "no suffix"
 
 
-def existing_folder(path: str, spec: str) -> Path:
-    """The folder at `path`, with ``~`` expanded.
+@dataclass
+class Listing:
+    """What a folder holds.
 
-    Args:
-        path: as the user wrote it.
-        spec: the format's name, for the message.
-
-    Raises:
-        DataError: nothing is there, or a file is.
+    Attributes:
+        pictures: paths relative to the folder, with slashes, sorted.
+        folders: names of the folders at its top, sorted.
+        others: how many files have which suffix that no picture which is read has; under "" those with a plain name.
+        unusable: per reason, the paths that were left out because of it.
     """
-    folder = at_home(path)
-    try:
-        if folder.is_dir():
-            return folder
-        there = folder.exists()
-    except OSError as error:  # a parent that may not be entered, a name that is too long
-        raise DataError(folder, found=f"{error.strerror}", remedy="Check the path and its permissions.") from error
-    if there:
-        raise DataError(
-            folder,
-            found="a file",
-            expected="a folder",
-            remedy=f"Unpack it and name the folder: {spec}:FOLDER"
-            if folder.suffix in {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"}
-            else f"Name the folder: {spec}:{folder.parent}. A manifest is read with table:{folder}",
-        )
-    parent = next((parent for parent in folder.absolute().parents if parent.is_dir()), Path("/"))
-    raise DataError(
-        folder, found=f"no such folder; {parent} {contents(parent)}", remedy="Correct the path after the first colon."
-    )
+
+    pictures: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    unusable: dict[str, list[str]] = field(default_factory=dict)
+
+    def notes(self, where: str) -> list[str]:
+        """What a user should know of that was left out; `where` names the data set."""
+        notes = []
+        strange = Counter({suffix: count for suffix, count in self.others.items() if suffix not in _COMPANIONS})
+        if strange:
+            kinds = ", ".join(f"{count:,} with {suffix}" for suffix, count in strange.most_common(5))
+            more = ", and others" if len(strange) > 5 else ""
+            absent = sorted(UNREAD_SUFFIXES & strange.keys())
+            why = f"; the installed Pillow was built without {', '.join(absent)}" if absent else ""
+            count = sum(strange.values())
+            notes.append(f"{where}: left out {count:,} files that are no pictures here: {kinds}{more}{why}.")
+        for reason, paths in self.unusable.items():
+            notes.append(f"{where}: left out {len(paths):,} {reason}, for example {paths[0]}.")
+        return [printable(note) for note in notes]
+
+    def leave_out(self, path: str, reason: str) -> None:
+        """Remember what cannot be used."""
+        self.unusable.setdefault(reason, []).append(path)
+
+
+LINK = "links that lead nowhere, or where you may not go"
+NO_FILE = "pipes or devices that are named like pictures"
+CLOSED = "folders that may not be entered (chmod u+rx mends that)"
+NOT_UTF_8 = "names that are not UTF-8 (convmv -r -f latin1 -t utf8 --notest FOLDER renames such)"
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -65,46 +80,118 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
     """
     try:
         with os.scandir(folder) as scan:
-            return sorted((entry for entry in scan if not entry.name.startswith(".")), key=lambda entry: entry.name)
+            return sorted((entry for entry in scan if not entry.name.startswith(".")), key=attrgetter("name"))
     except OSError as error:
         raise DataError(
             folder, found=f"the folder cannot be listed ({error.strerror})", remedy=f"Run: chmod u+rx '{folder}'"
         ) from error
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or leads to one; a link to itself, or through a closed folder, does not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def is_picture(name: str) -> bool:
     """Whether the suffix is one that pictures have."""
-    return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES  # noqa: PTH122 (ten times faster than Path.suffix)
+    return picture_suffix(name) in PICTURE_SUFFIXES
 
 
 def subfolders(folder: Path) -> list[str]:
     """Names of the folders in `folder`, sorted."""
-    return [entry.name for entry in entries(folder) if entry.is_dir()]
+    return [entry.name for entry in entries(folder) if is_folder(entry) and is_utf_8(entry.name)]
 
 
-def pictures_in(folder: Path) -> list[str]:
-    """Names of the pictures that lie directly in `folder`, sorted."""
-    return [entry.name for entry in entries(folder) if is_picture(entry.name) and not entry.is_dir()]
+def pictures_in(folder: Path) -> Listing:
+    """The pictures that lie directly in `folder`.
 
-
-def pictures_below(folder: Path) -> list[str]:
-    """Pictures at any depth as paths relative to `folder`, sorted; links to folders are followed once."""
-    return sorted(_walk(folder, "", {os.path.realpath(folder)}))
-
-
-def _walk(folder: Path, prefix: str, seen: set[str]) -> Iterator[str]:
+    Raises:
+        DataError: the folder may not be listed.
+    """
+    listing = Listing()
     for entry in entries(folder):
-        if not entry.is_dir():
-            if is_picture(entry.name):
-                yield prefix + entry.name
+        if is_folder(entry):
+            listing.folders.append(entry.name)
+        else:
+            _take(entry, entry.name, listing)
+    return listing
+
+
+def pictures_below(folder: Path) -> Listing:
+    """The pictures at any depth; links to folders are followed once.
+
+    Raises:
+        DataError: the folder itself may not be listed.
+    """
+    listing = Listing()
+    _walk(entries(folder), "", {os.path.realpath(folder)}, listing)
+    listing.pictures.sort()
+    return listing
+
+
+def _walk(found: Sequence[os.DirEntry[str]], prefix: str, seen: set[str], listing: Listing) -> None:
+    for entry in found:
+        if not is_folder(entry):
+            _take(entry, prefix + entry.name, listing)
+            continue
+        path = f"{prefix}{entry.name}/"
+        if not is_utf_8(entry.name):
+            listing.leave_out(path, NOT_UTF_8)
         elif not entry.is_symlink() or os.path.realpath(entry.path) not in seen:
             seen.add(os.path.realpath(entry.path))
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen)
+            if not prefix:
+                listing.folders.append(entry.name)
+            try:
+                inside = entries(Path(entry.path))
+            except DataError:
+                listing.leave_out(path, CLOSED)
+            else:
+                _walk(inside, path, seen, listing)
+
+
+def _take(entry: os.DirEntry[str], path: str, listing: Listing) -> None:
+    """Put what is no folder where it belongs."""
+    suffix = picture_suffix(entry.name)
+    if suffix not in PICTURE_SUFFIXES:
+        if entry.is_symlink() and not _is_file(entry):
+            listing.leave_out(path, LINK)
+        else:  # 0001_c1 may be a picture, README is none
+            listing.others[suffix or _NO_SUFFIX * any(letter.isdigit() for letter in entry.name)] += 1
+    elif not _is_file(entry):
+        listing.leave_out(path, LINK if entry.is_symlink() else NO_FILE)
+    elif not entry.name.isascii() and not is_utf_8(entry.name):
+        listing.leave_out(path, NOT_UTF_8)
+    else:
+        listing.pictures.append(path)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def is_utf_8(name: str) -> bool:
+    """Whether a name can be written into a table; bytes that are no UTF-8 come as halves of surrogate pairs."""
+    if name.isascii():
+        return True
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def contents(folder: Path, limit: int = 5) -> str:
     """What a message says of a folder: "holds: a/, b/, c.txt and 14 more"."""
-    names = [entry.name + "/" * entry.is_dir() for entry in entries(folder)]
+    try:
+        names = [entry.name + "/" * is_folder(entry) for entry in entries(folder)]
+    except DataError:
+        return "may not be listed"
     if not names:
         return "is empty"
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
@@ -122,66 +209,3 @@ def unread_note(where: str, unread: Sequence[str], form: str) -> list[str]:
     if not unread:
         return []
     return [f"{where}: left out {len(unread):,} pictures that are not named like {form}, for example {unread[0]}."]
-
-
-def layout_root(path: str, wanted: Sequence[str], spec: str) -> Path:
-    """The folder that holds all of `wanted`: `path` itself, or the only one of its sub-folders that does.
-
-    One folder in between is accepted because archives unpack into one (``Market-1501-v15.09.15``).
-
-    Args:
-        path: as the user wrote it.
-        wanted: names of files and folders that the layout has at its top.
-        spec: the format's name.
-
-    Raises:
-        DataError: the layout is not there; where it is elsewhere near, the message names the path to use.
-    """
-    folder = existing_folder(path, spec)
-    if _whole(folder, wanted):
-        return folder
-    inner = [folder / name for name in subfolders(folder)]
-    found = [candidate for candidate in inner if _whole(candidate, wanted)]
-    if len(found) == 1:
-        return found[0]
-    expected = f"a folder with {', '.join(wanted)}"
-    if found:
-        names = ", ".join(candidate.name for candidate in found)
-        raise DataError(folder, found=f"several such folders: {names}", remedy=f"Name one: {spec}:{found[0]}")
-    near = _nearby(folder, inner, wanted)
-    if near is not None:
-        place = "inside" if near in folder.absolute().parents else "two levels above"
-        raise DataError(folder, found=f"{contents(folder)}; this is {place} the data set", remedy=f"Use: {spec}:{near}")
-    there = [name for name in wanted if (folder / name).exists()]
-    if there:
-        absent = ", ".join(name for name in wanted if name not in there)
-        raise DataError(
-            folder,
-            found=f"{', '.join(there)} but not {absent}",
-            expected=expected,
-            remedy="The download is incomplete, or was not unpacked whole: unpack it again.",
-        )
-    raise DataError(
-        folder,
-        found=contents(folder),
-        expected=expected,
-        remedy=f"Name the folder that holds them, or read any folder of pictures with folder:{path}",
-    )
-
-
-def _whole(folder: Path, wanted: Sequence[str]) -> bool:
-    try:
-        return all((folder / name).exists() for name in wanted)
-    except OSError:  # a folder that may not be entered is not the one
-        return False
-
-
-def _nearby(folder: Path, inner: Sequence[Path], wanted: Sequence[str]) -> Path | None:
-    """The layout one or two levels above `folder` or two below; of very many sub-folders only 100 are looked into."""
-    candidates = list(folder.absolute().parents)[:2]
-    for child in inner[:100]:
-        try:
-            candidates += [child / name for name in subfolders(child)[:100]]
-        except DataError:
-            continue
-    return next((candidate for candidate in candidates if _whole(candidate, wanted)), None)

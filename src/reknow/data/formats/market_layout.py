@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reknow.data.formats.listing import contents, layout_root, pictures_in, unread_note
+from reknow.data.formats.listing import Listing, contents, pictures_in, unread_note
+from reknow.data.formats.locating import layout_root
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import Manifest, Split
 from reknow.errors import DataError
@@ -84,13 +85,14 @@ def read_market_layout(
         DataError: another layout, or a folder without pictures that are named like these.
     """
     root = layout_root(path, list(FOLDERS.values()), spec)
-    rows = rows_of(
-        {split: pictures_in(root / folder) for split, folder in FOLDERS.items()}, camera_digits=camera_digits
-    )
+    listings: dict[Split, Listing] = {split: pictures_in(root / folder) for split, folder in FOLDERS.items()}
+    rows = rows_of({split: listing.pictures for split, listing in listings.items()}, camera_digits=camera_digits)
     for split, folder in FOLDERS.items():
         if split not in rows.split:
             raise _without_pictures(root / folder)
     notes = unread_note(name, rows.unread, "IDENTITY_cCAMERA...")
+    for split, listing in listings.items():
+        notes += listing.notes(f"{name}, {FOLDERS[split]}")
     return compared(Manifest.from_columns(rows.columns(), root=root, name=name, notes=notes), published)
 
 

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from reknow.data.formats.listing import existing_folder, layout_root, pictures_in, subfolders
+from reknow.data.formats.listing import pictures_in, subfolders
+from reknow.data.formats.locating import existing_folder, holds_file, holds_folder, layout_root
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import Manifest, Split
 from reknow.errors import DataError
@@ -109,8 +110,8 @@ def _locate(path: str) -> tuple[Path, Release]:
     """The root and the release; the error speaks of V1, whose layout more users have, unless V2's folders are there."""
     folder = existing_folder(path, "msmt17")
     near = [folder, *(folder / name for name in subfolders(folder)), *list(folder.absolute().parents)[:2]]
-    masked = any((place / RELEASES[1].train).is_dir() for place in near)
-    plain = any((place / RELEASES[0].train).is_dir() and (place / "list_train.txt").is_file() for place in near[:-2])
+    masked = any(holds_folder(place / RELEASES[1].train) for place in near)
+    plain = any(holds_folder(place / RELEASES[0].train) and holds_file(place / "list_train.txt") for place in near[:-2])
     release = RELEASES[1] if masked and not plain else RELEASES[0]
     return layout_root(path, [release.train, release.test, *LISTS], "msmt17"), release
 
@@ -130,5 +131,5 @@ def _on_disk(root: Path, release: Release) -> set[str]:
         f"{half}/{identity}/{name}"
         for half in (release.train, release.test)
         for identity in subfolders(root / half)
-        for name in pictures_in(root / half / identity)
+        for name in pictures_in(root / half / identity).pictures
     }

@@ -14,7 +14,8 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from reknow.data.formats.listing import contents, entries, existing_folder, pictures_below
+from reknow.data.formats.listing import contents, entries, pictures_below
+from reknow.data.formats.locating import existing_folder, holds_file, holds_folder
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import Manifest, Split
 from reknow.errors import DataError
@@ -85,12 +86,12 @@ def read(path: str) -> Manifest:
 def _drawings(folder: Path, name: str) -> list[str]:
     """References to the drawings of one set, from the zip file if it is there, otherwise from the folder."""
     archive = folder / f"{name}.zip"
-    if archive.is_file():
+    if holds_file(archive):
         try:
             with zipfile.ZipFile(archive) as members:
                 return sorted(f"{archive.name}/{member}" for member in members.namelist() if member.endswith(".png"))
         except (zipfile.BadZipFile, OSError) as error:
             raise DataError(archive, found=f"not an intact zip file ({error})", remedy="Download it again.") from error
-    if (folder / name).is_dir():
-        return [f"{name}/{picture}" for picture in pictures_below(folder / name)]
+    if holds_folder(folder / name):
+        return [f"{name}/{picture}" for picture in pictures_below(folder / name).pictures]
     return []

@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reknow.data.formats.listing import layout_root, pictures_below, unread_note
+from reknow.data.formats.listing import pictures_below, unread_note
+from reknow.data.formats.locating import layout_root
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import SPECTRA, Manifest, Spectrum, Split
 from reknow.errors import DataError
@@ -63,7 +64,10 @@ def read_spectrum_folders(path: str, layout: Layout, published: Mapping[Split, C
         DataError: another layout, or a folder in which a spectrum has no picture at all.
     """
     root = layout_root(path, list(layout.splits), layout.spec)
-    columns, notes = rows_of({folder: pictures_below(root / folder) for folder in layout.splits}, layout, root)
+    listings = {folder: pictures_below(root / folder) for folder in layout.splits}
+    columns, notes = rows_of({folder: listing.pictures for folder, listing in listings.items()}, layout, root)
+    for folder, listing in listings.items():
+        notes += listing.notes(f"{layout.name}, {folder}")
     manifest = Manifest.from_columns(columns, root=root, name=layout.name, protocol=layout.protocol, notes=notes)
     return compared(manifest, published)
 

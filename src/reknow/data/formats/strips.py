@@ -19,9 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
 from reknow.data.manifest import SCHEMA, Manifest, Spectrum
+from reknow.data.picture_files import open_picture, open_regular
 from reknow.errors import DataError
 
 PANEL = (256, 128)  # width and height of one panel as it is distributed
@@ -77,9 +76,9 @@ def boxes(size: tuple[int, int], panels: int) -> str:
 def _size(path: Path, panels: int) -> tuple[int, int]:
     """(width, height) from the header; those of a whole strip where none can be read."""
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, open_picture(file) as image:
             return image.size
-    except Exception:  # whatever Pillow raises of a damaged file
+    except Exception:  # whatever Pillow and the system raise of a damaged file
         return panels * PANEL[0], PANEL[1]
 
 

@@ -2,10 +2,12 @@
 
 Columns are the manifest's (observation, identity, camera, scene, time, tracklet, split, rgb, nir, tir, crop); all but
 one spectrum may be absent. A simple list works too: ``image``, ``path`` or ``file`` means rgb, ``id``, ``person`` or
-``label`` means identity. Paths are relative to the table's folder. CSV may be separated by comma, semicolon or tab.
+``label`` means identity. Paths are relative to the table's folder. All cells but times are text, in Parquet too: how
+a CSV becomes text says :mod:`reknow.data.formats.cells`, and numbers of Parquet are written as a user would.
 
 Options: ``extra=ignore`` leaves unknown columns out instead of refusing them; ``protocol=NAME`` names the evaluation
-protocol, which a CSV cannot say itself.
+protocol, which a CSV cannot say itself; ``unknown=keep`` keeps words that mean "not known" as names
+(:mod:`reknow.data.unknown`); ``levels=BLACK..WHITE`` says how deep pictures become gray (:mod:`reknow.data.levels`).
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
-from reknow.data.formats.listing import at_home
+from reknow.data.formats.cells import read_cells
+from reknow.data.formats.locating import exists, holds_folder, in_utf_8
+from reknow.data.levels import parse_levels, written
 from reknow.data.manifest import SCHEMA, SPECTRA, Manifest
 from reknow.data.pictures import WORLD_PREFIX
+from reknow.data.unknown import NAMES, is_unknown, without_unknown
 from reknow.errors import DataError, nearest
+from reknow.places import at_home
 
 MEANT: dict[str, str] = {
     "image": "rgb",
@@ -35,34 +40,47 @@ MEANT: dict[str, str] = {
     "label": "identity",
 }
 
+_SAID = ("reknow.name", "reknow.protocol", "reknow.levels")
 
-def read(path: str, *, extra: str = "refuse", protocol: str | None = None) -> Manifest:
+
+def read(
+    path: str,
+    *,
+    extra: str = "refuse",
+    protocol: str | None = None,
+    unknown: str = "empty",
+    levels: str | None = None,
+) -> Manifest:
     """Read a manifest from a table.
 
     Args:
         path: a ``.csv``, ``.tsv`` or ``.parquet`` file.
         extra: ``refuse`` or ``ignore`` columns that are not a manifest's.
         protocol: overrides the protocol that a Parquet file names; "market" where neither does.
+        unknown: ``empty`` or ``keep`` names that mean that nobody knows.
+        levels: which values of deep pictures are black and white; overrides those that a Parquet file names.
 
     Raises:
         DataError: no such file, not a table, an unknown column, no picture column, or no rows.
     """
     if extra not in ("refuse", "ignore"):
         raise DataError("table, option 'extra'", found=f"'{extra}'", remedy=nearest(extra, ["refuse", "ignore"]))
-    file = at_home(path)
-    table = _read_table(file)
-    names, notes = _meant(table.column_names, file, refuse=extra == "refuse")
-    columns = {column: _values(table.column(name), column, file) for name, column in names.items()}
-    if table.num_rows == 0:
+    file = in_utf_8(at_home(path))
+    cells, said = _read_table(file)
+    places, notes = _meant([name for name, _ in cells], file, refuse=extra == "refuse")
+    columns = {column: _values(cells[place][1], column, file) for column, place in places.items()}
+    if not next(iter(columns.values())):
         raise DataError(file, found="no rows", remedy="Write one row per observation below the header.")
-    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    return Manifest.from_columns(
+    columns, unknown_notes = without_unknown(columns, file.name, unknown)
+    manifest = Manifest.from_columns(
         columns,
         root=file.parent,
-        name=metadata.get("reknow.name", file.stem),
-        protocol=protocol or metadata.get("reknow.protocol", "market"),
-        notes=notes,
+        name=said.get("reknow.name", file.stem),
+        protocol=protocol or said.get("reknow.protocol", "market"),
+        notes=[*notes, *unknown_notes],
     )
+    spread = said.get("reknow.levels") if levels is None else levels
+    return replace(manifest, levels=parse_levels(spread, "table, option 'levels'", SPECTRA))
 
 
 def import_dataset(manifest: Manifest, out: Path) -> str:
@@ -81,26 +99,35 @@ def import_dataset(manifest: Manifest, out: Path) -> str:
     Raises:
         DataError: the file exists, its folder does not, another suffix, or the disk refuses.
     """
-    out = Path(out)
-    if out.exists():
+    out = in_utf_8(Path(out))
+    if exists(out):
         raise DataError(out, found="the file exists", remedy="Choose another name, or remove the file first.")
-    if not out.parent.is_dir():
+    if not holds_folder(out.parent):
         raise DataError(out, found="its folder does not exist", remedy=f"Run: mkdir -p '{out.parent}'")
     prefix = _prefix(manifest.root, out.parent)
     table = manifest.table
     for spectrum in SPECTRA:
         moved = [_moved(reference, prefix) for reference in manifest.column(spectrum)]
         table = table.set_column(SCHEMA.get_field_index(spectrum), SCHEMA.field(spectrum), pa.array(moved, pa.string()))
-    kept = {"reknow.name": manifest.name, "reknow.protocol": manifest.protocol}
+    kept = {
+        "reknow.name": manifest.name,
+        "reknow.protocol": manifest.protocol,
+        "reknow.levels": written(manifest.levels),
+    }
     replace(manifest, table=table.replace_schema_metadata(kept)).write(out)
-    says_protocol = out.suffix == ".parquet" or manifest.protocol == "market"
-    return f"table:{out}" if says_protocol else f"table:{out}?protocol={manifest.protocol}"
+    unsaid = []
+    if out.suffix == ".csv":
+        unsaid += [f"protocol={manifest.protocol}"] if manifest.protocol != "market" else []
+        unsaid += [f"levels={written(manifest.levels)}"] if manifest.levels else []
+    if any(name is not None and is_unknown(name) for column in NAMES for name in set(manifest.column(column))):
+        unsaid.append("unknown=keep")
+    return f"table:{out}?{'&'.join(unsaid)}" if unsaid else f"table:{out}"
 
 
 def _prefix(root: Path, folder: Path) -> str:
     """What leads from the table's folder to the manifest's root."""
     root, folder = Path(root).resolve(), Path(folder).resolve()
-    return str(root.relative_to(folder) if root.is_relative_to(folder) else root)
+    return str(in_utf_8(root.relative_to(folder) if root.is_relative_to(folder) else root))
 
 
 def _moved(reference: str | None, prefix: str) -> str | None:
@@ -109,15 +136,22 @@ def _moved(reference: str | None, prefix: str) -> str | None:
     return posixpath.join(prefix, reference)  # which leaves absolute references alone
 
 
-def _read_table(file: Path) -> pa.Table:
-    if not file.is_file():
-        found = "a folder" if file.is_dir() else "no such file"
-        raise DataError(file, found=found, expected="a .csv or .parquet file", remedy="Correct the path.")
+def _read_table(file: Path) -> tuple[list[tuple[str, list[Any]]], dict[str, str]]:
+    """Names and cells of the columns, and what the file says of itself."""
     try:
+        if not file.is_file():
+            found = "a folder" if file.is_dir() else "no such file"
+            raise DataError(file, found=found, expected="a .csv or .parquet file", remedy="Correct the path.")
         if file.suffix.lower() == ".parquet":
-            return pyarrow.parquet.ParquetFile(file).read()
+            # Not read_table: it takes a folder named "split=train" above the file for a column.
+            table = pyarrow.parquet.ParquetFile(file).read()
+            columns = zip(table.column_names, (column.to_pylist() for column in table.columns), strict=True)
+            said = {name: table.schema.metadata.get(name.encode()) for name in _SAID} if table.schema.metadata else {}
+            return list(columns), {name: value.decode() for name, value in said.items() if value is not None}
         if file.suffix.lower() in (".csv", ".tsv"):
-            return _read_csv(file)
+            return read_cells(file), {}
+    except PermissionError as error:
+        raise DataError(file, found="no permission to read it", remedy=f"Run: chmod u+r '{file}'") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(
             file,
@@ -127,44 +161,29 @@ def _read_table(file: Path) -> pa.Table:
     raise DataError(file, found=f"suffix '{file.suffix}'", expected=".csv or .parquet", remedy="Convert or rename it.")
 
 
-def _read_csv(file: Path) -> pa.Table:
-    with file.open(encoding="utf-8-sig") as lines:
-        header = lines.readline().rstrip("\r\n")
-    delimiter = max(",;\t", key=header.count)  # a comma where all are absent: max keeps the first
-    names = [name.strip().strip('"') for name in header.split(delimiter)]
-    return pyarrow.csv.read_csv(
-        file,
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        # Text throughout, because a guessed number would turn the identity 0001 into 1.
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
-        ),
-    )
-
-
-def _meant(names: Sequence[str], file: Path, *, refuse: bool) -> tuple[dict[str, str], list[str]]:
-    """Which manifest column each of the table's columns is, and a note on those that were understood by a synonym."""
-    meant: dict[str, str] = {}
+def _meant(names: Sequence[str], file: Path, *, refuse: bool) -> tuple[dict[str, int], list[str]]:
+    """Which of the table's columns each manifest column is, and a note on those that were understood by a synonym."""
+    meant: dict[str, int] = {}
     notes: list[str] = []
-    for name in names:
-        plain = name.strip().lower()
+    for place, name in enumerate(names):
+        plain = _plain(name)
         column = plain if plain in SCHEMA.names else MEANT.get(plain)
         if column is None:
             if refuse:
                 raise DataError(
-                    f"{file}, column '{name}'",
-                    found="unknown column",
+                    f"{file}, column '{name}'" if plain else f"{file}, column {place + 1}",
+                    found="unknown column" if plain else "a column without a name",
                     remedy=f"{nearest(plain, [*SCHEMA.names, *MEANT])}. "
                     f"To leave unknown columns out: table:{file}?extra=ignore",
                 )
             continue
-        if column in meant.values():
-            twice = [known for known, known_column in meant.items() if known_column == column]
-            raise DataError(f"{file}, column '{name}'", found=f"'{twice[0]}' is the {column} too", remedy="Keep one.")
-        meant[name] = column
+        if column in meant:
+            other = names[meant[column]]
+            raise DataError(f"{file}, column '{name}'", found=f"'{other}' is the {column} too", remedy="Keep one.")
+        meant[column] = place
         if plain != column:
             notes.append(f"{file.name}: column '{name}' is read as {column}.")
-    if not any(column in SPECTRA for column in meant.values()):
+    if not any(column in SPECTRA for column in meant):
         raise DataError(
             file,
             found=f"columns {', '.join(names)}",
@@ -174,29 +193,38 @@ def _meant(names: Sequence[str], file: Path, *, refuse: bool) -> tuple[dict[str,
     return meant, notes
 
 
-def _values(column: pa.ChunkedArray, name: str, file: Path) -> list[Any]:
+def _plain(name: str) -> str:
+    return name.strip().strip("\"'").strip().lower()
+
+
+def _values(cells: Sequence[Any], name: str, file: Path) -> list[Any]:
     """A column's cells as text, or as numbers where the manifest wants numbers."""
-    values = column.to_pylist()
     if not pa.types.is_floating(SCHEMA.field(name).type):
-        return [_text(value) for value in values]
+        return [_text(cell, f"{file}, row {row}, column '{name}'") for row, cell in enumerate(cells)]
     numbers: list[float | None] = []
-    for row, value in enumerate(values):
+    for row, cell in enumerate(cells):
         try:
-            numbers.append(None if value is None else float(value))
+            number = float(cell) if cell not in (None, "") else math.nan
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"{file}, row {row}, column '{name}'",
-                found=f"'{value}'",
+                found=f"'{cell}'",
                 expected="seconds as a number",
                 remedy="Correct it.",
             ) from error
+        numbers.append(None if math.isnan(number) else number)
     return numbers
 
 
-def _text(value: Any) -> str | None:
-    """A cell as the user would write it: data frames turn numbers with gaps into 12.0 and NaN."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+def _text(cell: Any, where: str) -> str | None:
+    """A cell as the user would write it: data frames turn numbers with gaps into 12.0 and NaN, and text into bytes."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode().strip()
+        except UnicodeDecodeError as error:
+            raise DataError(where, found=f"{cell!r}", expected="text in UTF-8", remedy="Write it as text.") from error
+    return str(cell).strip()

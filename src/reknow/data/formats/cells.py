@@ -1,0 +1,102 @@
+"""Cells: the text of a CSV file as columns of text, and nothing guessed.
+
+A reader that guesses types would turn the identity 0001 into 1, so every cell is text, whatever stands around it:
+a byte-order mark, empty lines before the header, spaces or quotes around names and cells, any kind of line end, a
+delimiter at the end of lines. What cannot be read in one way only is refused with its line.
+
+Comma, semicolon and tab separate; the one that makes most cells of the header holds for the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reknow.errors import DataError
+
+_DELIMITERS = ",;\t"
+_SAVE = "Save it as CSV in UTF-8 with one header line, or as Parquet."
+
+
+def read_cells(file: Path) -> list[tuple[str, list[str]]]:
+    """The columns of a CSV file, in order: each one's name and cells, without spaces around them.
+
+    A nameless column of empty cells, as a delimiter at the end of lines makes it, is left out.
+
+    Raises:
+        DataError: not UTF-8, no header, a name that stands twice, a row of more or fewer cells, an open quote.
+        OSError: whatever the system says.
+    """
+    rows = _rows(_text(file), file)
+    line, names = next(rows, (1, []))
+    if not names:
+        raise DataError(file, found="the table cannot be read (it is empty)", expected="a header line", remedy=_SAVE)
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{file}, line {line}", found=f"two columns named '{twice}'", remedy="Keep or rename one.")
+    columns: list[list[str]] = [[] for _ in names]
+    for line, cells in rows:
+        whole = cells + [""] * (len(names) - len(cells) if not any(names[len(cells) :]) else 0)
+        if len(whole) < len(names) or any(whole[len(names) :]):
+            raise DataError(
+                f"{file}, line {line}",
+                found=f"the row cannot be read ({len(cells)} cells under {len(names)} names)",
+                expected=f"one cell for each of {', '.join(names)}",
+                remedy="Write an empty cell where nothing is known; quote a cell that holds the delimiter.",
+            )
+        for column, cell in zip(columns, whole, strict=False):
+            column.append(cell)
+    return [(name, column) for name, column in zip(names, columns, strict=True) if name or any(column)]
+
+
+def _text(file: Path) -> str:
+    """The file's text, refused where it is not UTF-8 or says what spreadsheets alone understand."""
+    data = file.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        encoding = "UTF-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "another encoding than UTF-8"
+        raise DataError(file, found=f"{encoding} ({error})", expected="UTF-8", remedy=_SAVE) from error
+    if "\0" in text:
+        found = "null characters, as of UTF-16 or of a file that is no text"
+        raise DataError(file, found=found, expected="UTF-8", remedy=_SAVE)
+    first = text.lstrip().partition("\n")[0].strip().strip('"').lower()
+    if first.startswith("sep="):
+        raise DataError(f"{file}, line 1", found=f"'{first}' in place of the header", remedy="Remove this line.")
+    return text
+
+
+def _rows(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not empty, the header first, each with the number of its first line."""
+    lines = list(io.StringIO(text, newline=""))  # which knows every line end and keeps it
+    delimiter = _delimiter(lines)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    start = 0
+    while True:
+        try:
+            cells = next(reader)
+            if reader.line_num > start + 1:  # an open quote takes in the lines below it, so quotes must be right here
+                strict = csv.reader(
+                    lines[start : reader.line_num], delimiter=delimiter, skipinitialspace=True, strict=True
+                )
+                next(strict)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                f"{file}, line {start + 1}",
+                found=f"a cell that cannot be read ({error})",
+                remedy="Close the quote, or write a quote inside a quoted cell twice.",
+            ) from error
+        stripped = [cell.strip() for cell in cells]
+        if any(stripped):
+            yield start + 1, stripped
+        start = reader.line_num
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The delimiter that makes most cells of the first line that has any; a comma where none does."""
+    header = next((line for line in lines if line.strip().strip(_DELIMITERS)), "")
+    return max(_DELIMITERS, key=lambda delimiter: len(next(csv.reader([header], delimiter=delimiter), [])))
