@@ -35,7 +35,7 @@ def test_osnet_embeds_as_its_own_network_does(osnet, tmp_path):
 
 def test_a_transformer_keeps_its_own_picture_size(tmp_path):
     torch.save(TRUNK.build().state_dict(), tmp_path / "vit.pth")
-    recognizer = reknow.load(tmp_path / "vit.pth")
+    recognizer = reknow.load(f"{tmp_path / 'vit.pth'}?size=32x16&heads=1")
     assert recognizer.preprocessing.size == (32, 16)
     assert recognizer.dim == 128
 

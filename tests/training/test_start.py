@@ -54,7 +54,8 @@ def test_a_recipe_that_does_not_follow_refuses_another_network_and_says_how_to_f
 
 def test_positions_are_resized_to_the_recipe_s_pictures(tmp_path, tiny):
     torch.save(SMALL.build().state_dict(), tmp_path / "vit.pth")
-    recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), preprocessing=Preprocessing(size=(48, 24)))
+    named = f"{tmp_path / 'vit.pth'}?size=32x16&heads=1"
+    recipe = replace(tiny, weights=named, preprocessing=Preprocessing(size=(48, 24)))
     start = start_of(replace(recipe, follow_weights=True))
     assert start.network.trunk.config == replace(SMALL, image_size=(48, 24))
     assert any("pos_embed" in line for line in start.report)
@@ -71,7 +72,8 @@ def test_no_weights_and_no_file_are_told_apart(weights, error, message, tiny):
 
 def test_the_card_keeps_the_report(crops, tiny, tmp_path):
     torch.save(SMALL.build().state_dict(), tmp_path / "vit.pth")
-    recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), follow_weights=True, epochs=1, data=f"folder:{crops}")
+    named = f"{tmp_path / 'vit.pth'}?heads=1"  # the recipe's pictures explain the rest
+    recipe = replace(tiny, weights=named, follow_weights=True, epochs=1, data=f"folder:{crops}")
     outcome = train(recipe, tmp_path / "run", display=Display(quiet=True))
     # The run is repeatable from its own recipe, which has the network that the file brought.
     assert outcome.run.recipe().network.trunk == SMALL

@@ -130,8 +130,8 @@ class Recognizer:
                 if codes is not None and len(codes) < done:
                     raise _other_number(len(codes), f"{done} or more")
                 resized = Pictures.from_arrays({self.network.spectra[0]: batch})
-                rows, part = np.arange(len(batch)), None if codes is None else codes[first:done]
-                vectors.append(_finite(self._vectors(resized, part, rows, None), first + rows))
+                part = None if codes is None else codes[first:done]
+                vectors.append(self.embed_pictures(resized, part, counted_from=first))
         if codes is not None and len(codes) != done:
             raise _other_number(len(codes), f"{done}")
         return np.concatenate(vectors)
@@ -157,6 +157,7 @@ class Recognizer:
         camera: Sequence[int] | np.ndarray | None = None,
         *,
         rows: Int[np.ndarray, "n"] | None = None,
+        counted_from: int = 0,
         progress: Progress | None = None,
     ) -> Float[np.ndarray, "n dim"]:
         """Embed pictures that are decoded and resized already.
@@ -165,28 +166,22 @@ class Recognizer:
             pictures: of N observations.
             camera: N camera codes, -1 where unknown; by default all are unknown.
             rows: which of them to embed; by default all.
+            counted_from: number of the first of them, for messages.
             progress: called with (observations done, observations in all).
 
         Raises:
             RecognizerError: another number of cameras, or an observation that the network makes no numbers of.
         """
-        rows = np.arange(len(pictures)) if rows is None else rows
-        return _finite(self._vectors(pictures, camera, rows, progress), rows)
 
-    def _vectors(
-        self,
-        pictures: Pictures,
-        camera: Sequence[int] | np.ndarray | None,
-        rows: Int[np.ndarray, "n"],
-        progress: Progress | None,
-    ) -> Float[np.ndarray, "n dim"]:
         def forward(batch: Batch) -> Tensor:
             with self.precision():
                 return self.network(batch.images, batch.present, batch.camera)
 
+        rows = np.arange(len(pictures)) if rows is None else rows
         cameras = np.full(len(pictures), -1) if camera is None else _camera_codes(camera, len(pictures))
         batches = evaluation_batches(pictures, rows, cameras, self.preprocessing, self.device)
-        return embed_batches(forward, batches, len(rows), self.dim, progress).numpy()
+        vectors = embed_batches(forward, batches, len(rows), self.dim, progress).numpy()
+        return _finite(vectors, counted_from + rows)
 
     def save(self, folder: Path) -> None:
         """Write the recognizer's folder, beside and then renamed; an existing one is refused.

@@ -11,20 +11,26 @@ from torch import nn
 from reknow.errors import WeightsError
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
-from reknow.models.weights import fill, load_trunk, read_weights
+from reknow.models.weights import Source, Told, fill, load_trunk, read_weights, said_by
 from reknow.models.weights.foreign import HALVES, IMAGENET
 from reknow.recognizer import SHIPPED, load
 
 HEADS = 4  # of the golden cases; a file does not tell
 
 
+def of_case(path, case, stride=16):
+    """What the user of a golden case's file tells of it."""
+    return Source(path, Told(size=tuple(case["images"].shape[2:]), stride=stride, heads=HEADS))
+
+
 def test_tcmm_checkpoint_gives_the_golden_feature(save, pass_case):
     weights, case = pass_case
-    foreign = read_weights(save({"state_dict": {f"module.{name}": tensor for name, tensor in weights.items()}}))
+    path = save({"state_dict": {f"module.{name}": tensor for name, tensor in weights.items()}})
+    foreign = read_weights(of_case(path, case))
     assert foreign.origin == "TCMM ViT-48/16"
     assert (foreign.feature, foreign.ignored) == ("cls+extra", ())
     assert foreign.trunk.image_size == tuple(case["images"].shape[2:])
-    embedder = EmbedderConfig(trunk=replace(foreign.trunk, heads=HEADS), feature=foreign.feature).build().eval()
+    embedder = EmbedderConfig(trunk=foreign.trunk, feature=foreign.feature).build().eval()
     loaded = fill(embedder.trunk, foreign)
     embedder.neck.load_state_dict(foreign.neck)
     assert (loaded.resized, loaded.ignored, loaded.left) == ((), (), ())
@@ -38,11 +44,12 @@ def test_pass_pretraining_is_a_teacher_without_the_extra_token(save, pass_case):
     gone = ("token", "token_pos")
     teacher = {f"backbone.{name}": t for name, t in weights.items() if name not in gone and "bottleneck" not in name}
     head = {"head.mlp.0.weight": torch.ones(2, 2), "head.last_layer.weight_g": torch.ones(2, 1)}
-    foreign = read_weights(save({"student": {"module.x": torch.ones(1)}, "teacher": teacher | head, "epoch": 99}))
+    path = save({"student": {"module.x": torch.ones(1)}, "teacher": teacher | head, "epoch": 99})
+    foreign = read_weights(of_case(path, case))
     assert foreign.origin == "PASS ViT-48/16"
     assert foreign.ignored == tuple(head)
     assert foreign.neck == {}
-    trunk = replace(foreign.trunk, heads=HEADS, registers=1).build().eval()
+    trunk = replace(foreign.trunk, registers=1).build().eval()
     rows = foreign.state["pos_embed"].shape[1]
     before = trunk.pos_embed.detach().clone()
     assert fill(trunk, foreign).left == ("register_tokens", "pos_embed[4:5]")
@@ -62,26 +69,28 @@ def test_pass_pretraining_is_a_teacher_without_the_extra_token(save, pass_case):
 
 
 def test_pass_with_a_neck_for_another_feature_has_none(save, pass_case):
-    weights, _ = pass_case
+    weights, case = pass_case
     weights["bottleneck.weight"] = torch.ones(48)  # of PASS's mean fusion
-    foreign = read_weights(save(weights))
-    assert foreign.neck == {}
+    foreign = read_weights(of_case(save(weights), case))
+    assert (foreign.neck, foreign.compared) == ({}, "before")
+    assert any("join CLS and parts otherwise" in note for note in foreign.notes)
     assert "bottleneck.weight" in foreign.ignored
 
 
 def test_transreid_checkpoint_gives_the_golden_global_feature(save, transreid_case):
     weights, case = transreid_case
     unused = {"base.fc.weight": torch.ones(10, 48), "base.fc.bias": torch.ones(10)}
-    foreign = read_weights(save(weights | unused))
+    size = tuple(case["images"].shape[2:])
+    stride = 16 if (size[0] // 16) * (size[1] // 16) + 1 == weights["base.pos_embed"].shape[1] else 12
+    foreign = read_weights(of_case(save(weights | unused), case, stride))
     assert foreign.origin == "TransReID ViT-48/16"
+    assert foreign.compared == "before"  # NECK_FEAT of the authors' configurations
     assert foreign.trunk.depth == 3
     assert foreign.trunk.cameras == 4
     parts = {name.partition(".")[0] for name in foreign.ignored}
     local = {f"{part}_{number}" for part in ("bottleneck", "classifier") for number in range(1, 5)}
     assert parts == {"b2", "fc", "classifier"} | local
-    size = tuple(case["images"].shape[2:])
-    stride = 16 if (size[0] // 16) * (size[1] // 16) + 1 == weights["base.pos_embed"].shape[1] else 12
-    trunk = replace(foreign.trunk, heads=HEADS, image_size=size, stride=stride).build().eval()
+    trunk = foreign.trunk.build().eval()
     loaded = fill(trunk, foreign)
     assert (loaded.resized, loaded.left) == ((), ())
     with torch.inference_mode():
@@ -91,11 +100,13 @@ def test_transreid_checkpoint_gives_the_golden_global_feature(save, transreid_ca
 
 
 def test_jigsaw_branch_replaces_the_last_block_that_never_ran(save, transreid_case):
-    weights, _ = transreid_case
+    weights, case = transreid_case
     whole = weights | {name.replace("b1.0.", "base.blocks.2."): -t for name, t in weights.items() if "b1.0." in name}
     whole |= {name.replace("b1.1.", "base.norm."): -t for name, t in weights.items() if "b1.1." in name}
-    foreign = read_weights(save(whole))
+    size = tuple(case["images"].shape[2:])
+    foreign = read_weights(Source(save(whole), Told(size=size, heads=HEADS)))  # the stride follows from the size
     assert foreign.trunk.depth == 3
+    assert foreign.trunk.stride == (16 if weights["base.pos_embed"].shape[1] in (9, 19) else 12)
     assert torch.equal(foreign.state["blocks.2.mlp.fc1.weight"], weights["b1.0.mlp.fc1.weight"])
     assert torch.equal(foreign.state["norm.bias"], weights["b1.1.bias"])
 
@@ -134,11 +145,11 @@ NECK = {f"bottleneck.{name}": tensor for name, tensor in nn.BatchNorm1d(16).stat
 def test_every_origin_gives_back_the_same_tokens(save, small, shape, wrap, origin, normalization):
     torch.manual_seed(0)
     source = replace(small, **shape).build().eval()
-    foreign = read_weights(save(wrap(source)))
+    foreign = read_weights(save(wrap(source)), said_by(source.config))
     assert foreign.origin == origin
     assert (foreign.mean, foreign.std) == (normalization.mean, normalization.std)
     assert (len(foreign.neck) == 5) == (wrap(source).get("state_dict", wrap(source)).keys() >= NECK.keys())
-    target = replace(foreign.trunk, heads=small.heads).build().eval()
+    target = foreign.trunk.build().eval()
     loaded = fill(target, foreign)
     assert (loaded.resized, loaded.left) == ((), ())
     images = torch.randn(2, 3, *source.config.image_size)
@@ -151,7 +162,7 @@ def test_distillation_token_goes_with_its_position(save, small):
     state = named(source) | HEAD | {"head_dist.weight": torch.ones(10, 16), "dist_token": torch.ones(1, 1, 16)}
     rows = source.state_dict()["pos_embed"]
     state["pos_embed"] = torch.cat([rows[:, :1], torch.full((1, 1, 16), 9.0), rows[:, 1:]], dim=1)
-    foreign = read_weights(save(state))
+    foreign = read_weights(save(state), said_by(small))
     assert torch.equal(foreign.state["pos_embed"], rows)
     assert set(foreign.ignored) == {"dist_token", "pos_embed[1:2]", "head.weight", "head.bias", "head_dist.weight"}
 
@@ -176,14 +187,17 @@ def test_timm_says_the_same(save):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"blocks.0.ls1.gamma": torch.ones(16)}, r"looks like .* has 1 tensors more, such as 'blocks\.0\.ls1"),
-        ({"norm_pre.weight": torch.ones(16)}, r"a transformer with 'norm_pre\.weight'"),
+        ({"blocks.0.ls1.gamma": torch.ones(16)}, r"layer scale .*: 'blocks\.0\.ls1\.gamma'"),
+        ({"blocks.0.mlp.w12.weight": torch.ones(16)}, r"a gated MLP \(SwiGLU\): 'blocks\.0\.mlp\.w12\.weight'"),
+        ({"blocks.0.attn.q_norm.weight": torch.ones(16)}, r"another attention .*: 'blocks\.0\.attn\.q_norm\.weight'"),
+        ({"norm_pre.weight": torch.ones(16)}, r"a norm before its blocks .*: 'norm_pre\.weight'"),
+        ({"blocks.0.mlp.more": torch.ones(16)}, r"looks like .* has 1 tensors more, such as 'blocks\.0\.mlp\.more"),
         ({"norm.bias": None}, r"1 tensors are missing, such as 'norm\.bias'"),
         ({"norm.bias": torch.ones(3)}, r"tensor 'norm\.bias': size \(3,\); expected \(16,\)"),
         ({"pos_embed": torch.ones(1, 1, 16)}, "tensor 'pos_embed': size"),
         (dict.fromkeys(("part_token1", "part1_pos", "cls_pos"), torch.ones(1, 1, 16)), "PASS, but has no 'part2_pos'"),
     ],
-    ids=["layer scale", "norm before", "missing", "size", "no patches", "half of PASS"],
+    ids=["layer scale", "SwiGLU", "attention", "norm before", "more", "missing", "size", "no patches", "half of PASS"],
 )
 def test_a_variant_that_our_trunk_is_not_is_refused(save, small, change, message):
     state = named(small.build()) | change

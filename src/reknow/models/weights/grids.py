@@ -21,7 +21,7 @@ PUBLISHED: dict[int, tuple[tuple[int, tuple[Size, ...]], ...]] = {
     8: ((8, ((224, 224), *_REIDENTIFICATION, (128, 64))),),
     14: ((14, ((224, 224), (336, 336), (448, 448), (518, 518))),),
     16: ((16, ((224, 224), (384, 384), (512, 512), *_REIDENTIFICATION, (128, 64))), (12, _REIDENTIFICATION)),
-    32: ((32, ((224, 224), (384, 384), (448, 448), *_REIDENTIFICATION)),),
+    32: ((32, ((224, 224), (384, 384), (448, 448))),),
 }
 """By patch size: strides, each with the pictures that weights are published for; 128 x 64 is our own recipes'."""
 
@@ -115,9 +115,10 @@ def _as_told(table: Table, told: Told) -> list[Grid]:
         return _fitting(table, [(size, told.stride or table.patch) for size in sorted(published)])
     if told.stride is not None:
         return _fitting(table, [(told.size, told.stride)])
-    strides = range(table.patch, 0, -1) if table.overlapping else (table.patch,)
-    found = _fitting(table, [(told.size, stride) for stride in strides])
-    return found[:1] if found and found[0].stride == table.patch else found
+    found = _fitting(table, [(told.size, stride) for stride in range(table.patch, 0, -1)])
+    published = [stride for stride, _ in PUBLISHED.get(table.patch, ((table.patch, ()),))]
+    # A small picture is cut alike by several strides; the published ones come first, and the note says which it is.
+    return [grid for grid in found if grid.stride in published][:1] or found
 
 
 def _fitting(table: Table, choices: list[tuple[Size, int]]) -> list[Grid]:
