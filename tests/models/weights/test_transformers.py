@@ -10,7 +10,7 @@ from torch import nn
 
 from reknow.errors import WeightsError
 from reknow.models.embedder import EmbedderConfig
-from reknow.models.transformer import TransformerConfig
+from reknow.models.transformer import TransformerConfig, resized_positions
 from reknow.models.weights import Source, Told, fill, load_trunk, read_weights, said_by
 from reknow.models.weights.foreign import HALVES, IMAGENET
 from reknow.recognizer import SHIPPED, load
@@ -226,3 +226,95 @@ def test_shape_of_the_shipped_network():
     assert EmbedderConfig(trunk=foreign.trunk, feature=foreign.feature) == recognizer.config
     assert (foreign.mean, foreign.std) == (recognizer.preprocessing.mean, recognizer.preprocessing.std)
     assert len(foreign.neck) == 5
+
+
+def test_positions_on_the_patches_alone_are_timm_s(save):
+    """timm is the witness here, too: with `no_embed_class` its table has no row for CLS."""
+    import timm
+
+    torch.manual_seed(0)
+    witness = timm.create_model("vit_tiny_patch16_224", depth=2, no_embed_class=True).eval()
+    foreign = read_weights(save(witness.state_dict()))
+    assert foreign.trunk.image_size == (224, 224)
+    assert any("196 patches and none for CLS read as 14 x 14" in note for note in foreign.notes)
+    trunk = foreign.trunk.build().eval()
+    fill(trunk, foreign)
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(trunk(images).cls, witness.forward_features(images)[:, 0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("width", "hidden", "heads"),
+    [(192, 768, 3), (384, 1536, 6), (768, 3072, 12), (1024, 4096, 16), (1280, 5120, 16), (1408, 6144, 16)],
+)
+def test_heads_are_those_of_the_published_width(save, width, hidden, heads):
+    shape = TransformerConfig(
+        image_size=(256, 128), width=width, depth=1, heads=heads, stride=12, mlp_ratio=hidden / width
+    )
+    foreign = read_weights(save(named(shape.build(), "base.")))
+    assert foreign.trunk == shape
+    with pytest.raises(WeightsError, match=r"heads: .* of TransReID.*; expected 32, the trunk's"):
+        fill(replace(shape, heads=32).build(), foreign)
+
+
+@pytest.mark.parametrize("changes", [{"width": 72, "heads": 3}, {"width": 768, "heads": 8, "mlp_ratio": 3.0}])
+def test_heads_of_another_width_are_asked_for(save, changes):
+    """The second is TransReID's own ViT-S: width 768, and heads and scale of its own."""
+    shape = TransformerConfig(**{"image_size": (256, 128), "depth": 1, **changes})
+    path = save(named(shape.build(), "base."))
+    with pytest.raises(WeightsError, match=r"which no published network has.*Name it: weights\.pth\?heads=NUMBER"):
+        read_weights(path)
+    assert read_weights(f"{path}?heads={shape.heads}").trunk == shape
+    with pytest.raises(WeightsError, match=r"option 'heads': 7; expected a divisor"):
+        read_weights(f"{path}?heads=7")
+
+
+def test_overlapping_positions_are_resized_from_their_own_grid(save):
+    """31 x 10 patches at stride 12, where height over stride is 32."""
+    source = TransformerConfig(image_size=(384, 128), width=384, depth=1, heads=6, stride=12).build()
+    target = TransformerConfig(image_size=(256, 128), width=384, depth=1, heads=6).build()
+    assert load_trunk(target, save(named(source, "base."))).resized == ("pos_embed from 31 x 10 to 16 x 8 patches",)
+    assert torch.equal(target.pos_embed, resized_positions(source.pos_embed.detach(), 1, (31, 10), (16, 8)))
+
+
+def test_a_parallel_wrapper_does_not_hide_the_authors(save, small):
+    state = {f"_orig_mod.module.{name}": tensor for name, tensor in (named(small.build(), "base.") | NECK).items()}
+    foreign = read_weights(save({"model_state_dict": state}), said_by(small))
+    assert (foreign.origin, foreign.compared, len(foreign.neck)) == ("TransReID ViT-16/8", "before", 5)
+
+
+@pytest.mark.parametrize(
+    ("module", "told", "compared"),
+    [("base.", "", "before"), ("", "", "behind"), ("base.", "&neck=behind", "behind"), ("", "&neck=before", "before")],
+)
+def test_which_side_of_the_neck_is_compared(save, pass_case, module, told, compared):
+    """PASS with labels lies in `base` and is compared before its neck; without labels, behind it."""
+    weights, case = pass_case
+    state = {name if name.startswith("bottleneck") else f"{module}{name}": tensor for name, tensor in weights.items()}
+    height, width = case["images"].shape[2:]
+    foreign = read_weights(f"{save(state)}?size={height}x{width}&heads=4{told}")
+    assert foreign.compared == compared
+    assert foreign.notes[0].startswith("position table of")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("c1,c2", "option 'cameras': 2 names; expected 6, one for each row.*2 cameras times 3 viewpoints"),
+        ("a,b,c,d", "4"),
+    ],
+)
+def test_names_of_cameras_are_those_of_the_table(save, small, names, message):
+    path = save(named(replace(small, cameras=6).build(), "base."))
+    with pytest.raises(WeightsError, match=message):
+        read_weights(f"{path}?cameras={names}", said_by(small))
+    assert read_weights(f"{path}?cameras=a,b,c,d,e,f", said_by(small)).cameras == tuple("abcdef")
+    path = save(named(small.build(), "base."))
+    with pytest.raises(WeightsError, match="none, since it has no camera table"):
+        read_weights(f"{path}?cameras=a", said_by(small))
+
+
+def test_transreid_with_a_reduced_feature_is_refused(save, small):
+    with pytest.raises(WeightsError, match="'fcneck"):
+        read_weights(save(named(small.build(), "base.") | {"fcneck.weight": torch.ones(8, 16)}), said_by(small))
