@@ -88,7 +88,7 @@ def test_transreid_is_compared_before_its_neck_and_the_card_says_so(tmp_path):
     recognizer = reknow.load(path + TOLD, precision="32")
     np.testing.assert_allclose(*embedded(recognizer, trunk), atol=1e-6)
     said = " ".join(recognizer.card.started_from)
-    assert "compared: the feature 'cls' before a neck, of pictures of 32 x 16" in said
+    assert "compared: the feature 'cls' before its batch-norm neck, of pictures of 32 x 16" in said
     assert "read as 4 x 2" in said
 
 

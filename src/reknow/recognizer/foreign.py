@@ -47,7 +47,9 @@ def read_file(source: Source) -> tuple[EmbedderConfig, Embedder, Preprocessing, 
 
 def _use(config: EmbedderConfig, foreign: Foreign, preprocessing: Preprocessing) -> list[str]:
     """How the recognizer uses the file, where a user may expect otherwise."""
-    side = {"behind": "behind its batch-norm neck", "before": "before a neck"}[foreign.compared]
+    side = "as it leaves the trunk"
+    if foreign.neck:
+        side = f"{foreign.compared} its batch-norm neck"
     (height, width), mean = preprocessing.size, ", ".join(f"{value:g}" for value in preprocessing.mean)
     lines = [
         f"compared: the feature '{foreign.feature}' {side}, of pictures of {height} x {width} normalized by mean {mean}"

@@ -195,9 +195,25 @@ def test_timm_says_the_same(save):
         ({"norm.bias": None}, r"1 tensors are missing, such as 'norm\.bias'"),
         ({"norm.bias": torch.ones(3)}, r"tensor 'norm\.bias': size \(3,\); expected \(16,\)"),
         ({"pos_embed": torch.ones(1, 1, 16)}, "tensor 'pos_embed': size"),
+        ({"pos_embed": torch.ones(9, 16)}, "tensor 'pos_embed': size"),
+        ({"blocks.0.mlp.fc1.weight": torch.ones(5)}, r"'blocks\.0\.mlp\.fc1\.weight': size \(5,\); expected 2 dim"),
+        ({"patch_embed.proj.weight": torch.ones(16, 192)}, "'patch_embed.proj.weight': size .*; expected 4 dimensions"),
         (dict.fromkeys(("part_token1", "part1_pos", "cls_pos"), torch.ones(1, 1, 16)), "PASS, but has no 'part2_pos'"),
     ],
-    ids=["layer scale", "SwiGLU", "attention", "norm before", "more", "missing", "size", "no patches", "half of PASS"],
+    ids=[
+        "layer scale",
+        "SwiGLU",
+        "attention",
+        "norm before",
+        "more",
+        "missing",
+        "size",
+        "no patches",
+        "flat",
+        "vector",
+        "linear",
+        "half of PASS",
+    ],
 )
 def test_a_variant_that_our_trunk_is_not_is_refused(save, small, change, message):
     state = named(small.build()) | change

@@ -22,7 +22,7 @@ from reknow.errors import WeightsError
 from reknow.models.osnet import WIDTHS, OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.weights.file import Content
-from reknow.models.weights.foreign import IMAGENET, Foreign, Normalization, refuse_options, sorted_out
+from reknow.models.weights.foreign import IMAGENET, Foreign, Normalization, of_rank, refuse_options, sorted_out
 
 STAGES = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "gap": "pool"}
 """cluster-contrast's numbers (2 is the ReLU, 3 the maximum) and its name of the pooling, to torchvision's and ours."""
@@ -195,7 +195,7 @@ def cluster_contrast(content: Content) -> Foreign:
 def torchreid(content: Content) -> Foreign:
     """torchreid's OSNet of any width, which is found from its channels."""
     refuse_options(content, "size", "neck", "normalization")
-    channels = content.state["conv1.conv.weight"].shape[0]
+    channels = len(of_rank(content, content.state, "conv1.conv.weight", 4))
     width = min(WIDTHS, key=lambda choice: abs(OSNetConfig(width=choice).channels[0] - channels))
     return sorted_out(
         content,

@@ -159,6 +159,23 @@ def refuse_options(content: Content, *known: str) -> None:
         )
 
 
+def of_rank(content: Content, state: Mapping[str, Tensor], name: str, rank: int) -> Tensor:
+    """A tensor that tells the network's shape, of so many dimensions.
+
+    Raises:
+        WeightsError: it has another number of them.
+    """
+    tensor = state[name]
+    if tensor.ndim != rank:
+        raise WeightsError(
+            f"{content.path}, tensor '{name}'",
+            found=f"size {tuple(tensor.shape)}",
+            expected=f"{rank} dimensions",
+            remedy="Choose a whole checkpoint.",
+        )
+    return tensor
+
+
 def _cameras(content: Content, trunk: TrunkConfig) -> tuple[str, ...]:
     """The names of the camera table's rows, as the user told them."""
     names = content.told.cameras

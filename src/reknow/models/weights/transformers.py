@@ -23,10 +23,10 @@ from reknow.errors import WeightsError
 from reknow.models.stems import Convolution
 from reknow.models.transformer import IBN_CONVOLUTIONS, TransformerConfig
 from reknow.models.weights.file import Content
-from reknow.models.weights.foreign import HALVES, IMAGENET, Foreign, refuse_options, sorted_out
+from reknow.models.weights.foreign import HALVES, IMAGENET, Foreign, of_rank, refuse_options, sorted_out
 from reknow.models.weights.grids import Table, read_table
 
-SIZES = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1280: "H", 1408: "g", 1664: "G"}
+SIZES = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1152: "SO400M", 1280: "H", 1408: "g", 1664: "G"}
 
 HEADS = {
     (192, 768): 3,
@@ -99,6 +99,7 @@ def imagenet(content: Content) -> Foreign:
     state, dropped = dict(content.state), ()
     distilled = state.pop("dist_token", None) is not None
     if distilled:
+        of_rank(content, state, "pos_embed", 3)
         state["pos_embed"] = torch.cat([state["pos_embed"][:, :1], state["pos_embed"][:, 2:]], dim=1)
         dropped = ("dist_token", "pos_embed[1:2]")
     deit = distilled or content.entry == "model"
@@ -134,10 +135,10 @@ def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Fo
             found=f"looks like {origin}, but has no '{absent[0]}'",
             remedy="Choose a whole checkpoint.",
         )
-    state["pos_embed"] = torch.cat([state.pop(name) for name in places] + [state["pos_embed"]], dim=1)
-    state["extra_tokens"] = torch.cat([state.pop(name) for name in tokens], dim=1)
+    state["pos_embed"] = torch.cat([_row(content, state, name) for name in places] + [state["pos_embed"]], dim=1)
+    state["extra_tokens"] = torch.cat([_row(content, state, name) for name in tokens], dim=1)
     if registers:
-        state["register_tokens"] = torch.cat([state.pop(name) for name in registers], dim=1)
+        state["register_tokens"] = torch.cat([_row(content, state, name) for name in registers], dim=1)
     shape = shape_of(content, state)
     necks = [len(tensor) for name, tensor in state.items() if re.fullmatch(r"bottleneck\w*\.weight", name)]
     notes = ()
@@ -148,6 +149,19 @@ def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Fo
         )
     compared = "before" if "base." in content.prefixes else "behind"
     return _sorted(content, origin, shape, feature="cls+extra", neck="bottleneck.", compared=compared, notes=notes)
+
+
+def _row(content: Content, state: dict[str, Tensor], name: str) -> Tensor:
+    """Take a learned token, or its position, out of the state: (1, 1, D), as the position table has it."""
+    tensor, width = state.pop(name), of_rank(content, state, "pos_embed", 3).shape[-1]
+    if tensor.shape != (1, 1, width):
+        raise WeightsError(
+            f"{content.path}, tensor '{name}'",
+            found=f"size {tuple(tensor.shape)}",
+            expected=f"(1, 1, {width}), as the position table has it",
+            remedy="Choose a whole checkpoint.",
+        )
+    return tensor
 
 
 class Shape(NamedTuple):
@@ -173,17 +187,18 @@ def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
     """
     refuse_options(content, "size", "stride", "heads", "cameras", "neck", "normalization")
     table = state["pos_embed"]
-    hidden, width = state["blocks.0.mlp.fc1.weight"].shape
+    hidden, width = of_rank(content, state, "blocks.0.mlp.fc1.weight", 2).shape
     extra_tokens, registers = (_length(state, name, axis=1) for name in ("extra_tokens", "register_tokens"))
     before = 1 + extra_tokens + registers
-    if table.ndim != 3 or table.shape[1] <= before:
+    if table.ndim != 3 or len(table) != 1 or table.shape[1] <= before:
         raise WeightsError(
             f"{content.path}, tensor 'pos_embed'",
             found=f"size {tuple(table.shape)}",
             expected=f"a row for CLS, {before - 1} for other tokens, and one for each patch",
             remedy="Choose a whole checkpoint.",
         )
-    convolutions, kernel = _convolutions(state), state["patch_embed.proj.weight"].shape[-1]
+    convolutions = _convolutions(state)
+    kernel = of_rank(content, state, "patch_embed.proj.weight", 4).shape[-1]
     # Without convolutions the kernel is the patch; behind them it takes what they leave of the stride.
     patch = kernel * prod(step for _, _, step in convolutions)
     sought = Table(content.path, table.shape[1], before, patch, overlapping=not convolutions)
