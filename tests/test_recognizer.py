@@ -141,11 +141,11 @@ def test_a_generator_is_not_emptied_before_the_network_begins(
     embedded = 0
     original = Recognizer.embed_pictures
 
-    def watched(self: Recognizer, pictures: Any, *rest: Any) -> np.ndarray:
+    def watched(self: Recognizer, pictures: Any, *rest: Any, **named: Any) -> np.ndarray:
         nonlocal embedded
         ahead.append(taken - embedded)
         embedded += len(pictures)
-        return original(self, pictures, *rest)
+        return original(self, pictures, *rest, **named)
 
     monkeypatch.setattr(Recognizer, "embed_pictures", watched)
     assert tiny.embed(endless()).shape == (40, tiny.dim)

@@ -12,6 +12,7 @@ from reknow.errors import RecipeError, WeightsError
 from reknow.methods.recipe import recipe_named
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.osnet import OSNetConfig
+from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
 from reknow.training.progress import Display
 from reknow.training.start import start_of
@@ -54,7 +55,8 @@ def test_a_recipe_that_does_not_follow_refuses_another_network_and_says_how_to_f
 
 def test_positions_are_resized_to_the_recipe_s_pictures(tmp_path, tiny):
     torch.save(SMALL.build().state_dict(), tmp_path / "vit.pth")
-    recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), preprocessing=Preprocessing(size=(48, 24)))
+    named = f"{tmp_path / 'vit.pth'}?size=32x16&heads=1"
+    recipe = replace(tiny, weights=named, preprocessing=Preprocessing(size=(48, 24)))
     start = start_of(replace(recipe, follow_weights=True))
     assert start.network.trunk.config == replace(SMALL, image_size=(48, 24))
     assert any("pos_embed" in line for line in start.report)
@@ -71,7 +73,8 @@ def test_no_weights_and_no_file_are_told_apart(weights, error, message, tiny):
 
 def test_the_card_keeps_the_report(crops, tiny, tmp_path):
     torch.save(SMALL.build().state_dict(), tmp_path / "vit.pth")
-    recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), follow_weights=True, epochs=1, data=f"folder:{crops}")
+    named = f"{tmp_path / 'vit.pth'}?heads=1"  # the recipe's pictures explain the rest
+    recipe = replace(tiny, weights=named, follow_weights=True, epochs=1, data=f"folder:{crops}")
     outcome = train(recipe, tmp_path / "run", display=Display(quiet=True))
     # The run is repeatable from its own recipe, which has the network that the file brought.
     assert outcome.run.recipe().network.trunk == SMALL
@@ -86,3 +89,57 @@ def test_pictures_of_another_size_than_the_network_takes_are_refused_before_anyt
     ):
         train(recipe, tmp_path / "run", display=Display(quiet=True))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_s_network_says_what_the_file_does_not(tmp_path, tiny):
+    torch.save(SMALL.build().state_dict(), tmp_path / "vit.pth")
+    recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=SMALL), follow_weights=False)
+    report = start_of(recipe).report
+    assert any("read as 4 x 2: pictures of 32 x 16, stride 8; as the recipe's own" in line for line in report)
+    larger = replace(SMALL, image_size=(48, 24))
+    with pytest.raises(WeightsError, match=r"no published network has.*vit\.pth\?size="):
+        start_of(replace(recipe, network=EmbedderConfig(trunk=larger)))
+    told = f"{tmp_path / 'vit.pth'}?size=32x16"
+    report = start_of(replace(recipe, network=EmbedderConfig(trunk=larger), weights=told)).report
+    assert "resized: pos_embed from 4 x 2 to 6 x 3 patches" in report
+
+
+def test_another_stride_than_the_file_s_is_said(tmp_path, tiny):
+    shape = TransformerConfig(image_size=(256, 128), width=192, depth=1, heads=3)
+    torch.save(replace(shape, stride=12).build().state_dict(), tmp_path / "vit.pth")
+    recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=shape), follow_weights=False)
+    report = start_of(recipe).report
+    assert "resized: pos_embed from 21 x 10 to 16 x 8 patches" in report
+    assert "the file is of stride 12, the run's network of stride 16" in report
+
+
+def test_training_takes_a_neck_along_that_its_authors_compare_before(tmp_path, tiny):
+    neck = torch.nn.BatchNorm1d(64)
+    neck.running_mean.fill_(3)
+    state = {f"base.{name}": tensor for name, tensor in SMALL.build().state_dict().items()}
+    torch.save(state | {f"bottleneck.{k}": t for k, t in neck.state_dict().items()}, tmp_path / "vit.pth")
+    recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=SMALL), follow_weights=False)
+    start = start_of(recipe)
+    assert start.network.neck.running_mean.tolist() == [3] * 64
+    assert "the batch-norm neck came with them" in start.report
+
+
+def test_following_a_resnet_trains_at_the_finer_stride_and_says_so(tmp_path):
+    from torchvision.models import resnet50
+
+    torch.save(resnet50(weights=None).state_dict(), tmp_path / "r50.pth")
+    recipe = replace(recipe_named("cluster_contrast"), weights=str(tmp_path / "r50.pth"))
+    assert recipe.follow_weights
+    start = start_of(recipe)
+    assert start.recipe.network.trunk == ResNetConfig(last_stride=1)
+    assert start.network.trunk.pool.p.item() == 3
+    assert any("stride 1, as re-identification trains it" in line for line in start.report)
+
+
+def test_weights_with_nan_start_no_run(tmp_path, tiny):
+    state = SMALL.build().state_dict()
+    state["norm.weight"][0] = torch.nan
+    torch.save(state, tmp_path / "vit.pth")
+    recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=SMALL), follow_weights=False)
+    with pytest.raises(WeightsError, match=r"tensor 'norm\.weight': 1 of 64 values are not finite"):
+        start_of(recipe)

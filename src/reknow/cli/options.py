@@ -16,7 +16,10 @@ from reknow.writing import beside_of
 
 Json = Annotated[bool, arg(help="Print one JSON object instead of text.")]
 Data = Annotated[str, arg(help="The data set, as FORMAT:PATH; e.g. folder:crops, market1501:PATH, table:rows.csv.")]
-SHIPPED_HELP = "A recognizer's folder, a finished run or a file of weights; 'shipped' is the package's own small one."
+SHIPPED_HELP = (
+    "A recognizer's folder, a finished run or a file of weights (FILE?stride=12 tells what it does not); "
+    "'shipped' is the package's own small one."
+)
 
 
 def recognizer_named(name: str) -> Any:

@@ -132,8 +132,8 @@ class Recipe:
         data: ``FORMAT:PATH`` of the data set.
         weights: where the network starts: ``shipped`` (the package's own small trunk), ``random``, the path of a
             recognizer's folder or a run, or a file with a trunk's weights (.pth, .safetensors); a bare name is also
-            looked for in the folder that the environment variable REKNOW_WEIGHTS names. Empty where a recipe needs a
-            file that the package may not ship.
+            looked for in the folder that the environment variable REKNOW_WEIGHTS names, and what the file does not tell
+            may follow (``FILE?stride=12``). Empty where a recipe needs a file that the package may not ship.
         follow_weights: whether a file of weights brings the shape of its network and its normalization along; without
             it, a file of another network is refused.
         preprocessing: picture size and normalization; travels with the recognizer.

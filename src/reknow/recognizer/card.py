@@ -17,7 +17,8 @@ class Card:
         name: method and data set.
         trained_on: the data, as the user named them.
         data_fingerprint: of the training manifest.
-        dataset: the name of the data set itself, by which its cameras are known again.
+        dataset: the name of the data set itself, by which its cameras are known again; empty where the user named
+            the cameras, which are then known in every data set.
         cameras: names of the training cameras, in the order of the network's camera table.
         identities: how many identities the data are known to have; 0 where unknown.
         spectra: what its pictures show: ``rgb``, ``nir``, ``tir``.

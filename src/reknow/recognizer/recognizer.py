@@ -111,8 +111,8 @@ class Recognizer:
 
         Raises:
             DataError: a file that is missing or no picture; the message names it.
-            RecognizerError: something in memory that is no picture; the message has its number, counted from 0. Or
-                another number of cameras than of pictures.
+            RecognizerError: something in memory that is no picture, or a picture that the network makes no numbers of;
+                the message has its number, counted from 0. Or another number of cameras than of pictures.
         """
         if isinstance(images, Manifest):
             if not len(images):
@@ -130,7 +130,8 @@ class Recognizer:
                 if codes is not None and len(codes) < done:
                     raise _other_number(len(codes), f"{done} or more")
                 resized = Pictures.from_arrays({self.network.spectra[0]: batch})
-                vectors.append(self.embed_pictures(resized, None if codes is None else codes[first:done]))
+                part = None if codes is None else codes[first:done]
+                vectors.append(self.embed_pictures(resized, part, counted_from=first))
         if codes is not None and len(codes) != done:
             raise _other_number(len(codes), f"{done}")
         return np.concatenate(vectors)
@@ -145,9 +146,9 @@ class Recognizer:
         """The rows of the network's camera table that a manifest's cameras have; -1, the mean of all, where unknown.
 
         Cameras are known by name, and only in the data set that the network was trained on: elsewhere a camera "1" is
-        another one.
+        another one. Names that the user gave to a file of weights hold in every data set.
         """
-        known = self.card.cameras if manifest.name == self.card.dataset else ()
+        known = self.card.cameras if self.card.dataset in ("", manifest.name) else ()
         return encode(manifest.column("camera"), known)[0]
 
     def embed_pictures(
@@ -156,6 +157,7 @@ class Recognizer:
         camera: Sequence[int] | np.ndarray | None = None,
         *,
         rows: Int[np.ndarray, "n"] | None = None,
+        counted_from: int = 0,
         progress: Progress | None = None,
     ) -> Float[np.ndarray, "n dim"]:
         """Embed pictures that are decoded and resized already.
@@ -164,7 +166,11 @@ class Recognizer:
             pictures: of N observations.
             camera: N camera codes, -1 where unknown; by default all are unknown.
             rows: which of them to embed; by default all.
+            counted_from: number of the first of them, for messages.
             progress: called with (observations done, observations in all).
+
+        Raises:
+            RecognizerError: another number of cameras, or an observation that the network makes no numbers of.
         """
 
         def forward(batch: Batch) -> Tensor:
@@ -174,7 +180,8 @@ class Recognizer:
         rows = np.arange(len(pictures)) if rows is None else rows
         cameras = np.full(len(pictures), -1) if camera is None else _camera_codes(camera, len(pictures))
         batches = evaluation_batches(pictures, rows, cameras, self.preprocessing, self.device)
-        return embed_batches(forward, batches, len(rows), self.dim, progress).numpy()
+        vectors = embed_batches(forward, batches, len(rows), self.dim, progress).numpy()
+        return _finite(vectors, counted_from + rows)
 
     def save(self, folder: Path) -> None:
         """Write the recognizer's folder, beside and then renamed; an existing one is refused.
@@ -201,7 +208,8 @@ def load(
 
     Args:
         folder: a recognizer's folder, or a run that holds one; by default the one that the package ships. Or a file of
-            weights of a known origin, also by its bare name in the folder that ``REKNOW_WEIGHTS`` names.
+            weights of a known origin, also by its bare name in the folder that ``REKNOW_WEIGHTS`` names. What the file
+            does not tell may follow a question mark: ``w.pth?stride=12&size=256x128``.
         device: where to compute; by default a GPU where there is one.
         precision: ``auto`` is bf16 where the processor has instructions for it; ``32`` makes the vectors of two
             processors compare to the last digits; ``bf16`` insists.
@@ -265,6 +273,19 @@ def embed_batches(
         done += len(part)
         if progress is not None:
             progress(done, count)
+    return vectors
+
+
+def _finite(vectors: Float[np.ndarray, "n dim"], rows: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n dim"]:
+    """The same vectors; NaN would compare with nothing, and no table of distances would tell."""
+    wrong = np.flatnonzero(~np.isfinite(vectors.sum(axis=1)))
+    if len(wrong):
+        raise RecognizerError(
+            f"picture {rows[wrong[0]]}, counted from 0",
+            found=f"the network makes NaN or infinity of it, and of {len(wrong) - 1} more of {len(vectors)}",
+            expected="a vector of length 1",
+            remedy="Compute in float32 (precision '32'); if that does not help, the weights are damaged.",
+        )
     return vectors
 
 

@@ -15,8 +15,9 @@ from reknow.errors import RecipeError, WeightsError
 from reknow.methods.recipe import Recipe
 from reknow.models.embedder import Embedder, EmbedderConfig
 from reknow.models.network import Network
+from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig, VisionTransformer
-from reknow.models.weights import Foreign, fill, read_weights, resolve
+from reknow.models.weights import Foreign, Source, Told, fill, read_weights, resolve, said_by
 from reknow.recognizer import SHIPPED, Recognizer, load
 
 
@@ -70,7 +71,7 @@ def _start_of(recipe: Recipe) -> Start:
             remedy="Name it with --weights FILE (docs: weights), or --weights random.",
         )
     if recipe.weights != "shipped" and (file := resolve(recipe.weights)) is not None:
-        return _from_file(recipe, read_weights(file))
+        return _from_file(recipe, file)
     return _from_recognizer(recipe)
 
 
@@ -91,12 +92,17 @@ def following(recipe: Recipe, foreign: Foreign) -> Recipe:
     if isinstance(trunk, TransformerConfig):
         # A camera table is of the file's own cameras, and a file does not tell its stochastic depth.
         trunk = replace(trunk, image_size=recipe.preprocessing.size, cameras=0)
+    elif isinstance(trunk, ResNetConfig):
+        trunk = ResNetConfig()  # re-identification trains at the finer stride (bag of tricks), on any weights
     network = recipe.network.around(trunk, foreign.feature)
     preprocessing = replace(recipe.preprocessing, mean=foreign.mean, std=foreign.std)
     return replace(recipe, network=network, preprocessing=preprocessing)
 
 
-def _from_file(recipe: Recipe, foreign: Foreign) -> Start:
+def _from_file(recipe: Recipe, source: Source) -> Start:
+    trunk = recipe.network.trunk
+    # A recipe that follows its weights has no network to say what they do not tell, but it has pictures.
+    foreign = read_weights(source, Told(size=recipe.preprocessing.size) if recipe.follow_weights else said_by(trunk))
     if recipe.follow_weights:
         recipe = following(recipe, foreign)
     network = recipe.network.build()
@@ -111,7 +117,7 @@ def _from_file(recipe: Recipe, foreign: Foreign) -> Start:
             expected=error.expected,
             remedy=f"{error.remedy} With --follow-weights the run takes the network of the file.",
         ) from error
-    report = loaded.sentences()
+    report = [*loaded.sentences(), *_otherwise(foreign, recipe.network.trunk)]
     neck = {name: tensor for name, tensor in foreign.neck.items() if "num_batches" not in name}
     if (
         neck
@@ -122,6 +128,16 @@ def _from_file(recipe: Recipe, foreign: Foreign) -> Start:
         network.neck.load_state_dict(neck, strict=False)
         report.append("the batch-norm neck came with them")
     return Start(recipe, network, tuple(report))
+
+
+def _otherwise(foreign: Foreign, trunk: object) -> list[str]:
+    """Where the run's trunk sees its pictures otherwise than the file's did."""
+    theirs = foreign.trunk
+    if isinstance(theirs, TransformerConfig) and isinstance(trunk, TransformerConfig) and theirs.stride != trunk.stride:
+        return [f"the file is of stride {theirs.stride}, the run's network of stride {trunk.stride}"]
+    if isinstance(theirs, ResNetConfig) and theirs != trunk:
+        return ["the file's last stage is of stride 2, the run's of stride 1, as re-identification trains it"]
+    return []
 
 
 def _from_recognizer(recipe: Recipe) -> Start:

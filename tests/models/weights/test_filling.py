@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from reknow.errors import WeightsError
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import resized_positions
-from reknow.models.weights import load_trunk, read_weights
+from reknow.models.weights import fill, load_trunk, read_weights, said_by
 
 
 def test_safetensors_round_trip(tmp_path, small):
@@ -22,14 +22,14 @@ def test_safetensors_round_trip(tmp_path, small):
 
 
 def test_half_precision_is_read_as_single(save, small):
-    foreign = read_weights(save(small.build().half().state_dict()))
+    foreign = read_weights(save(small.build().half().state_dict()), said_by(small))
     assert {tensor.dtype for tensor in foreign.state.values()} == {torch.float32}
 
 
 def test_positions_are_resized_and_learned_tokens_keep_their_rows(save, small):
     source = replace(small, extra_tokens=2).build()
     target = replace(small, extra_tokens=2, image_size=(64, 32)).build()
-    loaded = load_trunk(target, save(source.state_dict()))
+    loaded = load_trunk(target, f"{save(source.state_dict())}?size=32x16")
     assert loaded.resized == ("pos_embed from 4 x 2 to 8 x 4 patches",)
     expected = resized_positions(source.pos_embed.detach(), 3, (4, 2), (8, 4))
     assert torch.equal(target.pos_embed, expected)
@@ -74,7 +74,7 @@ def test_camera_table_of_as_many_cameras_is_taken(save, small):
 
 def test_another_network_is_refused(save, small):
     with pytest.raises(WeightsError, match=r"TransReID-SSL ViT-16/8; expected weights of a ResNet50"):
-        load_trunk(ResNetConfig().build(), save(small.build().state_dict()))
+        load_trunk(ResNetConfig().build(), f"{save(small.build().state_dict())}?size=32x16&heads=2")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_another_size_is_refused_and_the_trunk_stays(save, small, changes, messa
     trunk = replace(small, **changes).build()
     before = {name: tensor.clone() for name, tensor in trunk.state_dict().items()}
     with pytest.raises(WeightsError, match=message):
-        load_trunk(trunk, save(small.build().state_dict()))
+        fill(trunk, read_weights(save(small.build().state_dict()), said_by(small)))
     assert all(torch.equal(tensor, before[name]) for name, tensor in trunk.state_dict().items())
 
 
@@ -101,8 +101,9 @@ def test_the_report(save, small):
     head = {"head.weight": torch.ones(10, 16), "head.bias": torch.ones(10)}
     target = replace(small, image_size=(64, 32), cameras=2).build()
     path = save(replace(small, image_size=(32, 32)).build().state_dict() | head)
-    assert load_trunk(target, path).sentences() == [
+    assert load_trunk(target, f"{path}?size=32x32").sentences() == [
         "weights: ImageNet ViT-16/8 from weights.pth, 30 of the trunk's 31 tensors",
+        "position table of 16 patches read as 4 x 4: pictures of 32 x 32, stride 8; as told",
         "resized: pos_embed from 4 x 4 to 8 x 4 patches",
         "ignored: head (2 tensors)",
         "left as they were: sie_embed",

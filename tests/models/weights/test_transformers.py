@@ -10,21 +10,27 @@ from torch import nn
 
 from reknow.errors import WeightsError
 from reknow.models.embedder import EmbedderConfig
-from reknow.models.transformer import TransformerConfig
-from reknow.models.weights import fill, load_trunk, read_weights
+from reknow.models.transformer import TransformerConfig, resized_positions
+from reknow.models.weights import Source, Told, fill, load_trunk, read_weights, said_by
 from reknow.models.weights.foreign import HALVES, IMAGENET
 from reknow.recognizer import SHIPPED, load
 
 HEADS = 4  # of the golden cases; a file does not tell
 
 
+def of_case(path, case, stride=16):
+    """What the user of a golden case's file tells of it."""
+    return Source(path, Told(size=tuple(case["images"].shape[2:]), stride=stride, heads=HEADS))
+
+
 def test_tcmm_checkpoint_gives_the_golden_feature(save, pass_case):
     weights, case = pass_case
-    foreign = read_weights(save({"state_dict": {f"module.{name}": tensor for name, tensor in weights.items()}}))
+    path = save({"state_dict": {f"module.{name}": tensor for name, tensor in weights.items()}})
+    foreign = read_weights(of_case(path, case))
     assert foreign.origin == "TCMM ViT-48/16"
     assert (foreign.feature, foreign.ignored) == ("cls+extra", ())
     assert foreign.trunk.image_size == tuple(case["images"].shape[2:])
-    embedder = EmbedderConfig(trunk=replace(foreign.trunk, heads=HEADS), feature=foreign.feature).build().eval()
+    embedder = EmbedderConfig(trunk=foreign.trunk, feature=foreign.feature).build().eval()
     loaded = fill(embedder.trunk, foreign)
     embedder.neck.load_state_dict(foreign.neck)
     assert (loaded.resized, loaded.ignored, loaded.left) == ((), (), ())
@@ -38,11 +44,12 @@ def test_pass_pretraining_is_a_teacher_without_the_extra_token(save, pass_case):
     gone = ("token", "token_pos")
     teacher = {f"backbone.{name}": t for name, t in weights.items() if name not in gone and "bottleneck" not in name}
     head = {"head.mlp.0.weight": torch.ones(2, 2), "head.last_layer.weight_g": torch.ones(2, 1)}
-    foreign = read_weights(save({"student": {"module.x": torch.ones(1)}, "teacher": teacher | head, "epoch": 99}))
+    path = save({"student": {"module.x": torch.ones(1)}, "teacher": teacher | head, "epoch": 99})
+    foreign = read_weights(of_case(path, case))
     assert foreign.origin == "PASS ViT-48/16"
     assert foreign.ignored == tuple(head)
     assert foreign.neck == {}
-    trunk = replace(foreign.trunk, heads=HEADS, registers=1).build().eval()
+    trunk = replace(foreign.trunk, registers=1).build().eval()
     rows = foreign.state["pos_embed"].shape[1]
     before = trunk.pos_embed.detach().clone()
     assert fill(trunk, foreign).left == ("register_tokens", "pos_embed[4:5]")
@@ -62,26 +69,28 @@ def test_pass_pretraining_is_a_teacher_without_the_extra_token(save, pass_case):
 
 
 def test_pass_with_a_neck_for_another_feature_has_none(save, pass_case):
-    weights, _ = pass_case
+    weights, case = pass_case
     weights["bottleneck.weight"] = torch.ones(48)  # of PASS's mean fusion
-    foreign = read_weights(save(weights))
-    assert foreign.neck == {}
+    foreign = read_weights(of_case(save(weights), case))
+    assert (foreign.neck, foreign.compared) == ({}, "before")
+    assert any("join CLS and parts otherwise" in note for note in foreign.notes)
     assert "bottleneck.weight" in foreign.ignored
 
 
 def test_transreid_checkpoint_gives_the_golden_global_feature(save, transreid_case):
     weights, case = transreid_case
     unused = {"base.fc.weight": torch.ones(10, 48), "base.fc.bias": torch.ones(10)}
-    foreign = read_weights(save(weights | unused))
+    size = tuple(case["images"].shape[2:])
+    stride = 16 if (size[0] // 16) * (size[1] // 16) + 1 == weights["base.pos_embed"].shape[1] else 12
+    foreign = read_weights(of_case(save(weights | unused), case, stride))
     assert foreign.origin == "TransReID ViT-48/16"
+    assert foreign.compared == "before"  # NECK_FEAT of the authors' configurations
     assert foreign.trunk.depth == 3
     assert foreign.trunk.cameras == 4
     parts = {name.partition(".")[0] for name in foreign.ignored}
     local = {f"{part}_{number}" for part in ("bottleneck", "classifier") for number in range(1, 5)}
     assert parts == {"b2", "fc", "classifier"} | local
-    size = tuple(case["images"].shape[2:])
-    stride = 16 if (size[0] // 16) * (size[1] // 16) + 1 == weights["base.pos_embed"].shape[1] else 12
-    trunk = replace(foreign.trunk, heads=HEADS, image_size=size, stride=stride).build().eval()
+    trunk = foreign.trunk.build().eval()
     loaded = fill(trunk, foreign)
     assert (loaded.resized, loaded.left) == ((), ())
     with torch.inference_mode():
@@ -91,11 +100,13 @@ def test_transreid_checkpoint_gives_the_golden_global_feature(save, transreid_ca
 
 
 def test_jigsaw_branch_replaces_the_last_block_that_never_ran(save, transreid_case):
-    weights, _ = transreid_case
+    weights, case = transreid_case
     whole = weights | {name.replace("b1.0.", "base.blocks.2."): -t for name, t in weights.items() if "b1.0." in name}
     whole |= {name.replace("b1.1.", "base.norm."): -t for name, t in weights.items() if "b1.1." in name}
-    foreign = read_weights(save(whole))
+    size = tuple(case["images"].shape[2:])
+    foreign = read_weights(Source(save(whole), Told(size=size, heads=HEADS)))  # the stride follows from the size
     assert foreign.trunk.depth == 3
+    assert foreign.trunk.stride == (16 if weights["base.pos_embed"].shape[1] in (9, 19) else 12)
     assert torch.equal(foreign.state["blocks.2.mlp.fc1.weight"], weights["b1.0.mlp.fc1.weight"])
     assert torch.equal(foreign.state["norm.bias"], weights["b1.1.bias"])
 
@@ -134,11 +145,11 @@ NECK = {f"bottleneck.{name}": tensor for name, tensor in nn.BatchNorm1d(16).stat
 def test_every_origin_gives_back_the_same_tokens(save, small, shape, wrap, origin, normalization):
     torch.manual_seed(0)
     source = replace(small, **shape).build().eval()
-    foreign = read_weights(save(wrap(source)))
+    foreign = read_weights(save(wrap(source)), said_by(source.config))
     assert foreign.origin == origin
     assert (foreign.mean, foreign.std) == (normalization.mean, normalization.std)
     assert (len(foreign.neck) == 5) == (wrap(source).get("state_dict", wrap(source)).keys() >= NECK.keys())
-    target = replace(foreign.trunk, heads=small.heads).build().eval()
+    target = foreign.trunk.build().eval()
     loaded = fill(target, foreign)
     assert (loaded.resized, loaded.left) == ((), ())
     images = torch.randn(2, 3, *source.config.image_size)
@@ -151,7 +162,7 @@ def test_distillation_token_goes_with_its_position(save, small):
     state = named(source) | HEAD | {"head_dist.weight": torch.ones(10, 16), "dist_token": torch.ones(1, 1, 16)}
     rows = source.state_dict()["pos_embed"]
     state["pos_embed"] = torch.cat([rows[:, :1], torch.full((1, 1, 16), 9.0), rows[:, 1:]], dim=1)
-    foreign = read_weights(save(state))
+    foreign = read_weights(save(state), said_by(small))
     assert torch.equal(foreign.state["pos_embed"], rows)
     assert set(foreign.ignored) == {"dist_token", "pos_embed[1:2]", "head.weight", "head.bias", "head_dist.weight"}
 
@@ -176,14 +187,33 @@ def test_timm_says_the_same(save):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"blocks.0.ls1.gamma": torch.ones(16)}, r"looks like .* has 1 tensors more, such as 'blocks\.0\.ls1"),
-        ({"norm_pre.weight": torch.ones(16)}, r"a transformer with 'norm_pre\.weight'"),
+        ({"blocks.0.ls1.gamma": torch.ones(16)}, r"layer scale .*: 'blocks\.0\.ls1\.gamma'"),
+        ({"blocks.0.mlp.w12.weight": torch.ones(16)}, r"a gated MLP \(SwiGLU\): 'blocks\.0\.mlp\.w12\.weight'"),
+        ({"blocks.0.attn.q_norm.weight": torch.ones(16)}, r"another attention .*: 'blocks\.0\.attn\.q_norm\.weight'"),
+        ({"norm_pre.weight": torch.ones(16)}, r"a norm before its blocks .*: 'norm_pre\.weight'"),
+        ({"blocks.0.mlp.more": torch.ones(16)}, r"looks like .* has 1 tensors more, such as 'blocks\.0\.mlp\.more"),
         ({"norm.bias": None}, r"1 tensors are missing, such as 'norm\.bias'"),
         ({"norm.bias": torch.ones(3)}, r"tensor 'norm\.bias': size \(3,\); expected \(16,\)"),
         ({"pos_embed": torch.ones(1, 1, 16)}, "tensor 'pos_embed': size"),
+        ({"pos_embed": torch.ones(9, 16)}, "tensor 'pos_embed': size"),
+        ({"blocks.0.mlp.fc1.weight": torch.ones(5)}, r"'blocks\.0\.mlp\.fc1\.weight': size \(5,\); expected 2 dim"),
+        ({"patch_embed.proj.weight": torch.ones(16, 192)}, "'patch_embed.proj.weight': size .*; expected 4 dimensions"),
         (dict.fromkeys(("part_token1", "part1_pos", "cls_pos"), torch.ones(1, 1, 16)), "PASS, but has no 'part2_pos'"),
     ],
-    ids=["layer scale", "norm before", "missing", "size", "no patches", "half of PASS"],
+    ids=[
+        "layer scale",
+        "SwiGLU",
+        "attention",
+        "norm before",
+        "more",
+        "missing",
+        "size",
+        "no patches",
+        "flat",
+        "vector",
+        "linear",
+        "half of PASS",
+    ],
 )
 def test_a_variant_that_our_trunk_is_not_is_refused(save, small, change, message):
     state = named(small.build()) | change
@@ -212,3 +242,95 @@ def test_shape_of_the_shipped_network():
     assert EmbedderConfig(trunk=foreign.trunk, feature=foreign.feature) == recognizer.config
     assert (foreign.mean, foreign.std) == (recognizer.preprocessing.mean, recognizer.preprocessing.std)
     assert len(foreign.neck) == 5
+
+
+def test_positions_on_the_patches_alone_are_timm_s(save):
+    """timm is the witness here, too: with `no_embed_class` its table has no row for CLS."""
+    import timm
+
+    torch.manual_seed(0)
+    witness = timm.create_model("vit_tiny_patch16_224", depth=2, no_embed_class=True).eval()
+    foreign = read_weights(save(witness.state_dict()))
+    assert foreign.trunk.image_size == (224, 224)
+    assert any("196 patches and none for CLS read as 14 x 14" in note for note in foreign.notes)
+    trunk = foreign.trunk.build().eval()
+    fill(trunk, foreign)
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(trunk(images).cls, witness.forward_features(images)[:, 0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("width", "hidden", "heads"),
+    [(192, 768, 3), (384, 1536, 6), (768, 3072, 12), (1024, 4096, 16), (1280, 5120, 16), (1408, 6144, 16)],
+)
+def test_heads_are_those_of_the_published_width(save, width, hidden, heads):
+    shape = TransformerConfig(
+        image_size=(256, 128), width=width, depth=1, heads=heads, stride=12, mlp_ratio=hidden / width
+    )
+    foreign = read_weights(save(named(shape.build(), "base.")))
+    assert foreign.trunk == shape
+    with pytest.raises(WeightsError, match=r"heads: .* of TransReID.*; expected 32, the trunk's"):
+        fill(replace(shape, heads=32).build(), foreign)
+
+
+@pytest.mark.parametrize("changes", [{"width": 72, "heads": 3}, {"width": 768, "heads": 8, "mlp_ratio": 3.0}])
+def test_heads_of_another_width_are_asked_for(save, changes):
+    """The second is TransReID's own ViT-S: width 768, and heads and scale of its own."""
+    shape = TransformerConfig(**{"image_size": (256, 128), "depth": 1, **changes})
+    path = save(named(shape.build(), "base."))
+    with pytest.raises(WeightsError, match=r"which no published network has.*Name it: weights\.pth\?heads=NUMBER"):
+        read_weights(path)
+    assert read_weights(f"{path}?heads={shape.heads}").trunk == shape
+    with pytest.raises(WeightsError, match=r"option 'heads': 7; expected a divisor"):
+        read_weights(f"{path}?heads=7")
+
+
+def test_overlapping_positions_are_resized_from_their_own_grid(save):
+    """31 x 10 patches at stride 12, where height over stride is 32."""
+    source = TransformerConfig(image_size=(384, 128), width=384, depth=1, heads=6, stride=12).build()
+    target = TransformerConfig(image_size=(256, 128), width=384, depth=1, heads=6).build()
+    assert load_trunk(target, save(named(source, "base."))).resized == ("pos_embed from 31 x 10 to 16 x 8 patches",)
+    assert torch.equal(target.pos_embed, resized_positions(source.pos_embed.detach(), 1, (31, 10), (16, 8)))
+
+
+def test_a_parallel_wrapper_does_not_hide_the_authors(save, small):
+    state = {f"_orig_mod.module.{name}": tensor for name, tensor in (named(small.build(), "base.") | NECK).items()}
+    foreign = read_weights(save({"model_state_dict": state}), said_by(small))
+    assert (foreign.origin, foreign.compared, len(foreign.neck)) == ("TransReID ViT-16/8", "before", 5)
+
+
+@pytest.mark.parametrize(
+    ("module", "told", "compared"),
+    [("base.", "", "before"), ("", "", "behind"), ("base.", "&neck=behind", "behind"), ("", "&neck=before", "before")],
+)
+def test_which_side_of_the_neck_is_compared(save, pass_case, module, told, compared):
+    """PASS with labels lies in `base` and is compared before its neck; without labels, behind it."""
+    weights, case = pass_case
+    state = {name if name.startswith("bottleneck") else f"{module}{name}": tensor for name, tensor in weights.items()}
+    height, width = case["images"].shape[2:]
+    foreign = read_weights(f"{save(state)}?size={height}x{width}&heads=4{told}")
+    assert foreign.compared == compared
+    assert foreign.notes[0].startswith("position table of")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("c1,c2", "option 'cameras': 2 names; expected 6, one for each row.*2 cameras times 3 viewpoints"),
+        ("a,b,c,d", "4"),
+    ],
+)
+def test_names_of_cameras_are_those_of_the_table(save, small, names, message):
+    path = save(named(replace(small, cameras=6).build(), "base."))
+    with pytest.raises(WeightsError, match=message):
+        read_weights(f"{path}?cameras={names}", said_by(small))
+    assert read_weights(f"{path}?cameras=a,b,c,d,e,f", said_by(small)).cameras == tuple("abcdef")
+    path = save(named(small.build(), "base."))
+    with pytest.raises(WeightsError, match="none, since it has no camera table"):
+        read_weights(f"{path}?cameras=a", said_by(small))
+
+
+def test_transreid_with_a_reduced_feature_is_refused(save, small):
+    with pytest.raises(WeightsError, match="'fcneck"):
+        read_weights(save(named(small.build(), "base.") | {"fcneck.weight": torch.ones(8, 16)}), said_by(small))

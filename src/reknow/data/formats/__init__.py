@@ -16,6 +16,7 @@ from reknow.data.formats.locating import exists
 from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest
+from reknow.naming import place_and_options
 from reknow.places import at_home
 
 __all__ = ["formats", "import_dataset", "open_dataset"]
@@ -36,8 +37,7 @@ def formats() -> dict[str, str]:
 def open_dataset(spec: str) -> Manifest:
     """Read the data set that `spec` names.
 
-    A question mark that belongs to an existing path is left in the path. Values are taken as they stand: nothing is
-    percent-decoded, because they are often regular expressions (write ``\\x26`` for an ampersand).
+    How the name is taken apart says :mod:`reknow.naming`.
 
     Args:
         spec: ``FORMAT:PATH[?option=value&...]``.
@@ -49,7 +49,7 @@ def open_dataset(spec: str) -> Manifest:
     if not colon or "/" in name:
         raise DataError(spec, found="no format before the path", expected=_FORM, remedy=_suggestion(spec))
     read = _reader(name)
-    path, options = _split(rest)
+    path, options = place_and_options(rest, exists, DataError, _FORM)
     if not path:
         raise DataError(spec, found="no path after the colon", expected=_FORM, remedy="Write the path.")
     known = _options_of(read)
@@ -75,25 +75,6 @@ def _options_of(read: Callable[..., Manifest]) -> list[str] | None:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
     return [parameter.name for parameter in parameters]
-
-
-def _split(rest: str) -> tuple[str, dict[str, str]]:
-    """Path and options. Of several question marks, the one after the longest existing path starts the options."""
-    if "?" not in rest or exists(rest):
-        return rest, {}
-    marks = [position for position, letter in enumerate(rest) if letter == "?"]
-    existing = [position for position in marks if exists(rest[:position])]
-    mark = existing[-1] if existing else marks[0]
-    options: dict[str, str] = {}
-    for part in rest[mark + 1 :].split("&"):
-        option, equals, value = part.partition("=")
-        if not equals or not option or option in options:
-            found = f"option '{option}' twice" if option in options else f"'{part}'"
-            raise DataError(
-                rest, found=found, expected="option=value after the question mark", remedy=f"Write: {_FORM}"
-            )
-        options[option] = value
-    return rest[:mark], options
 
 
 def _suggestion(spec: str) -> str:

@@ -1,8 +1,10 @@
 """Weights that other people trained, under our trunks' names.
 
-A file travels: :mod:`file` (bytes to named tensors, nothing executed) → one adapter per origin, chosen by the names
-that the file holds, never by its own name → :class:`Foreign` (a file, understood) → :func:`fill` (into a trunk, and
-a report of what was loaded, resized, ignored and left as it was).
+A file travels: :mod:`source` (which file is meant, and what its user tells of it) → :mod:`file` (bytes to named
+tensors; :mod:`signatures` says what a file is, :mod:`unpickling` executes nothing) → one adapter per origin, chosen by
+the names that the file holds, never by its own name (:mod:`grids` reads position tables) → :class:`Foreign` (a file,
+understood, of finite numbers) → :func:`fill` (into a trunk, and a report of what was loaded, resized, ignored and left
+as it was).
 
 To add an origin: one function from :class:`~reknow.models.weights.file.Content` to :class:`Foreign` in the module of
 its kind of network, and one line in :data:`~reknow.models.weights.origins.ADAPTERS`.
@@ -10,9 +12,9 @@ its kind of network, and one line in :data:`~reknow.models.weights.origins.ADAPT
 
 from __future__ import annotations
 
-from reknow.models.weights.file import resolve
-from reknow.models.weights.filling import Loaded, fill, load_trunk
+from reknow.models.weights.filling import Loaded, fill, load_trunk, said_by
 from reknow.models.weights.foreign import Foreign
 from reknow.models.weights.origins import read_weights
+from reknow.models.weights.source import Source, Told, resolve
 
-__all__ = ["Foreign", "Loaded", "fill", "load_trunk", "read_weights", "resolve"]
+__all__ = ["Foreign", "Loaded", "Source", "Told", "fill", "load_trunk", "read_weights", "resolve", "said_by"]

@@ -1,47 +1,53 @@
 """A file of weights as named tensors: torch's ``.pth`` or safetensors, read without executing anything.
 
 What checkpoints wrap around a state dict is taken off here, because it tells nothing of the network: the entry of a
-training checkpoint under which the state dict lies, and the prefixes of a parallel or of an enclosing module.
+training checkpoint under which the state dict lies, and the prefixes of parallel, compiled or enclosing modules.
+
+Decision: of several entries with weights the first of :data:`ENTRIES` counts, an average of the weights before the
+weights of the last step, as those who keep one test with it; the report says so. An entry of another name is taken if
+no other holds tensors.
 """
 
 from __future__ import annotations
 
-import os
-from argparse import Namespace
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from reknow.errors import WeightsError
-from reknow.places import at_home
+from reknow.models.weights.signatures import REMEDY, container_of
+from reknow.models.weights.source import FOLDER_VARIABLE, Source, Told
+from reknow.models.weights.unpickling import Placeholder, read_checkpoint
 
-FOLDER_VARIABLE = "REKNOW_WEIGHTS"
-"""The environment variable that names the folder of weights."""
-
-ENTRIES = ("state_dict", "model", "teacher", "student")
+ENTRIES = (
+    *("teacher", "state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "params_ema", "ema"),
+    *("state_dict", "model_state_dict", "model_state", "model", "network", "net", "params", "weights", "module"),
+    "student",
+)
 """Where training checkpoints keep the state dict. DINO's teacher comes before its student: it is what DINO uses."""
 
-ENCLOSING = ("backbone.", "base.", "trunk.")
-"""What DINO, TransReID with cluster-contrast, and we ourselves call the trunk inside a larger network."""
+PREFIXES = (
+    *("module.", "_orig_mod.", "model.", "network.", "net."),
+    *("backbone.", "base.", "trunk.", "encoder.", "encoder_q.", "visual."),
+)
+"""Of data parallel and compiled modules, and what others call the trunk inside a larger network."""
 
-# Checkpoints carry a score as a numpy number and their command line's options beside the tensors. Neither executes
-# anything when it is read, so torch's reader, which refuses all classes that it does not know, is told of these.
-_SCALAR = np.float64(0).__reduce__()[0]
-HARMLESS = [
-    Namespace,
-    np.dtype,
-    (_SCALAR, "numpy.core.multiarray.scalar"),
-    (_SCALAR, "numpy._core.multiarray.scalar"),
-    *(type(np.dtype(kind)) for kind in ("float64", "float32", "int64", "bool")),
-]
-
-REMEDY = "Name a .pth or .safetensors file that holds a state dict."
+_TENSORS = {
+    "torch._utils._rebuild_qtensor": "a quantized tensor",
+    "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
+    "torch._utils._rebuild_sparse_csr_tensor": "a sparse tensor",
+    "torch._utils._rebuild_nested_tensor": "a nested tensor",
+    "torch._utils._rebuild_meta_tensor_no_storage": "a tensor without values",
+    "torch.storage._load_from_bytes": "a tensor that torch.save did not write",
+    "numpy.core.multiarray._reconstruct": "a numpy array",
+    "numpy._core.multiarray._reconstruct": "a numpy array",
+}
+"""Placeholders that stand where a tensor should be."""
 
 
 @dataclass(frozen=True)
@@ -50,72 +56,145 @@ class Content:
 
     Attributes:
         path: of the file.
+        told: what its user, and the recipe behind, told of it.
+        otherwise: what a recipe's network says where nothing else does.
         entry: of the checkpoint under which the state dict lay; empty where the file is the state dict.
-        prefix: which of :data:`ENCLOSING` the trunk's names had; empty for none.
-        state: every tensor; the trunk's without the prefix, the others under the names that they had.
+        prefixes: which of :data:`PREFIXES` were taken off, in order.
+        state: every tensor; the trunk's without the prefixes, the others under the names that they had.
+        notes: what was chosen, a sentence each.
     """
 
     path: Path
+    told: Told
+    otherwise: Told
     entry: str
-    prefix: str
+    prefixes: tuple[str, ...]
     state: dict[str, Tensor]
+    notes: tuple[str, ...] = ()
 
 
-def resolve(weights: str) -> Path | None:
-    """The file that a user means: a path as it is, else one inside the folder that ``REKNOW_WEIGHTS`` names.
-
-    Returns:
-        None where there is no such file, since it may be a recognizer's folder or a word.
-    """
-    folder = os.environ.get(FOLDER_VARIABLE)
-    choices = [weights] + ([f"{folder}/{weights}"] if folder and weights else [])
-    return next((path for choice in choices if (path := at_home(choice)).is_file()), None)
-
-
-def read(path: Path) -> Content:
+def read(source: Source | Path | str, otherwise: Told | None = None) -> Content:
     """Read a file.
 
+    Args:
+        source: the file, and what is told of it.
+        otherwise: what a recipe's network says where nothing else does.
+
     Raises:
-        WeightsError: no such file, not a file of weights, or one that would execute something.
+        WeightsError: no such file, or not a file of weights.
     """
+    source = Source.of(source)
+    path = source.path
     if not path.is_file():
         raise WeightsError(
             path, found="no such file", remedy=f"Correct the path, or name the file's folder in {FOLDER_VARIABLE}."
         )
-    entry, state = _state_dict(path, _load(path))
-    state = _inside(state, "module.")  # data parallel
-    for prefix in ENCLOSING:
-        if any(name.startswith(prefix) for name in state):
-            return Content(path, entry, prefix, _inside(state, prefix))
-    return Content(path, entry, "", state)
+    entry, state, notes = _state_dict(path, _load(path))
+    prefixes, state = _inside(state)
+    return Content(path, source.told, otherwise or Told(), entry, prefixes, state, notes)
 
 
 def _load(path: Path) -> Any:
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with torch.serialization.safe_globals(HARMLESS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return load_file(path) if container_of(path) == "safetensors" else read_checkpoint(path)
+    except WeightsError:
+        raise
     except (SafetensorError, OSError) as error:
         raise WeightsError(path, found=f"it cannot be read ({error})", remedy=REMEDY) from error
-    except Exception as error:  # torch raises a dozen kinds for what is no checkpoint
+    except Exception as error:  # torch and pickle raise a dozen kinds for what is damaged
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(path, found=f"not a file of plain weights ({reason})", remedy=REMEDY) from error
+        raise WeightsError(
+            path, found=f"damaged, or cut short ({reason})", remedy="Download it again, or copy it once more."
+        ) from error
 
 
-def _state_dict(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:
-    entry = ""
+def _state_dict(path: Path, content: Any) -> tuple[str, dict[str, Tensor], tuple[str, ...]]:
+    """The entry's name, its tensors, and what was chosen on the way."""
+    entry, notes = "", []
     while isinstance(content, dict):
-        inner = next((name for name in ENTRIES if isinstance(content.get(name), dict)), None)
-        if inner is None:
+        holding = [name for name, part in content.items() if isinstance(part, dict) and _holds_tensors(part)]
+        known = [name for name in ENTRIES if name in holding]
+        if not holding or (not known and len(holding) > 1):
             break
-        entry, content = inner, content[inner]
-    if not isinstance(content, dict) or not content or not all(isinstance(part, Tensor) for part in content.values()):
-        raise WeightsError(path, found="no state dict", remedy=REMEDY)
-    return entry, dict(content)
+        entry = str(known[0] if known else holding[0])
+        if len(known) > 1:
+            notes.append(f"read from the entry '{entry}'; the file also holds {_quoted(known[1:])}")
+        elif not known:
+            notes.append(f"read from the entry '{entry}', the only one that holds tensors")
+        content = content[known[0] if known else holding[0]]
+    if isinstance(content, Placeholder):
+        raise _no_state_dict(path, f"an object of the class {content.kind}")
+    if not isinstance(content, dict):
+        raise _no_state_dict(path, f"a {type(content).__name__}")
+    state = {name: part for name, part in content.items() if isinstance(name, str) and isinstance(part, Tensor)}
+    for name, part in content.items():
+        if isinstance(part, Placeholder) and part.kind in _TENSORS and (state or not _nested(content)):
+            raise WeightsError(
+                f"{path}, tensor '{name}'",
+                found=_TENSORS[part.kind],
+                expected="a plain tensor",
+                remedy="Save the network's state_dict() as plain floating-point tensors with torch.save.",
+            )
+    if not state or _nested(content):
+        raise _no_state_dict(path, _in_words(content))
+    if others := [name for name in content if name not in state]:
+        notes.append(f"not read, since they are no tensors: {', '.join(map(str, others))}")
+    return entry, state, tuple(notes)
 
 
-def _inside(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The same tensors; the prefix is taken off, unless the shorter name is another tensor's."""
-    shortened = {name: name.removeprefix(prefix) for name in state}
-    return {name if short != name and short in state else short: state[name] for name, short in shortened.items()}
+def _nested(content: Mapping[Any, Any]) -> bool:
+    """Whether entries of a checkpoint hold tensors of their own, so that it is no state dict."""
+    return any(isinstance(part, dict) and _holds_tensors(part) for part in content.values())
+
+
+def _holds_tensors(content: Mapping[Any, Any], depth: int = 3) -> bool:
+    """Whether a state dict is in there; an optimizer's state goes by numbers, not by names."""
+    for name, part in content.items():
+        if isinstance(part, Tensor) and isinstance(name, str):
+            return True
+        if isinstance(part, dict) and isinstance(name, str) and depth and _holds_tensors(part, depth - 1):
+            return True
+    return False
+
+
+def _no_state_dict(path: Path, found: str) -> WeightsError:
+    return WeightsError(
+        path,
+        found=f"no state dict, but {found}",
+        expected="named tensors, alone or in an entry of their own",
+        remedy="Save the network's state_dict() with torch.save, or name another file.",
+    )
+
+
+def _in_words(content: Mapping[Any, Any]) -> str:
+    """What the entries of a checkpoint are."""
+
+    def kinds() -> Iterator[str]:
+        for name, part in content.items():
+            network = isinstance(part, Placeholder) and name in ENTRIES
+            kind = part.kind if isinstance(part, Placeholder) else type(part).__name__
+            yield f"'{name}' ({'a whole network, pickled: ' if network else ''}{kind})"
+
+    listing = list(kinds())
+    return f"the entries {', '.join(listing[:8])}{', ...' if len(listing) > 8 else ''}" if listing else "nothing"
+
+
+def _quoted(names: list[str]) -> str:
+    return " and ".join(f"'{name}'" for name in names)
+
+
+def _inside(state: dict[str, Tensor]) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    """Take prefixes off, nested in any order; a name stays long where the shorter one is another tensor's."""
+    taken: list[str] = []
+    while True:
+        for prefix in PREFIXES:
+            shortened = {name: name.removeprefix(prefix) for name in state}
+            shorter = {
+                name if short != name and short in state else short: state[name] for name, short in shortened.items()
+            }
+            if shorter.keys() != state.keys():
+                taken.append(prefix)
+                state = shorter
+                break
+        else:
+            return tuple(taken), state

@@ -16,12 +16,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reknow.errors import WeightsError
-from reknow.models.embedder import Trunk
+from reknow.models.embedder import Trunk, TrunkConfig
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.transformer import TransformerConfig, VisionTransformer, resized_positions
 from reknow.models.weights.foreign import OPTIONAL, Foreign
+from reknow.models.weights.grids import Grid
 from reknow.models.weights.origins import read_weights
+from reknow.models.weights.source import Source, Told
 
 BUILT = {TransformerConfig: VisionTransformer, ResNetConfig: ResNet50, OSNetConfig: OSNet}
 
@@ -44,6 +46,7 @@ class Loaded:
         resized: names that were taken in another size, and from which to which.
         ignored: names of the file that the trunk has no place for.
         left: names that the trunk has and the file lacks; they stay as they were. ``pos_embed[4:5]`` are rows.
+        notes: how the file was understood, a sentence for each thing that it does not tell.
     """
 
     origin: str
@@ -53,6 +56,7 @@ class Loaded:
     resized: tuple[str, ...]
     ignored: tuple[str, ...]
     left: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """The report, a line each; parts with many tensors are named once.
@@ -68,6 +72,7 @@ class Loaded:
         lines = [
             f"weights: {self.origin} from {self.path.name}, {len(self.loaded)} of the trunk's {self.total} tensors"
         ]
+        lines.extend(self.notes)
         if self.resized:
             lines.append(f"resized: {', '.join(self.resized)}")
         if self.ignored:
@@ -79,13 +84,20 @@ class Loaded:
         return lines
 
 
-def load_trunk(trunk: Trunk, path: Path | str) -> Loaded:
-    """Fill a trunk from a file: :func:`read_weights`, then :func:`fill`.
+def load_trunk(trunk: Trunk, source: Source | Path | str) -> Loaded:
+    """Fill a trunk from a file: :func:`read_weights`, then :func:`fill`; the trunk says what the file does not.
 
     Raises:
         WeightsError: see both.
     """
-    return fill(trunk, read_weights(path))
+    return fill(trunk, read_weights(source, said_by(getattr(trunk, "config", None))))
+
+
+def said_by(trunk: TrunkConfig | None) -> Told:
+    """What a trunk's shape says of a file that is to fill it."""
+    if not isinstance(trunk, TransformerConfig):
+        return Told()
+    return Told(size=trunk.image_size, stride=trunk.stride, heads=trunk.heads)
 
 
 def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
@@ -103,6 +115,8 @@ def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
             expected=f"weights of a {type(trunk).__name__}",
             remedy="Name weights of this network, or choose the network that the weights are of.",
         )
+    if isinstance(foreign.trunk, TransformerConfig):
+        _check_heads(trunk, foreign)
     wanted = trunk.state_dict()
     fitted = Fitted(dict(foreign.state), [], [], [])
     if isinstance(trunk, VisionTransformer) and foreign.state["pos_embed"].shape[2] == trunk.dim:
@@ -120,6 +134,7 @@ def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
         resized=tuple(fitted.resized),
         ignored=(*foreign.ignored, *fitted.ignored),
         left=(*fitted.left, *left),
+        notes=foreign.notes,
     )
 
 
@@ -131,6 +146,19 @@ class Fitted:
     resized: list[str]
     ignored: list[str]
     left: list[str]
+
+
+def _check_heads(trunk: Trunk, foreign: Foreign) -> None:
+    """Heads are in no tensor, so that other ones would compute something else without a word."""
+    theirs, ours = foreign.trunk, trunk.config if isinstance(trunk, VisionTransformer) else None
+    assert isinstance(theirs, TransformerConfig)
+    if ours is not None and theirs.width == ours.width and theirs.heads != ours.heads:
+        raise WeightsError(
+            f"{foreign.path}, heads",
+            found=f"{theirs.heads} of {foreign.origin}",
+            expected=f"{ours.heads}, the trunk's",
+            remedy="Set the recipe's network.trunk.heads to those of the weights, or say otherwise with ?heads=.",
+        )
 
 
 def _check(foreign: Foreign, state: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
@@ -188,8 +216,8 @@ def _patch_positions(
     if table.shape[1] == rows * columns:
         return table  # as many patches: the file's grid is a guess, the trunk's is known
     assert isinstance(foreign.trunk, TransformerConfig)
-    (height, width), stride = foreign.trunk.image_size, foreign.trunk.stride
-    old = (height // stride, width // stride)
+    theirs = foreign.trunk
+    old = Grid(theirs.image_size, theirs.stride, theirs.patch_size).lay
     fitted.resized.append(f"pos_embed from {old[0]} x {old[1]} to {rows} x {columns} patches")
     return resized_positions(table, 0, old, trunk.grid)
 

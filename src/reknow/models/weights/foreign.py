@@ -11,7 +11,10 @@ from torch import Tensor
 
 from reknow.errors import WeightsError
 from reknow.models.embedder import EmbedderConfig, Feature, TrunkConfig
+from reknow.models.transformer import TransformerConfig
 from reknow.models.weights.file import Content
+from reknow.models.weights.soundness import single
+from reknow.models.weights.source import Side, Size
 
 Channels = tuple[float, float, float]
 
@@ -38,26 +41,33 @@ class Foreign:
     Attributes:
         origin: whose network it is, such as "PASS ViT-S/16".
         path: of the file.
-        trunk: shape of the trunk in the file. A file tells neither a transformer's heads nor the size of its pictures:
-            heads are those of published sizes, and `image_size` is the grid of the position table times the stride.
+        trunk: shape of the trunk in the file.
         feature: what its authors use as the feature.
+        compared: the side of the batch-norm neck on which they compare it.
         mean: per channel, of the pictures that it was trained with.
         std: per channel.
         state: the trunk's tensors, under our trunk's names.
         neck: its batch-norm neck, under :class:`~reknow.models.neck.BatchNormNeck`'s names; empty where it has none
             of the feature's size.
         ignored: names of the tensors that nothing here has a place for: classifiers, projection heads, branches.
+        size: of its pictures, where the file or its user tells; None for a convolutional network otherwise.
+        cameras: names of the rows of its camera table, where its user told them.
+        notes: how the file was understood, a sentence for each thing that it does not tell.
     """
 
     origin: str
     path: Path
     trunk: TrunkConfig
     feature: Feature
+    compared: Side
     mean: Channels
     std: Channels
     state: Mapping[str, Tensor]
     neck: Mapping[str, Tensor]
     ignored: tuple[str, ...]
+    size: Size | None
+    cameras: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def sorted_out(
@@ -69,7 +79,9 @@ def sorted_out(
     feature: Feature = "cls",
     normalization: Normalization = HALVES,
     neck: str = "",
+    compared: Side = "behind",
     ignored: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> Foreign:
     """Sort a file's tensors into trunk, neck and rest.
 
@@ -81,31 +93,105 @@ def sorted_out(
         feature: what its authors use as the feature.
         normalization: of the pictures that it was trained with.
         neck: prefix of the neck's tensors; empty for none.
+        compared: the side of the neck on which the authors compare the feature.
         ignored: names that the adapter itself dropped.
+        notes: how the adapter read what the file does not tell.
 
     Raises:
-        WeightsError: a tensor of the trunk is missing, of another size, or more than such a trunk has.
+        WeightsError: a tensor of the trunk is missing, of another size, more than such a trunk has, or not of finite
+            numbers; or the user told something that such a network does not have.
     """
     state = content.state if state is None else state
+    told = content.told
     with torch.device("meta"):  # names and sizes, no memory
         embedder = EmbedderConfig(trunk=trunk, feature=feature).build()
     wanted = embedder.trunk.state_dict()
     parts = {name.partition(".")[0] for name in wanted}
-    of_trunk = {name: _plain(tensor) for name, tensor in state.items() if name.partition(".")[0] in parts}
+    of_trunk = {name: tensor for name, tensor in state.items() if name.partition(".")[0] in parts}
     _check(content, origin, of_trunk, wanted)
     neck_wanted = embedder.neck.state_dict() if neck else {}
-    of_neck = {name: _plain(state[neck + name]) for name in neck_wanted if neck + name in state}
+    of_neck = {name: state[neck + name] for name in neck_wanted if neck + name in state}
     if any(tensor.shape != neck_wanted[name].shape for name, tensor in of_neck.items()):
         of_neck = {}  # a neck for another feature, such as PASS's mean of CLS and parts
     used = of_trunk.keys() | {neck + name for name in of_neck}
-    rest = tuple(name for name in state if name not in used)
-    mean, std = normalization.mean, normalization.std
-    return Foreign(origin, content.path, trunk, feature, mean, std, of_trunk, of_neck, ignored + rest)
+    if told.neck == "behind" and not of_neck:
+        raise WeightsError(
+            f"{content.path}, option 'neck'",
+            found="no batch-norm neck of the feature's size in the file",
+            remedy="Leave the option out.",
+        )
+    if told.normalization:
+        normalization = IMAGENET if told.normalization == "imagenet" else HALVES
+    transformer = isinstance(trunk, TransformerConfig)
+    return Foreign(
+        origin=origin,
+        path=content.path,
+        trunk=trunk,
+        feature=feature,
+        compared=(told.neck or compared) if of_neck else "before",
+        mean=normalization.mean,
+        std=normalization.std,
+        state=single(content.path, of_trunk),
+        neck=single(content.path, of_neck),
+        ignored=ignored + tuple(name for name in state if name not in used),
+        size=trunk.image_size if transformer else told.size,
+        cameras=_cameras(content, trunk),
+        notes=(*content.notes, *notes),
+    )
 
 
-def _plain(tensor: Tensor) -> Tensor:
-    """In single precision, whatever it was saved in; counters stay."""
-    return tensor.float() if tensor.is_floating_point() else tensor
+def refuse_options(content: Content, *known: str) -> None:
+    """Refuse what a user tells of a network that has no such thing.
+
+    Args:
+        content: the file.
+        known: the options that its kind of network has.
+
+    Raises:
+        WeightsError: another one was given.
+    """
+    if beyond := [option for option in content.told.given() if option not in known]:
+        raise WeightsError(
+            f"{content.path}, option '{beyond[0]}'",
+            found="not one of this network's",
+            expected=", ".join(known),
+            remedy="Leave it out.",
+        )
+
+
+def of_rank(content: Content, state: Mapping[str, Tensor], name: str, rank: int) -> Tensor:
+    """A tensor that tells the network's shape, of so many dimensions.
+
+    Raises:
+        WeightsError: it has another number of them.
+    """
+    tensor = state[name]
+    if tensor.ndim != rank:
+        raise WeightsError(
+            f"{content.path}, tensor '{name}'",
+            found=f"size {tuple(tensor.shape)}",
+            expected=f"{rank} dimensions",
+            remedy="Choose a whole checkpoint.",
+        )
+    return tensor
+
+
+def _cameras(content: Content, trunk: TrunkConfig) -> tuple[str, ...]:
+    """The names of the camera table's rows, as the user told them."""
+    names = content.told.cameras
+    rows = trunk.cameras if isinstance(trunk, TransformerConfig) else 0
+    if names and len(names) != rows:
+        views = rows // len(names) if rows and rows % len(names) == 0 else 0
+        raise WeightsError(
+            f"{content.path}, option 'cameras'",
+            found=f"{len(names)} names",
+            expected=f"{rows}, one for each row of its camera table" if rows else "none, since it has no camera table",
+            remedy=f"Its rows may be of {len(names)} cameras times {views} viewpoints (TransReID's SIE), which the "
+            "names of cameras do not find; leave the option out, and every picture gets the mean of the table."
+            if views > 1
+            else "Name every row, in the order of the training data, or leave the option out.",
+        )
+    return names
 
 
 def _check(content: Content, origin: str, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from reknow.errors import WeightsError
 from reknow.models.weights import convolutions, transformers
 from reknow.models.weights.file import Content, read
 from reknow.models.weights.foreign import Foreign
+from reknow.models.weights.source import Source, Told
 
 
 class Adapter(NamedTuple):
@@ -37,9 +39,9 @@ ADAPTERS = (  # the more special first
     Adapter("ImageNet ViT (timm, DeiT)", (*_VIT, "head.weight"), transformers.imagenet),
     Adapter("TransReID-SSL", _VIT, transformers.transreid_ssl),
     Adapter(
-        "torchvision ResNet-50",
+        "ResNet-50 (torchvision, bag of tricks, fast-reid, torchreid)",
         ("conv1.weight", "layer1.0.conv3.weight", "layer4.2.bn3.weight"),
-        convolutions.torchvision,
+        convolutions.resnet,
     ),
     Adapter(
         "cluster-contrast ResNet-50", ("0.weight", "4.0.conv3.weight", "7.2.bn3.weight"), convolutions.cluster_contrast
@@ -50,13 +52,39 @@ ADAPTERS = (  # the more special first
 )
 
 
-def read_weights(path: Path | str) -> Foreign:
+VARIANTS = (
+    (r"(^|\.)transformer\.resblocks\.", "CLIP's transformer under OpenAI's names"),
+    (r"\.ls[12]\.gamma$|\.gamma_[12]$", "layer scale (DINOv2, DeiT III, CaiT)"),
+    (r"\.mlp\.(w12|w1|w2|w3|fc1_g|fc1_x)\.", "a gated MLP (SwiGLU)"),
+    (r"\.mlp\.norm\.", "a norm inside the MLP (EVA)"),
+    (r"\.attn\.(q_norm|k_norm|q_bias|v_bias)|rel_pos|relative_position|rope", "another attention (EVA, BEiT, Swin)"),
+    (r"^norm_pre\.", "a norm before its blocks (CLIP)"),
+    (r"^fc_norm\.", "the mean of its patches as feature (MAE fine-tuned, BEiT)"),
+    (r"^(reg_token|attn_pool\.)", "registers or a pooling of its own"),
+    (r"^layers\.\d+\.blocks\.|^stages\.\d+\.", "stages of several resolutions (Swin, ConvNeXt)"),
+)
+"""Tensors of other networks, which act inside the trunk, so that ours may not be filled without them."""
+
+
+def read_weights(source: Source | Path | str, otherwise: Told | None = None) -> Foreign:
     """Read a file and understand it, whatever it is called.
+
+    Args:
+        source: the file, with what is told of it after a question mark.
+        otherwise: what a recipe's network says where neither the user nor what is published does.
 
     Raises:
         WeightsError: no file of weights, one of an unknown origin, or a variant that our trunks cannot hold.
     """
-    content = read(Path(path))
+    content = read(source, otherwise)
+    for pattern, variant in VARIANTS:
+        if found := next((name for name in content.state if re.search(pattern, name)), None):
+            raise WeightsError(
+                content.path,
+                found=f"a network with {variant}: '{found}'",
+                expected="one that our trunks can hold",
+                remedy="Choose weights of a plain ViT, ResNet-50 or OSNet.",
+            )
     for adapter in ADAPTERS:
         if content.state.keys() >= set(adapter.signs) and (foreign := adapter.understand(content)) is not None:
             return foreign

@@ -4,16 +4,17 @@ Blocks have timm's names everywhere (``blocks.0.attn.qkv.weight``), ours too. Or
 patches, in how the position table is cut, and in the batch-norm neck behind. Names: TransReID and TransReID-SSL
 (github damo-cv), PASS (github CASIA-IVA-Lab), TCMM (github andy412510), spec tcmm.md section 2.1 [C].
 
-Decision: a position table tells how many patches there were, not how they lay. A square number is a square, as for
-ImageNet; else the grid is the one whose rows over columns come nearest to 2, the ratio of person crops (`hw_ratio`
-of PASS and TransReID-SSL [C]), the taller one of two that come equally near (192 patches are TransReID's 24 x 8).
+What a file does not tell: how the rows of its position table lie (:mod:`grids`), and how many heads share its width.
+Decision: heads are those of the published network of its width and MLP; for another the message asks. Where authors
+compare the feature before the neck (``NECK_FEAT`` of TransReID's and PASS's supervised configurations [C]), so do we.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from math import isqrt, log, prod
+from math import prod
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,15 +23,24 @@ from reknow.errors import WeightsError
 from reknow.models.stems import Convolution
 from reknow.models.transformer import IBN_CONVOLUTIONS, TransformerConfig
 from reknow.models.weights.file import Content
-from reknow.models.weights.foreign import HALVES, IMAGENET, Foreign, sorted_out
+from reknow.models.weights.foreign import HALVES, IMAGENET, Foreign, of_rank, refuse_options, sorted_out
+from reknow.models.weights.grids import Table, read_table
 
-SIZES = {192: "Ti", 384: "S", 768: "B", 1024: "L"}
+SIZES = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1152: "SO400M", 1280: "H", 1408: "g", 1664: "G"}
 
-HEAD_SIZES = (64, 32)
-"""Numbers per head, which a file does not tell: 64 in every published ViT, 32 in our small one of width 160."""
-
-UNSUPPORTED = ("norm_pre.", "fc_norm.", "reg_token", "attn_pool.")
-"""Parts of newer transformers that act inside the trunk, so that it may not be filled without them."""
+HEADS = {
+    (192, 768): 3,
+    (384, 1536): 6,
+    (768, 3072): 12,
+    (1024, 4096): 16,
+    (1152, 4304): 16,
+    (1280, 5120): 16,
+    (1408, 6144): 16,
+    (1664, 8192): 16,
+    (160, 640): 5,
+}
+"""By width and hidden width of the MLP. Ti to L have 64 numbers per head, SO400M 72, H 80, g 88, G 104; the last is our
+small one, with 32."""
 
 PARTS = 3
 """PASS's learned tokens beside CLS."""
@@ -39,11 +49,11 @@ PARTS = 3
 def ours(content: Content) -> Foreign | None:
     """Our own transformer, where it has something that others lack: extra tokens, registers, a network around it."""
     state = content.state
-    if content.prefix != "trunk." and not state.keys() & {"extra_tokens", "register_tokens"}:
+    if "trunk." not in content.prefixes and not state.keys() & {"extra_tokens", "register_tokens"}:
         return None
-    trunk = shape_of(content, state)
-    feature = "cls+extra" if trunk.extra_tokens else "cls"
-    return sorted_out(content, f"reknow {name_of(trunk)}", trunk, feature=feature, neck="neck.")
+    shape = shape_of(content, state)
+    feature = "cls+extra" if shape.trunk.extra_tokens else "cls"
+    return _sorted(content, "reknow", shape, feature=feature, neck="neck.")
 
 
 def tcmm(content: Content) -> Foreign:
@@ -62,16 +72,22 @@ def transreid(content: Content) -> Foreign | None:
     With its jigsaw branches (JPM), the picture's feature leaves the first branch, a copy of the last block and norm
     that took their place in training; so these replace the trunk's own, which such a network never runs.
     """
-    if content.prefix != "base.":
+    if "base." not in content.prefixes:
         return None
-    state = dict(content.state)
+    state, notes = dict(content.state), ()
+    if "fcneck.weight" in state:
+        raise WeightsError(
+            content.path,
+            found="looks like TransReID with a reduced feature ('fcneck.weight'), which our network does not have",
+            remedy="Choose weights without the reduction.",
+        )
     if "b1.1.weight" in state:
         last = _depth(state) - ("norm.weight" in state)
         for name in [name for name in state if name.startswith("b1.")]:
             target = name.replace("b1.0.", f"blocks.{last}.").replace("b1.1.", "norm.")
             state[target] = state.pop(name)
-    trunk = shape_of(content, state)
-    return sorted_out(content, f"TransReID {name_of(trunk)}", trunk, state=state, neck="bottleneck.")
+        notes = ("its authors compare the global feature beside four local ones of the jigsaw branches, we it alone",)
+    return _sorted(content, "TransReID", shape_of(content, state), neck="bottleneck.", compared="before", notes=notes)
 
 
 def imagenet(content: Content) -> Foreign:
@@ -83,13 +99,13 @@ def imagenet(content: Content) -> Foreign:
     state, dropped = dict(content.state), ()
     distilled = state.pop("dist_token", None) is not None
     if distilled:
+        of_rank(content, state, "pos_embed", 3)
         state["pos_embed"] = torch.cat([state["pos_embed"][:, :1], state["pos_embed"][:, 2:]], dim=1)
         dropped = ("dist_token", "pos_embed[1:2]")
     deit = distilled or content.entry == "model"
-    trunk = shape_of(content, state)
-    origin = f"{'DeiT' if deit else 'ImageNet'} {name_of(trunk)}"
     normalization = IMAGENET if deit else HALVES
-    return sorted_out(content, origin, trunk, state=state, normalization=normalization, ignored=dropped)
+    shape = shape_of(content, state)
+    return _sorted(content, "DeiT" if deit else "ImageNet", shape, normalization=normalization, ignored=dropped)
 
 
 def transreid_ssl(content: Content) -> Foreign:
@@ -98,15 +114,17 @@ def transreid_ssl(content: Content) -> Foreign:
     A square grid is none of people: then it was trained on ImageNet without labels (DINO, MAE).
     Our own plain transformer has the same names, so it goes by this origin, too.
     """
-    trunk = shape_of(content, content.state)
-    height, width = trunk.image_size
-    if height == width and trunk.stem == "patch":
-        origin = f"ImageNet {name_of(trunk)} without a classifier"
-        return sorted_out(content, origin, trunk, normalization=IMAGENET, neck="bottleneck.")
-    return sorted_out(content, f"TransReID-SSL {name_of(trunk)}", trunk, neck="bottleneck.")
+    shape = shape_of(content, content.state)
+    height, width = shape.trunk.image_size
+    if height == width and shape.trunk.stem == "patch":
+        return _sorted(
+            content, "ImageNet", shape, behind=" without a classifier", normalization=IMAGENET, neck="bottleneck."
+        )
+    return _sorted(content, "TransReID-SSL", shape, neck="bottleneck.")
 
 
 def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Foreign:
+    """Trained with labels, the trunk lies in ``base``, as TransReID's; its feature is compared before the neck."""
     state = dict(content.state)
     numbers = range(1, PARTS + 1)
     places = ["cls_pos", *(f"part{number}_pos" for number in numbers), *(f"{name}_pos" for name in registers)]
@@ -117,72 +135,100 @@ def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Fo
             found=f"looks like {origin}, but has no '{absent[0]}'",
             remedy="Choose a whole checkpoint.",
         )
-    state["pos_embed"] = torch.cat([state.pop(name) for name in places] + [state["pos_embed"]], dim=1)
-    state["extra_tokens"] = torch.cat([state.pop(name) for name in tokens], dim=1)
+    state["pos_embed"] = torch.cat([_row(content, state, name) for name in places] + [state["pos_embed"]], dim=1)
+    state["extra_tokens"] = torch.cat([_row(content, state, name) for name in tokens], dim=1)
     if registers:
-        state["register_tokens"] = torch.cat([state.pop(name) for name in registers], dim=1)
-    trunk = shape_of(content, state)
-    return sorted_out(
-        content, f"{origin} {name_of(trunk)}", trunk, state=state, feature="cls+extra", neck="bottleneck."
-    )
-
-
-def shape_of(content: Content, state: Mapping[str, Tensor]) -> TransformerConfig:
-    """The trunk's shape, from tensors under our names with a position table in one piece."""
-    if strange := [name for name in state if name.startswith(UNSUPPORTED)]:
-        raise WeightsError(
-            content.path,
-            found=f"a transformer with '{strange[0]}', which our trunk does not have",
-            remedy="Choose a plain ViT.",
+        state["register_tokens"] = torch.cat([_row(content, state, name) for name in registers], dim=1)
+    shape = shape_of(content, state)
+    necks = [len(tensor) for name, tensor in state.items() if re.fullmatch(r"bottleneck\w*\.weight", name)]
+    notes = ()
+    if necks and necks != [2 * shape.trunk.width]:
+        notes = (
+            "its authors join CLS and parts otherwise (by their mean, or with a neck for each); "
+            "here they stand side by side, before a neck",
         )
+    compared = "before" if "base." in content.prefixes else "behind"
+    return _sorted(content, origin, shape, feature="cls+extra", neck="bottleneck.", compared=compared, notes=notes)
+
+
+def _row(content: Content, state: dict[str, Tensor], name: str) -> Tensor:
+    """Take a learned token, or its position, out of the state: (1, 1, D), as the position table has it."""
+    tensor, width = state.pop(name), of_rank(content, state, "pos_embed", 3).shape[-1]
+    if tensor.shape != (1, 1, width):
+        raise WeightsError(
+            f"{content.path}, tensor '{name}'",
+            found=f"size {tuple(tensor.shape)}",
+            expected=f"(1, 1, {width}), as the position table has it",
+            remedy="Choose a whole checkpoint.",
+        )
+    return tensor
+
+
+class Shape(NamedTuple):
+    """What the tensors tell of a transformer.
+
+    Attributes:
+        trunk: its shape.
+        state: its tensors under our names, with a row for CLS in the position table.
+        note: how the position table was read.
+    """
+
+    trunk: TransformerConfig
+    state: Mapping[str, Tensor]
+    note: str
+
+
+def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
+    """The trunk's shape, from tensors under our names with a position table in one piece.
+
+    Raises:
+        WeightsError: no position table of rows, or one that the file, what is told of it and what is published do not
+            explain; or a width that no published network has.
+    """
+    refuse_options(content, "size", "stride", "heads", "cameras", "neck", "normalization")
     table = state["pos_embed"]
-    width = table.shape[-1]
+    hidden, width = of_rank(content, state, "blocks.0.mlp.fc1.weight", 2).shape
     extra_tokens, registers = (_length(state, name, axis=1) for name in ("extra_tokens", "register_tokens"))
-    patches = table.shape[-2] - 1 - extra_tokens - registers
-    if patches < 1:
+    before = 1 + extra_tokens + registers
+    if table.ndim != 3 or len(table) != 1 or table.shape[1] <= before:
         raise WeightsError(
             f"{content.path}, tensor 'pos_embed'",
             found=f"size {tuple(table.shape)}",
-            expected=f"a row for CLS, {extra_tokens + registers} for other tokens, and one for each patch",
+            expected=f"a row for CLS, {before - 1} for other tokens, and one for each patch",
             remedy="Choose a whole checkpoint.",
         )
-    rows, columns = grid_of(patches)
-    convolutions, kernel = _convolutions(state), state["patch_embed.proj.weight"].shape[-1]
+    convolutions = _convolutions(state)
+    kernel = of_rank(content, state, "patch_embed.proj.weight", 4).shape[-1]
     # Without convolutions the kernel is the patch; behind them it takes what they leave of the stride.
-    stride = kernel * prod(step for _, _, step in convolutions)
-    return TransformerConfig(
-        image_size=(rows * stride, columns * stride),
+    patch = kernel * prod(step for _, _, step in convolutions)
+    sought = Table(content.path, table.shape[1], before, patch, overlapping=not convolutions)
+    grid, note = read_table(sought, content.told, content.otherwise)
+    if not grid.cls_row:
+        state = {**state, "pos_embed": torch.cat([torch.zeros_like(table[:, :1]), table], dim=1)}
+    trunk = TransformerConfig(
+        image_size=grid.size,
         width=width,
         depth=_depth(state),
-        heads=_heads(width),
+        heads=_heads(content, width, hidden),
         stem="convolution" if convolutions else "patch",
-        patch_size=stride,
-        stride=stride,
+        patch_size=patch,
+        stride=grid.stride,
         convolutions=convolutions or IBN_CONVOLUTIONS,
-        mlp_ratio=state["blocks.0.mlp.fc1.weight"].shape[0] / width,
+        mlp_ratio=hidden / width,
         extra_tokens=extra_tokens,
         registers=registers,
         cameras=_length(state, "sie_embed", axis=0),
     )
+    return Shape(trunk, state, note)
 
 
-def name_of(trunk: TransformerConfig) -> str:
-    """Such as ViT-S/16."""
-    return f"ViT-{SIZES.get(trunk.width, trunk.width)}/{trunk.stride}"
-
-
-def grid_of(patches: int) -> tuple[int, int]:
-    """(rows, columns) of so many patches.
-
-    Example:
-        >>> [grid_of(patches) for patches in (196, 128, 210, 192)]
-        [(14, 14), (16, 8), (21, 10), (24, 8)]
-    """
-    root = isqrt(patches)
-    if root * root == patches:
-        return root, root
-    choices = [(rows, patches // rows) for rows in range(patches, 0, -1) if patches % rows == 0]
-    return min(choices, key=lambda grid: abs(log(grid[0] / grid[1] / 2)))  # the first of equals: the tallest
+def _sorted(
+    content: Content, origin: str, shape: Shape, *, behind: str = "", notes: tuple[str, ...] = (), **choices: Any
+) -> Foreign:
+    """:func:`sorted_out` of a transformer, whose size joins its origin's name."""
+    trunk = shape.trunk
+    name = f"{origin} ViT-{SIZES.get(trunk.width, trunk.width)}/{trunk.patch_size}{behind}"
+    return sorted_out(content, name, trunk, state=shape.state, notes=(*notes, shape.note), **choices)
 
 
 def _depth(state: Mapping[str, Tensor]) -> int:
@@ -193,9 +239,23 @@ def _length(state: Mapping[str, Tensor], name: str, axis: int) -> int:
     return state[name].shape[axis] if name in state else 0
 
 
-def _heads(width: int) -> int:
-    size = next((size for size in HEAD_SIZES if width % size == 0), width)
-    return width // size
+def _heads(content: Content, width: int, hidden: int) -> int:
+    heads = content.told.heads or HEADS.get((width, hidden)) or content.otherwise.heads
+    if heads is None:
+        raise WeightsError(
+            content.path,
+            found=f"a transformer of width {width} with an MLP of {hidden}, which no published network has",
+            expected="its number of heads, which a file does not tell",
+            remedy=f"Name it: {content.path.name}?heads=NUMBER",
+        )
+    if width % heads:
+        raise WeightsError(
+            f"{content.path}, option 'heads'",
+            found=f"{heads}",
+            expected=f"a divisor of the width {width}",
+            remedy="Correct the number.",
+        )
+    return heads
 
 
 def _convolutions(state: Mapping[str, Tensor]) -> tuple[Convolution, ...]:
