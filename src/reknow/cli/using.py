@@ -127,6 +127,7 @@ def export(
         "metadata": exported.metadata,
     }
     lines = [f"{name}: {said}" for name, said in exported.metadata.items() if said]
-    checked = f"in batches of {', '.join(map(str, exported.batches))} it differs from torch by {exported.deviation:.1g}"
-    print_facts(facts, json, lines=[*lines, f"{exported.size / 1e6:.1f} MB, opset {exported.opset}; {checked}: {out}"])
+    checked = f"compared with torch in batches of {', '.join(map(str, exported.batches))}"
+    lines.append(f"{checked}: components differ by {exported.deviation:.2g} at most")
+    print_facts(facts, json, lines=[*lines, f"{exported.size / 1e6:.1f} MB, opset {exported.opset}: {out}"])
     return 0

@@ -98,14 +98,14 @@ def export_onnx(recognizer: Recognizer, path: Path, input: Input = "normalized")
     return Exported(path, input, opset, BATCHES, differs, size, metadata)
 
 
-def _refuse(recognizer: Recognizer, path: Path, input: Input) -> None:
+def _refuse(recognizer: Recognizer, path: Path, input: str) -> None:
     """What is wrong is said before the work.
 
     Raises:
         ExportError: see :func:`export_onnx`.
     """
     if input not in get_args(Input):
-        raise ExportError("input", found=f"'{input}'", remedy=f"{nearest(str(input), get_args(Input))}.")
+        raise ExportError("input", found=f"'{input}'", remedy=nearest(input, get_args(Input)))
     if path.is_dir():
         raise ExportError(path, found="is a folder", remedy=f"Name a file in it, such as {path / 'recognizer.onnx'}.")
     if path.suffix.lower() != ".onnx":
