@@ -80,8 +80,9 @@ def as_input(pictures: UInt8[np.ndarray, "count height width 3"], input: Input) 
         the bytes themselves, or (N, 3, H, W) float32 normalized by ImageNet's mean and deviation.
 
     Example:
-        >>> as_input(np.full((1, 128, 64, 3), 255, np.uint8), "normalized")[0, :, 0, 0].round(2).tolist()
-        [2.25, 2.43, 2.64]
+        >>> white = np.full((1, 128, 64, 3), 255, np.uint8)
+        >>> [f"{value:.2f}" for value in as_input(white, "normalized")[0, :, 0, 0]]
+        ['2.25', '2.43', '2.64']
     """
     if input == "pixels":
         return pictures

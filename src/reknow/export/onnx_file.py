@@ -67,9 +67,9 @@ def export_onnx(recognizer: Recognizer, path: Path, input: Input = "normalized")
             behind then.
     """
     path = Path(path)
-    onnx, runtime = _extras()
     try:
         _refuse(recognizer, path, input)
+        onnx, runtime = _extras()
         with written_whole(path) as beside:
             beside.touch()  # a folder that takes no files is found before the work
             preprocessing = recognizer.preprocessing
