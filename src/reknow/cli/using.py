@@ -107,17 +107,25 @@ def cluster(
 def export(
     recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
     to: Annotated[Literal["onnx"], arg(help="The format.")] = "onnx",
-    out: Annotated[Path, arg(help="The file to write; must be new.")] = Path("recognizer.onnx"),
+    input: Annotated[
+        Literal["normalized", "pixels"],
+        arg(
+            help="What goes in: floats (N, 3, H, W) normalized by ImageNet's mean and deviation, as boxmot, Triton and "
+            "DeepStream feed them; or RGB bytes (N, H, W, 3)."
+        ),
+    ] = "normalized",
+    out: Annotated[Path, arg(help="The file to write, NAME.onnx; must be new.")] = Path("recognizer.onnx"),
     json: Json = False,
 ) -> int:
-    """Write a recognizer as a file for other programs: pixels in, unit vectors out; it is compared with torch first."""
+    """Write a recognizer as a file for other programs: pictures in, unit vectors out, compared with torch first."""
     from reknow.export import export_onnx
 
     check_new_file(out)
-    exported = export_onnx(recognizer_named(recognizer), out)
+    exported = export_onnx(recognizer_named(recognizer), out, input)
     facts = {
         "format": to,
         "file": str(exported.path),
+        "input": exported.input,
         "bytes": exported.size,
         "opset": exported.opset,
         "batches": exported.batches,
@@ -125,6 +133,7 @@ def export(
         "metadata": exported.metadata,
     }
     lines = [f"{name}: {said}" for name, said in exported.metadata.items() if said]
-    checked = f"in batches of {', '.join(map(str, exported.batches))} it differs from torch by {exported.deviation:.1g}"
-    print_facts(facts, json, lines=[*lines, f"{exported.size / 1e6:.1f} MB, opset {exported.opset}; {checked}: {out}"])
+    checked = f"compared with torch in batches of {', '.join(map(str, exported.batches))}"
+    lines.append(f"{checked}: components differ by {exported.deviation:.2g} at most")
+    print_facts(facts, json, lines=[*lines, f"{exported.size / 1e6:.1f} MB, opset {exported.opset}: {out}"])
     return 0
