@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -22,11 +22,21 @@ SHIPPED_HELP = (
 )
 
 
-def recognizer_named(name: str) -> Any:
+NumberFormat = Annotated[
+    Literal["32", "bf16", "auto"],
+    arg(help="Compute in 32 bit, in bf16, or in bf16 where the processor is made for it; scores differ by tenths."),
+]
+PictureSize = Annotated[
+    tuple[int, int] | None, arg(help="Height and width that pictures are resized to; by default the recognizer's own.")
+]
+
+
+def recognizer_named(name: str, precision: str = "auto", size: tuple[int, int] | None = None) -> Any:
     """The recognizer that a command was given; 'shipped' is the package's own."""
     from reknow.recognizer import load
 
-    return load(None if name == "shipped" else name)
+    recognizer = load(None if name == "shipped" else name, precision=precision)  # type: ignore[arg-type]
+    return recognizer if size is None else recognizer.at_size(size)
 
 
 def new_folder(wanted: Path | None, name: str) -> Path:

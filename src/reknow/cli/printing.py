@@ -21,21 +21,40 @@ def notes(facts: dict[str, Any]) -> list[str]:
 
 
 def scores(numbers: dict[str, Any]) -> list[str]:
-    """Numbers in words; before and after where both exist."""
-    lines = notes(numbers)
-    start = numbers.get("start") or {}
-    for name in ("mAP", "rank1", "rank5", "rank10", "mINP"):
-        value = numbers.get(name)
-        if value is not None:
-            earlier = start.get(name)
-            lines.append(
-                f"{name:>7} {value:5.1f}" + (f"  (before training {earlier:.1f})" if earlier is not None else "")
-            )
+    """Numbers in words: with intervals, before and after where both exist, and what they were made with."""
+    lines = [*notes(numbers), *_metrics(numbers, numbers.get("start") or {})]
+    if numbers.get("reranked"):
+        lines += ["after k-reciprocal re-ranking:", *_metrics(numbers["reranked"], {})]
     if numbers.get("protocol"):
         unmatched = numbers.get("queries_without_match", 0)
         lines.append(
             f"protocol {numbers['protocol']}: {numbers['queries']} queries, {unmatched} of them without a match"
         )
+        if numbers.get("score_precision"):
+            made_with = in_words(numbers["score_precision"], numbers["score_size"])
+            lines.append(f"scores made {made_with}; in brackets 95 % intervals over queries")
+    return lines
+
+
+def in_words(precision: str, size: Sequence[int]) -> str:
+    """What vectors were made with.
+
+    Example:
+        >>> in_words("32", (256, 128))
+        'in 32 bit from pictures of 256 x 128'
+    """
+    return f"in {'32 bit' if precision == '32' else precision} from pictures of {size[0]} x {size[1]}"
+
+
+def _metrics(numbers: dict[str, Any], start: dict[str, Any]) -> list[str]:
+    lines = []
+    for name in ("mAP", "rank1", "rank5", "rank10", "mINP"):
+        value, earlier = numbers.get(name), start.get(name)
+        if value is not None:
+            low, high = numbers.get("intervals", {}).get(name) or (None, None)
+            interval = "" if low is None else f" [{low:.1f}, {high:.1f}]"
+            before = "" if earlier is None else f"  (before training {earlier:.1f})"
+            lines.append(f"{name:>7} {value:5.1f}{interval}{before}")
     return lines
 
 

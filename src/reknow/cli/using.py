@@ -7,8 +7,17 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from reknow.cli.options import SHIPPED_HELP, Data, Json, check_new_file, check_new_folder, recognizer_named
-from reknow.cli.printing import by_subset, notes, print_facts, scores
+from reknow.cli.options import (
+    SHIPPED_HELP,
+    Data,
+    Json,
+    NumberFormat,
+    PictureSize,
+    check_new_file,
+    check_new_folder,
+    recognizer_named,
+)
+from reknow.cli.printing import by_subset, in_words, notes, print_facts, scores
 
 _AUTO = "'auto' follows how many near neighbors the pictures have."
 
@@ -20,10 +29,16 @@ def evaluate(
     subsets: Annotated[
         bool, arg(help="Also score every subset of the spectra, as if the others were missing.")
     ] = False,
+    protocol: Annotated[
+        str | None, arg(help="Which gallery pictures a query must not see: market, msvr310, no_camera; see the docs.")
+    ] = None,
+    precision: NumberFormat = "32",
+    size: PictureSize = None,
     out: Annotated[Path | None, arg(help="Write report.html and scores.json into this new folder.")] = None,
     json: Json = False,
 ) -> int:
     """Score a recognizer on a data set that has identities: mAP, CMC, mINP with intervals, by a named protocol."""
+    from reknow.evaluation.protocols import protocol_named
     from reknow.report.build import evaluation_report
     from reknow.training.assessment import evaluate_recognizer
     from reknow.training.progress import Display
@@ -31,11 +46,14 @@ def evaluate(
 
     if out is not None:
         check_new_folder(out)
-    examined = recognizer_named(recognizer)
+    if protocol is not None:
+        protocol_named(protocol)
+    examined = recognizer_named(recognizer, precision, size)
     with Display() as display:
-        result = evaluate_recognizer(examined, data, rerank=rerank, display=display)
+        result = evaluate_recognizer(examined, data, rerank=rerank, protocol=protocol, display=display)
         if subsets:
-            result.numbers["subsets"] = [one.as_json() for one in subset_scores(examined, data, display=display)]
+            by_spectra = subset_scores(examined, data, protocol=protocol, display=display)
+            result.numbers["subsets"] = [one.as_json() for one in by_spectra]
     lines = [*scores(result.numbers), *by_subset(result.numbers)]
     if out is not None:
         lines.append(f"report: {evaluation_report(result, out)}")
@@ -46,6 +64,8 @@ def evaluate(
 def embed(
     recognizer: Annotated[Positional[str], arg(help=SHIPPED_HELP)],
     data: Data,
+    precision: NumberFormat = "32",
+    size: PictureSize = None,
     out: Annotated[Path, arg(help="The Parquet file to write.")] = Path("embeddings.parquet"),
     json: Json = False,
 ) -> int:
@@ -54,17 +74,22 @@ def embed(
     from reknow.training.progress import Display
 
     check_new_file(out)
-    model, manifest = recognizer_named(recognizer), open_dataset(data)
+    model, manifest = recognizer_named(recognizer, precision, size), open_dataset(data)
     with Display() as display:
         embeddings = model.embed_manifest(manifest, display.bar("embedding"))
     embeddings.write(out)
     facts = {
         "pictures": len(embeddings),
         "dim": int(embeddings.vectors.shape[1]),
+        "precision": model.computes_in,
+        "size": list(model.preprocessing.size),
         "file": str(out),
         "notes": list(manifest.notes),
     }
-    print_facts(facts, json, lines=[*notes(facts), f"{len(embeddings):,} pictures x {facts['dim']} numbers: {out}"])
+    line = (
+        f"{len(embeddings):,} pictures x {facts['dim']} numbers, {in_words(facts['precision'], facts['size'])}: {out}"
+    )
+    print_facts(facts, json, lines=[*notes(facts), line])
     return 0
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int64, UInt8
 
 from reknow.data.frames import by_frame
 from reknow.data.manifest import Manifest, Spectrum
@@ -63,6 +63,17 @@ class Pictures:
         """(height, width) in pixels."""
         height, width = next(iter(self.images.values())).shape[1:3]
         return height, width
+
+    def hashes(self) -> Int64[np.ndarray, "rows"]:
+        """(N,) a hash of every observation's pixels in all spectra: equal for equal pictures of this size."""
+        found = np.empty(len(self), np.int64)
+        for row in range(len(self)):
+            digest = hashlib.blake2b(digest_size=8)
+            for spectrum, pixels in self.images.items():
+                digest.update(bytes([int(self.present[spectrum][row])]))
+                digest.update(pixels[row])
+            found[row] = int.from_bytes(digest.digest(), "little", signed=True)
+        return found
 
     @classmethod
     def from_arrays(

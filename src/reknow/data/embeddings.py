@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from reknow.data.levels import parse_levels, written
 from reknow.data.manifest import SCHEMA, SPECTRA, Manifest, Split
@@ -28,11 +28,14 @@ class Embeddings:
         vectors: (N, D) float32, unit norm.
         manifest: the N rows, in the same order.
         recognizer: fingerprint of the recognizer that made the vectors; empty where unknown.
+        pixels: (N,) int64 hashes of what the recognizer saw: equal pictures have equal ones, under whatever name. None
+            where unknown, as after reading a file.
     """
 
     vectors: Float[np.ndarray, "rows dim"]
     manifest: Manifest
     recognizer: str = ""
+    pixels: Int64[np.ndarray, "rows"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.vectors) != len(self.manifest):
@@ -47,7 +50,8 @@ class Embeddings:
 
     def select(self, rows: np.ndarray) -> Embeddings:
         """The given rows, in the given order; a boolean mask works too."""
-        return replace(self, vectors=self.vectors[rows], manifest=self.manifest.select(rows))
+        pixels = None if self.pixels is None else self.pixels[rows]
+        return replace(self, vectors=self.vectors[rows], manifest=self.manifest.select(rows), pixels=pixels)
 
     def split(self, split: Split) -> Embeddings:
         """The rows of one split."""
@@ -68,6 +72,7 @@ class Embeddings:
                 "reknow.root": str(self.manifest.root.absolute()),  # the file may be read from another folder
                 "reknow.protocol": self.manifest.protocol,
                 "reknow.levels": written(self.manifest.levels),
+                "reknow.closed": str(self.manifest.closed),
                 "reknow.recognizer": self.recognizer,
             }
         )
@@ -109,5 +114,6 @@ class Embeddings:
             metadata.get("reknow.name", path.stem),
             metadata.get("reknow.protocol", "market"),
             levels=parse_levels(metadata.get("reknow.levels"), f"{path}, its levels", SPECTRA),
+            closed=metadata.get("reknow.closed") == "True",
         )
         return cls(vectors, manifest, metadata.get("reknow.recognizer", ""))

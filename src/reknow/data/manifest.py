@@ -57,6 +57,8 @@ class Manifest:
         protocol: the name of the evaluation protocol that the data set's authors use.
         notes: what a reader wants the user to know (an incomplete download, rows it left out).
         levels: per spectrum, which values of deep pictures are black and white, where the data set names them.
+        closed: whether the individuals to search for are those of training, so that the training rows are gallery as
+            well; see :func:`reknow.data.closed.closed_set`.
     """
 
     table: pa.Table
@@ -65,6 +67,7 @@ class Manifest:
     protocol: str = "market"
     notes: tuple[str, ...] = field(default=())
     levels: Mapping[str, Levels] = field(default_factory=dict)
+    closed: bool = False
 
     @classmethod
     def from_columns(
@@ -165,6 +168,11 @@ class Manifest:
     def rows_of(self, split: Split) -> np.ndarray:
         """(n,) int64 row numbers of one split."""
         return np.flatnonzero(np.array([value == split for value in self.column("split")], dtype=bool))
+
+    def gallery_rows(self) -> np.ndarray:
+        """(n,) int64 row numbers to compare queries with: the gallery, in a closed set the training rows as well."""
+        rows = self.rows_of("gallery")
+        return np.union1d(self.rows_of("train"), rows) if self.closed else rows
 
     def split(self, split: Split) -> Manifest:
         """The rows of one split."""

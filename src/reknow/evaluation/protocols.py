@@ -76,9 +76,10 @@ class Protocol:
                     remedy="Give it rows, or let split_queries draw queries.",
                 )
             if not manifest.has("identity"):
+                said = f" ({' '.join(manifest.notes)})" if manifest.notes else ""
                 raise EvaluationError(
                     f"{manifest.name}, {side}, column 'identity'",
-                    found="empty in every row",
+                    found=f"no row says whom it shows{said}",
                     expected="names of identities",
                     remedy="Evaluation needs labels: fill the column, or group the pictures with: reknow cluster",
                 )
@@ -97,7 +98,6 @@ class Protocol:
         name = self.name
         if self.group is None or off:
             groups = np.full(len(query), -1), np.full(len(gallery), -1)
-            notes += _seen_twice(query, gallery)
         else:
             groups = _joint_codes(query, gallery, self.group)
             notes += [
@@ -185,9 +185,3 @@ def _joint_codes(query: Manifest, gallery: Manifest, column: str) -> tuple[np.nd
     names = [*query.column(column), *gallery.column(column)]
     codes, _ = encode(names)
     return codes[: len(query)], codes[len(query) :]
-
-
-def _seen_twice(query: Manifest, gallery: Manifest) -> list[str]:
-    """Without a group rule nothing keeps a query from finding itself: say so."""
-    both = len(set(query.column("observation")) & set(gallery.column("observation")))
-    return [f"{both} observations are both query and gallery: each finds itself first."] if both else []

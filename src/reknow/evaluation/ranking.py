@@ -26,6 +26,7 @@ from reknow.data.embeddings import Embeddings
 from reknow.errors import EvaluationError, nearest
 from reknow.evaluation.match_ranks import nearest_rows, rank_matches, share_out
 from reknow.evaluation.protocols import EvaluationRows, Protocol
+from reknow.evaluation.same_picture import without_themselves
 from reknow.evaluation.scores import AveragePrecision, RankingScores
 
 # 2^23 float32 similarities are 32 MB: 527 queries against 15,913, where the blocked product is as fast as the whole.
@@ -116,16 +117,42 @@ def evaluate(
     Raises:
         EvaluationError: empty sides, no identities, vectors of different recognizers or sizes, or not finite.
     """
-    rows = protocol.for_rows(query.manifest, gallery.manifest)
+    rows = rows_of(query, gallery, protocol)
     blocks = _product_blocks(*_vectors(query, gallery))
     kind = average_precision or protocol.average_precision
     notes = rows.notes
     if kind != protocol.average_precision:
         notes += (f"Average precision is '{kind}', not the protocol's '{protocol.average_precision}'.",)
     scores = _score(blocks, rows, protocol.max_rank if max_rank is None else max_rank, kind, notes)
+    return replace(scores, notes=(*notes, *_unmatched_notes(scores, rows, protocol, query)))
+
+
+def rows_of(query: Embeddings, gallery: Embeddings, protocol: Protocol) -> EvaluationRows:
+    """The protocol's codes for these rows, where no query finds its own picture."""
+    return without_themselves(protocol.for_rows(query.manifest, gallery.manifest), query, gallery)
+
+
+def _unmatched_notes(
+    scores: RankingScores, rows: EvaluationRows, protocol: Protocol, query: Embeddings
+) -> Iterator[str]:
+    """Why queries have no match, where it is the protocol that took it from them; and that none has one."""
+    _, first, last = _same_identity(rows)
+    lost = (last > first) & ~scores.matched
+    if lost.any() and protocol.group is not None:
+        groups = set(query.manifest.column(protocol.group)) - {None}
+        if lost.all() and len(groups) == 1:
+            yield (
+                f"All queries are of one {protocol.group} ('{groups.pop()}'), and so are all gallery pictures of their "
+                f"individuals. '{protocol.name}' removes these, so nothing is left to find. To score without that "
+                "rule: --protocol no_camera."
+            )
+        else:
+            yield (
+                f"{int(lost.sum())} of {len(lost)} queries have matches only from their own {protocol.group}, which "
+                f"'{protocol.name}' removes; they are not scored."
+            )
     if not scores.valid:
-        return replace(scores, notes=(*notes, "No query has a match in the gallery: there is nothing to average."))
-    return scores
+        yield "No query has a match in the gallery: there is nothing to average."
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +178,7 @@ def ranked(query: Embeddings, gallery: Embeddings, protocol: Protocol, top: int 
     """
     if top < 1:
         raise EvaluationError("ranked, top", found=str(top), expected="1 or more", remedy="Ask for at least one row.")
-    rows = protocol.for_rows(query.manifest, gallery.manifest)
+    rows = rows_of(query, gallery, protocol)
     same_identity, first, last = _same_identity(rows)
     found = np.full((len(query), top), -1, dtype=np.int64)
     distance = np.full((len(query), top), np.inf, dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from reknow.data.loading import load_batches
 from reknow.data.manifest import Manifest, encode
 from reknow.data.sampling import sequential_batches
 from reknow.data.transforms import Preprocessing
-from reknow.errors import RecognizerError
+from reknow.errors import RecognizerError, ReknowError
 from reknow.models.network import Network, NetworkConfig
+from reknow.models.transformer import VisionTransformer
 from reknow.models.weights import resolve
 from reknow.recognizer.card import Card, known_cameras
 from reknow.recognizer.folder import read_folder, write_folder
 from reknow.recognizer.foreign import read_file
-from reknow.recognizer.precision import Precision, computing
+from reknow.recognizer.precision import Precision, computing, resolved
 from reknow.recognizer.reading import Picture, one_by_one, resized_batches
 
 Progress = Callable[[int, int], None]
@@ -67,8 +69,8 @@ class Recognizer:
         self.network = network.to(self.device).eval()
         self.preprocessing = preprocessing
         self.card = card
-        self._precision = precision
-        self.precision()  # refused now rather than at the first picture
+        self.computes_in: Precision = resolved(self.device, precision)
+        """``32`` or ``bf16``."""
 
     @property
     def dim(self) -> int:
@@ -90,8 +92,37 @@ class Recognizer:
         return digest.hexdigest()
 
     def precision(self) -> torch.autocast:
-        """The context that the network computes in; the decision is :func:`~reknow.recognizer.precision.computing`."""
-        return computing(self.device, self._precision)
+        """The context that the network computes in; the decision is :func:`~reknow.recognizer.precision.resolved`."""
+        return computing(self.device, self.computes_in)
+
+    def at_size(self, size: tuple[int, int]) -> Recognizer:
+        """The same recognizer for pictures of another size; a transformer's position table is resized.
+
+        Args:
+            size: (height, width) in pixels.
+
+        Raises:
+            RecognizerError: a size that the network cannot look at.
+        """
+        if size == self.preprocessing.size:
+            return self
+        config, network = self.config, self.network
+        try:
+            if isinstance(network.trunk, VisionTransformer):
+                trunk = network.trunk.resized(size)
+                config = replace(config, trunk=trunk.config)  # type: ignore[type-var]  # every config is a dataclass
+                state = network.state_dict() | {f"trunk.{name}": part for name, part in trunk.state_dict().items()}
+                network = config.build()
+                network.load_state_dict(state)
+            preprocessing = replace(self.preprocessing, size=size)
+        except (ReknowError, RuntimeError) as error:
+            raise RecognizerError(
+                "size",
+                found=f"{size[0]} x {size[1]} ({str(error).splitlines()[0]})",
+                expected=f"a height and a width that this network can look at, as {self.preprocessing.size} is",
+                remedy="Name another size.",
+            ) from error
+        return Recognizer(config, network, preprocessing, self.card, self.device, self.computes_in)
 
     def embed(
         self, images: Picture | Iterable[Picture] | Manifest, camera: Sequence[int] | np.ndarray | None = None
@@ -140,7 +171,7 @@ class Recognizer:
         """Embed every observation of a manifest, through the picture cache."""
         pictures = self.pictures_of(manifest)
         vectors = self.embed_pictures(pictures, self.camera_codes(manifest), progress=progress)
-        return Embeddings(vectors, manifest, self.fingerprint)
+        return Embeddings(vectors, manifest, self.fingerprint, pictures.hashes())
 
     def camera_codes(self, manifest: Manifest) -> Int[np.ndarray, "rows"]:
         """The rows of the network's camera table that a manifest's cameras have; -1, the mean of all, where unknown.
@@ -212,7 +243,7 @@ def load(
             does not tell may follow a question mark: ``w.pth?stride=12&size=256x128``.
         device: where to compute; by default a GPU where there is one.
         precision: ``auto`` is bf16 where the processor has instructions for it; ``32`` makes the vectors of two
-            processors compare to the last digits; ``bf16`` insists.
+            processors compare to the last digits, and is what scores are made in; ``bf16`` insists.
 
     Raises:
         RecognizerError: no recognizer there, or a damaged one.

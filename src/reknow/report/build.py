@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -12,6 +14,7 @@ from reknow.clustering.dbscan import pseudo_labels
 from reknow.data.manifest import Manifest
 from reknow.errors import RunError
 from reknow.evaluation.intervals import bootstrap, paired_difference
+from reknow.evaluation.ranking import rows_of
 from reknow.evaluation.scores import RankingScores
 from reknow.explain.choice import explainer_of
 from reknow.explain.run import explain_run
@@ -84,7 +87,7 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
     content = RunReport(
         title=f"{evaluated.recognizer} on {evaluated.dataset}",
         summary=evaluated.numbers,
-        intervals=_intervals(None, after.scores),
+        intervals=_intervals(None, after.scores) | _reranked_intervals(evaluated.numbers),
         cmc={"after": after.scores.cmc},
         average_precision={"after": after.scores.average_precision},
         scores=_pair_scores(after),
@@ -110,10 +113,16 @@ def _intervals(before: RankingScores | None, after: RankingScores | None) -> dic
     return intervals
 
 
+def _reranked_intervals(numbers: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Those of the numbers after re-ranking, where there are any."""
+    found = (numbers.get("reranked") or {}).get("intervals", {})
+    return {f"reranked.{name}": (low, high) for name, (low, high) in found.items() if low is not None}
+
+
 def _pair_scores(assessment: Assessment) -> PairScores | None:
     """Similarities of a fixed random sample of query-gallery pairs; what the protocol removes is in neither half."""
     query, gallery = assessment.query, assessment.gallery
-    rows = assessment.protocol.for_rows(query.manifest, gallery.manifest)
+    rows = rows_of(query, gallery, assessment.protocol)
     asked = np.random.default_rng(0).permutation(len(query))[: max(1, PAIRS_SAMPLED // len(gallery))]
     asked = asked[rows.query_identity[asked] >= 0]
     similarity = query.vectors[asked] @ gallery.vectors.T

@@ -134,10 +134,10 @@ class RunReport:
     Attributes:
         title: "cluster_contrast on world:target".
         summary: what ``summary.json`` holds: method, dataset, seed, protocol, the metrics in percent, ``start`` with
-            the same metrics before training, seconds, images_per_second, peak_memory_gb, queries,
-            queries_without_match, notes, images.
+            the same metrics before training, ``reranked`` with those after re-ranking, seconds, images_per_second,
+            peak_memory_gb, queries, queries_without_match, notes, images.
         intervals: 95 % intervals in percent, by metric; those of the start as "start.mAP", those of the paired change
-            as "change.mAP".
+            as "change.mAP", those after re-ranking as "reranked.mAP".
         metrics: the lines of ``metrics.jsonl``.
         cmc: "before" and "after": (max_rank,) fractions.
         average_precision: "before" and "after": (Q,) fractions in the same order of queries, NaN without a match.

@@ -27,6 +27,8 @@ class Metric:
         interval: 95 %, of `after`.
         interval_before: 95 %, of `before`.
         interval_change: 95 %, of the change, queries paired.
+        reranked: percent after k-reciprocal re-ranking, one decimal; None where it was not asked for.
+        interval_reranked: 95 %, of `reranked`.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Metric:
     interval: Interval | None
     interval_before: Interval | None
     interval_change: Interval | None
+    reranked: float | None = None
+    interval_reranked: Interval | None = None
 
     @property
     def change(self) -> float | None:
@@ -45,6 +49,7 @@ class Metric:
 def metrics_of(content: RunReport) -> list[Metric]:
     """Every metric that the summary has, in the order of the page."""
     start: Mapping[str, Any] = content.summary.get("start") or {}
+    reranked: Mapping[str, Any] = content.summary.get("reranked") or {}
     return [
         Metric(
             name=name,
@@ -53,6 +58,8 @@ def metrics_of(content: RunReport) -> list[Metric]:
             interval=_interval(content, key),
             interval_before=_interval(content, f"start.{key}"),
             interval_change=_interval(content, f"change.{key}"),
+            reranked=round(float(reranked[key]), 1) if _is_number(reranked.get(key)) else None,
+            interval_reranked=_interval(content, f"reranked.{key}"),
         )
         for key, name in METRICS.items()
         if _is_number(content.summary.get(key))
@@ -71,6 +78,10 @@ def basis_of(content: RunReport) -> str:
         parts.append(f"{int(summary['queries_without_match']):,} of them without a match and not scored")
     if content.intervals:
         parts.append("95 % intervals over queries")
+    if summary.get("score_precision"):
+        precision, (height, width) = summary["score_precision"], summary["score_size"]
+        bits = "32 bit" if precision == "32" else precision
+        parts.append(f"scores made in {bits} from pictures of {height} x {width}")
     return ", ".join(parts) + "." if parts else ""
 
 

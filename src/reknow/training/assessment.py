@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from reknow.data.manifest import Manifest
 from reknow.errors import EvaluationError
 from reknow.evaluation.intervals import Interval, bootstrap
 from reknow.evaluation.protocols import Protocol, protocol_named, split_queries
-from reknow.evaluation.ranking import RankingScores, evaluate, score
+from reknow.evaluation.ranking import RankingScores, evaluate, rows_of, score
 from reknow.evaluation.rerank import k_reciprocal
 from reknow.recognizer import Recognizer
 from reknow.training.progress import Display
@@ -38,27 +39,35 @@ class Examination:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, manifest: Manifest, seed: int = 0) -> Examination | None:
-        """The data set's own queries and gallery; without these, queries drawn from its identities; else None."""
-        protocol = protocol_named(manifest.protocol)
-        if len(manifest.rows_of("query")) and len(manifest.rows_of("gallery")):
-            rows = np.concatenate([manifest.rows_of("query"), manifest.rows_of("gallery")])
-            count = len(manifest.rows_of("query"))
-            return cls(manifest.select(rows), np.arange(count), np.arange(count, len(rows)), protocol)
+    def of(cls, manifest: Manifest, seed: int = 0, protocol: str | None = None) -> Examination | None:
+        """The data set's own queries and gallery; without these, queries drawn from its identities; else None.
+
+        Args:
+            manifest: the data set.
+            seed: of the draw.
+            protocol: another one than the data set's own.
+        """
+        rules = protocol_named(protocol or manifest.protocol)
+        query, gallery = manifest.rows_of("query"), manifest.gallery_rows()
+        if len(query) and len(gallery):
+            rows, count = np.concatenate([query, gallery]), len(query)
+            notes = (
+                ("A closed set: the gallery holds the training pictures (gallery=train).",) if manifest.closed else ()
+            )
+            return cls(manifest.select(rows), np.arange(count), np.arange(count, len(rows)), rules, notes)
         if not manifest.has("identity"):
             return None
         query, gallery = split_queries(manifest, seed=seed)
         if not len(query):
             return None
         note = "The data have no query and gallery: queries were drawn from the pictures that were also trained on."
-        return cls(manifest, query, gallery, protocol, (note,))
+        return cls(manifest, query, gallery, rules, (note,))
 
     def assess(self, embeddings: Embeddings) -> Assessment:
         """Score the embeddings of this manifest's rows."""
         query, gallery = embeddings.select(self.query), embeddings.select(self.gallery)
         scores = evaluate(query, gallery, self.protocol)
-        intervals = {name: bootstrap(values) for name, values in per_query(scores).items()}
-        return Assessment(scores, query, gallery, self.protocol, intervals, self.notes)
+        return Assessment(scores, query, gallery, self.protocol, _intervals(scores), self.notes)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,18 @@ def numbers_of(scores: RankingScores) -> dict[str, float | int | str | None]:
     }
 
 
+def _intervals(scores: RankingScores) -> dict[str, Interval]:
+    return {name: bootstrap(values) for name, values in per_query(scores).items()}
+
+
+def in_percent(intervals: Mapping[str, Interval]) -> dict[str, list[float | None]]:
+    """Both ends in percent, for JSON; None where no query has a match."""
+    return {
+        name: [None if np.isnan(end) else 100 * end for end in (found.low, found.high)]
+        for name, found in intervals.items()
+    }
+
+
 def per_query(scores: RankingScores) -> dict[str, np.ndarray]:
     """What intervals are drawn from: one value per query, NaN where it has no match."""
     return {"mAP": scores.average_precision, "rank1": scores.hits(1)}
@@ -116,26 +137,30 @@ class Evaluated:
     numbers: dict[str, Any]
 
 
-def evaluate_recognizer(recognizer: Recognizer, data: str, *, rerank: bool = False, display: Display) -> Evaluated:
+def evaluate_recognizer(
+    recognizer: Recognizer, data: str, *, rerank: bool = False, protocol: str | None = None, display: Display
+) -> Evaluated:
     """Score a recognizer on a data set.
 
     Args:
-        recognizer: who is examined.
+        recognizer: who is examined, in its own precision and at its own size; both are in the numbers.
         data: ``FORMAT:PATH`` of a data set with identities.
         rerank: also score the k-reciprocal re-ranking; takes 4 bytes per query-gallery pair.
+        protocol: another one than the data set's own.
         display: what the user sees.
 
     Raises:
         EvaluationError: no identities, or none that a query could be matched by.
     """
     manifest = open_dataset(data)
-    examination = examination_of(manifest, data)
+    examination = examination_of(manifest, data, protocol)
     assessment = examination.assess(recognizer.embed_manifest(examination.manifest, display.bar("embedding")))
     numbers = {
         "recognizer": recognizer.card.name,
         "dataset": data,
         **assessment.numbers(),
-        "intervals": {name: [100 * found.low, 100 * found.high] for name, found in assessment.intervals.items()},
+        "intervals": in_percent(assessment.intervals),
+        **made_with(recognizer),
         "notes": list(dict.fromkeys((*manifest.notes, *assessment.notes, *assessment.scores.notes))),
     }
     if rerank:
@@ -143,17 +168,23 @@ def evaluate_recognizer(recognizer: Recognizer, data: str, *, rerank: bool = Fal
     return Evaluated(recognizer.card.name, data, assessment, numbers)
 
 
-def examination_of(manifest: Manifest, data: str) -> Examination:
+def made_with(recognizer: Recognizer) -> dict[str, Any]:
+    """What scores were made with: precision, and size (height, width) of the pictures."""
+    return {"score_precision": recognizer.computes_in, "score_size": list(recognizer.preprocessing.size)}
+
+
+def examination_of(manifest: Manifest, data: str, protocol: str | None = None) -> Examination:
     """The rows to score, of data that somebody wants scored.
 
     Args:
         manifest: the data set.
         data: as the user named it.
+        protocol: another one than the data set's own.
 
     Raises:
         EvaluationError: no identities, or none that a query could be matched by.
     """
-    examination = Examination.of(manifest)
+    examination = Examination.of(manifest, protocol=protocol)
     if examination is None:
         raise EvaluationError(
             data,
@@ -167,7 +198,7 @@ def examination_of(manifest: Manifest, data: str) -> Examination:
 def _reranked(assessment: Assessment) -> dict[str, Any]:
     query, gallery = assessment.query, assessment.gallery
     distances = k_reciprocal(query.vectors, gallery.vectors)
-    rows = assessment.protocol.for_rows(query.manifest, gallery.manifest)
+    rows = rows_of(query, gallery, assessment.protocol)
     scores = score(
         distances,
         rows.query_identity,
@@ -177,4 +208,4 @@ def _reranked(assessment: Assessment) -> dict[str, Any]:
         max_rank=assessment.protocol.max_rank,
         average_precision=assessment.protocol.average_precision,
     )
-    return dict(scores.as_percent())
+    return {**numbers_of(scores), "intervals": in_percent(_intervals(scores))}

@@ -67,18 +67,21 @@ def subsets(spectra: Sequence[Spectrum]) -> list[tuple[Spectrum, ...]]:
     return [chosen for count in range(1, len(spectra) + 1) for chosen in combinations(spectra, count)]
 
 
-def subset_scores(recognizer: Recognizer, data: str, *, display: Display) -> list[SubsetScore]:
+def subset_scores(
+    recognizer: Recognizer, data: str, *, protocol: str | None = None, display: Display
+) -> list[SubsetScore]:
     """Score a recognizer on a data set with every subset of the spectra that both know.
 
     Args:
         recognizer: of several spectra.
         data: ``FORMAT:PATH`` of a data set with identities.
+        protocol: another one than the data set's own.
         display: what the user sees.
 
     Raises:
         EvaluationError: no identity that a query could be matched by, or no two spectra in common.
     """
-    examination = examination_of(open_dataset(data), data)
+    examination = examination_of(open_dataset(data), data, protocol)
     manifest = examination.manifest
     spectra: list[Spectrum] = [name for name in manifest.spectra if name in recognizer.network.spectra]
     if len(spectra) < 2:
@@ -90,6 +93,8 @@ def subset_scores(recognizer: Recognizer, data: str, *, display: Display) -> lis
         )
     pictures, cameras = recognizer.pictures_of(manifest, display.bar("reading")), recognizer.camera_codes(manifest)
 
+    pixels = pictures.hashes()
+
     def embedded(chosen: tuple[Spectrum, ...]) -> tuple[Embeddings, Embeddings]:
         """Query and gallery by these spectra alone, without the rows that have none of them."""
         reduced = Pictures(
@@ -100,7 +105,7 @@ def subset_scores(recognizer: Recognizer, data: str, *, display: Display) -> lis
         vectors = np.zeros((len(pictures), recognizer.dim), np.float32)
         advance = display.bar(f"embedding by {'+'.join(chosen)}")
         vectors[rows] = recognizer.embed_pictures(reduced, cameras, rows=rows, progress=advance)
-        found = Embeddings(vectors, manifest)
+        found = Embeddings(vectors, manifest, pixels=pixels)
         query, gallery = (part[there[part]] for part in (examination.query, examination.gallery))
         return found.select(query), found.select(gallery)
 

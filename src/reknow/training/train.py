@@ -20,7 +20,7 @@ from reknow.evaluation.scores import RankingScores
 from reknow.methods.recipe import Recipe
 from reknow.models.network import Network
 from reknow.recognizer import Card, Recognizer, known_cameras
-from reknow.training.assessment import Assessment, Examination, numbers_of
+from reknow.training.assessment import Assessment, Examination, in_percent, numbers_of
 from reknow.training.beginning import Beginning
 from reknow.training.fabric import start_fabric
 from reknow.training.loop import Trainer
@@ -92,6 +92,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         pictures = _open_pictures(rows, recipe, shown)
         examination = Examination.of(manifest)
         test_pictures = None if examination is None else _open_pictures(examination.manifest, recipe, shown)
+        test_pixels = None if test_pictures is None else test_pictures.hashes()
         # Only now is anything written: whatever is wrong with data or recipe has shown itself.
         run = _open_run(folder, recipe, resume, fabric)
         beginning = Beginning(manifest.fingerprint(), start.report)
@@ -100,15 +101,15 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         def assess() -> Assessment | None:
             if examination is None or test_pictures is None:
                 return None
-            precision = "32" if recipe.precision == "32-true" else "auto"
             card = Card(name=recipe.name, dataset=manifest.name, cameras=cameras)
-            recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, fabric.device, precision)
+            # Whatever a run trains in, its scores are made in 32 bit.
+            recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, fabric.device, "32")
             vectors = recognizer.embed_pictures(
                 test_pictures,
                 recognizer.camera_codes(examination.manifest),
                 progress=shown.bar("embedding test rows"),
             )
-            return examination.assess(Embeddings(vectors, examination.manifest))
+            return examination.assess(Embeddings(vectors, examination.manifest, pixels=test_pixels))
 
         if resume:
             trainer.resume()
@@ -219,7 +220,10 @@ def _summary(recipe: Recipe, manifest: Manifest, trainer: Trainer, after: Assess
         "dataset": recipe.data,
         "seed": recipe.seed,
         **(unknown if after is None else after.numbers()),
+        "intervals": {} if after is None else in_percent(after.intervals),
         "start": unknown if before is None else numbers_of(before),
+        "score_precision": "32",
+        "score_size": list(recipe.preprocessing.size),
         "seconds": round(seconds, 1),
         "images_per_second": round(trainer.position.pictures / max(seconds, 1e-9), 1),
         "peak_memory_gb": round(peak_memory_gb(), 2),

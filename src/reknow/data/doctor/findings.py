@@ -69,6 +69,8 @@ class Rows:
         self.identity: list[str | None] = manifest.column("identity")
         self.camera: list[str | None] = manifest.column("camera")
         self.split: list[str | None] = manifest.column("split")
+        self.closed = manifest.closed
+        """Whether the training rows are gallery as well, on purpose."""
         self.group_name: Literal["camera", "scene"] = "scene" if manifest.protocol in SCENE_PROTOCOLS else "camera"
         self.group: list[str | None] = manifest.column(self.group_name)
 

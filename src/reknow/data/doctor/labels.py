@@ -35,7 +35,7 @@ def _splits(rows: Rows) -> Iterator[Finding]:
         message = f"{len(nowhere):,} rows have no split and are used by nothing"
         yield rows.finding("split", "warning", nowhere[0], message, "Write train, query or gallery, or remove them.")
     for one, other in (("query", "gallery"), ("gallery", "query")):
-        if one in known and other not in known:
+        if one in known and other not in known and not rows.closed:
             message = f"there are rows of the split {one} but none of the split {other}"
             remedy = f"Evaluation needs both: give some rows the split {other}."
             yield rows.finding("split", "error", rows.split.index(one), message, remedy)
@@ -58,12 +58,15 @@ def _identities(rows: Rows) -> Iterator[Finding]:
     for identity, members in by_identity.items():
         train = [row for row in members if rows.split[row] == "train"]
         test = [row for row in members if rows.split[row] in TEST]
-        if train and test:
+        if train and test and not rows.closed:
             message = (
                 f"identity '{identity}' is in train ({len(train)} rows, the first is row {train[0]}) "
                 f"and in {rows.split[test[0]]}"
             )
-            remedy = "If they are two individuals, give them two names; otherwise move all their rows to one side."
+            remedy = (
+                "If they are two individuals, give them two names; otherwise move all their rows to one side, or, "
+                "where the individuals to know again are those of training, declare it: gallery=train."
+            )
             yield rows.finding("identity_in_train_and_test", "error", test[0], message, remedy)
     nobody = {identity: members for identity, members in by_identity.items() if is_unknown(identity)}
     for identity, members in nobody.items():
@@ -109,7 +112,7 @@ def _queries(rows: Rows) -> Iterator[Finding]:
     queries = [row for row, split in enumerate(rows.split) if split == "query"]
     gallery: dict[str, list[int]] = defaultdict(list)
     for row, identity in enumerate(rows.identity):
-        if identity is not None and rows.split[row] == "gallery":
+        if identity is not None and rows.split[row] in (("gallery", "train") if rows.closed else ("gallery",)):
             gallery[identity].append(row)
     if not queries or not gallery:
         return  # said by the checks of splits and identities

@@ -1,7 +1,8 @@
 """Formats: how data sets lie on disks. One module per format, each with ``read(path, *, options) -> Manifest``.
 
 A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``. A format is a module of this package
-that has ``read``; a new file here is a new format, nothing lists them.
+that has ``read``; a new file here is a new format, nothing lists them. Two options every format has: ``protocol=NAME``
+names the evaluation protocol, and ``gallery=train`` declares a closed set (:mod:`reknow.data.closed`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import importlib.util
 import inspect
 import pkgutil
 from collections.abc import Callable
+from dataclasses import replace
 
+from reknow.data.closed import OPTION, closed_set
 from reknow.data.formats.locating import exists
 from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import Manifest
@@ -20,6 +23,8 @@ from reknow.naming import place_and_options
 from reknow.places import at_home
 
 __all__ = ["formats", "import_dataset", "open_dataset"]
+
+COMMON = {"protocol", OPTION}
 
 _FORM = "FORMAT:PATH or FORMAT:PATH?option=value&option=value, for example market1501:/data/market"
 
@@ -53,11 +58,16 @@ def open_dataset(spec: str) -> Manifest:
     if not path:
         raise DataError(spec, found="no path after the colon", expected=_FORM, remedy="Write the path.")
     known = _options_of(read)
+    # Those that every format has, unless its reader has a say in them.
+    common = {} if known is None else {option: options.pop(option) for option in COMMON - {*known} if option in options}
     for option in options:
         if known is not None and option not in known:
-            remedy = nearest(option, known) if known else f"The format {name} has no options."
+            remedy = nearest(option, [*known, *COMMON])
             raise DataError(f"{spec}, option '{option}'", found="unknown option", remedy=remedy)
-    return read(path, **options)
+    manifest = read(path, **options)
+    if "protocol" in common:
+        manifest = replace(manifest, protocol=common["protocol"])
+    return closed_set(manifest, common[OPTION]) if OPTION in common else manifest
 
 
 def _reader(name: str) -> Callable[..., Manifest]:

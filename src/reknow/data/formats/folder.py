@@ -6,7 +6,8 @@ Options:
 - ``identity_pattern=REGEX``: its group, searched in the file name, is the identity;
 - ``camera=REGEX``: its group, searched in the file name, is the camera, for example ``camera=_c(\\d+)``;
 - ``unknown=keep``: names such as -1 and unknown are individuals, see :mod:`reknow.data.unknown`;
-- ``levels=BLACK..WHITE``: how deep pictures become gray, see :mod:`reknow.data.levels`.
+- ``levels=BLACK..WHITE``: how deep pictures become gray, see :mod:`reknow.data.levels`;
+- ``gallery=train``: a closed set, whose folder ``test`` or ``query`` asks (:mod:`reknow.data.closed`).
 
 A regular expression with a slash is searched in the whole path below the folder. Where the top holds folders that are
 splits (:mod:`reknow.data.formats.split_folders`), sub-folders and paths count from below them.
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from reknow.data.closed import closed_set
 from reknow.data.formats.listing import Listing, contents, pictures_below
 from reknow.data.formats.locating import existing_folder
 from reknow.data.formats.split_folders import SplitFolders, lone_notes, split_folders
@@ -36,6 +38,7 @@ def read(
     camera: str | None = None,
     unknown: str = "empty",
     levels: str | None = None,
+    gallery: str | None = None,
 ) -> Manifest:
     """Read a folder of pictures.
 
@@ -46,6 +49,7 @@ def read(
         camera: a regular expression with one group.
         unknown: ``empty`` or ``keep`` names that mean that nobody knows.
         levels: which values of deep pictures are black and white; None for those of 16 bits.
+        gallery: ``train`` for a closed set.
 
     Raises:
         DataError: no folder, no pictures, a wrong option, or an expression that fits no name at all.
@@ -64,7 +68,7 @@ def read(
     folder = existing_folder(path, "folder")
     name = printable(folder.resolve().name)
     listing = pictures_below(folder)
-    splits = split_folders(listing.pictures, listing.folders, name)
+    splits = split_folders(listing.pictures, listing.folders, name, closed=gallery is not None)
     pictures = [picture for picture in listing.pictures if splits.of(picture)] if splits else listing.pictures
     if not pictures:
         raise _without_pictures(folder, listing, splits)
@@ -75,7 +79,8 @@ def read(
     notes = [*(splits.notes if splits else ()), *notes, *unknown_notes, *listing.notes(name)]
     if splits is None and identity == "subfolder":
         notes += lone_notes(listing.folders, name)
-    return replace(Manifest.from_columns(columns, root=folder, name=name, notes=notes), levels=spread)
+    manifest = replace(Manifest.from_columns(columns, root=folder, name=name, notes=notes), levels=spread)
+    return manifest if gallery is None else closed_set(manifest, gallery)
 
 
 def columns_of(

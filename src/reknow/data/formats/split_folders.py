@@ -5,7 +5,8 @@ likely than a data set without training pictures. One known name makes a split w
 pictures; among others it is one of them, and a note says so. Names count in any case.
 
 - ``train_all`` holds ``train`` and ``val`` in the layout that has it, so it is read alone.
-- ``test`` is the gallery where ``query`` is there and ``gallery`` is not; otherwise it says nothing of who asks whom.
+- ``test`` is the gallery where ``query`` is there and ``gallery`` is not; in a closed set, whose gallery is what it
+  trains on, it is the query. Otherwise it says nothing of who asks whom.
 - The rest (``val``, ``multi-query``, ``__MACOSX``, pictures beside the folders) is left out, and a note says so.
 - One folder in between is accepted, as archives unpack into one.
 """
@@ -59,13 +60,16 @@ class SplitFolders:
         return None
 
 
-def split_folders(pictures: Sequence[str], folders: Sequence[str], where: str) -> SplitFolders | None:
+def split_folders(
+    pictures: Sequence[str], folders: Sequence[str], where: str, *, closed: bool = False
+) -> SplitFolders | None:
     """The folders that are splits, or None where there are none.
 
     Args:
         pictures: paths relative to the data set's folder.
         folders: names of the folders at its top, also of those without pictures.
         where: names the data set in notes and errors.
+        closed: whether the training pictures are the gallery as well.
 
     Raises:
         DataError: two folders for one split.
@@ -77,12 +81,12 @@ def split_folders(pictures: Sequence[str], folders: Sequence[str], where: str) -
     """
     known = _known(folders)
     if len(known) > 1 or (known and all(picture.startswith(f"{known[0]}/") for picture in pictures)):
-        return _understood(pictures, folders, "", where)
+        return _understood(pictures, folders, "", where, closed)
     if len(folders) == 1 and all(picture.startswith(f"{folders[0]}/") for picture in pictures):
         below = [picture[len(folders[0]) + 1 :] for picture in pictures]
         inner = sorted({picture.partition("/")[0] for picture in below if "/" in picture})
         if len(_known(inner)) > 1:
-            return _understood(below, inner, f"{folders[0]}/", where)
+            return _understood(below, inner, f"{folders[0]}/", where, closed)
     return None
 
 
@@ -99,10 +103,12 @@ def _known(folders: Sequence[str]) -> list[str]:
     return [name for name in folders if name.lower() in KNOWN]
 
 
-def _understood(pictures: Sequence[str], folders: Sequence[str], between: str, where: str) -> SplitFolders:
+def _understood(
+    pictures: Sequence[str], folders: Sequence[str], between: str, where: str, closed: bool
+) -> SplitFolders:
     """The splits of folders of which some have known names; `between` leads to them."""
     roles = _roles(folders, where)
-    splits, notes = _chosen(roles, where)
+    splits, notes = _chosen(roles, where, closed)
     if len(roles) == 1:
         (name,) = roles.values()
         notes.append(f"{where}: its only folder, {name}, is read as {splits[name] or 'if it were the data set'}.")
@@ -129,7 +135,7 @@ def _roles(folders: Sequence[str], where: str) -> dict[str, str]:
     return roles
 
 
-def _chosen(roles: Mapping[str, str], where: str) -> tuple[dict[str, Split | None], list[str]]:
+def _chosen(roles: Mapping[str, str], where: str, closed: bool) -> tuple[dict[str, Split | None], list[str]]:
     """Per folder that is read its split, and notes on decisions between folders."""
     notes = []
     chosen: dict[Split, str] = {split: roles[split] for split in SPLITS if split in roles}
@@ -137,13 +143,16 @@ def _chosen(roles: Mapping[str, str], where: str) -> tuple[dict[str, Split | Non
         chosen["train"] = roles["train and val"]
         if "train" in roles:
             notes.append(f"{where}: {roles['train']} is left out, since {chosen['train']} holds it and val.")
-    if "test" in roles and "query" in chosen and "gallery" not in chosen:
+    if closed and "test" in roles and "query" not in chosen:
+        chosen["query"] = roles["test"]
+    elif "test" in roles and "query" in chosen and "gallery" not in chosen and not closed:
         chosen["gallery"] = roles["test"]
         notes.append(f"{where}: {roles['test']} is read as the gallery of {roles['query']}.")
     elif "test" in roles and chosen:
         notes.append(
             f"{where}: {roles['test']} is left out, as it does not say which pictures ask and which answer; "
-            "sort them into query and gallery to evaluate."
+            "sort them into query and gallery to evaluate, or, where the individuals are those of training, add "
+            "gallery=train."
         )
     if not chosen:  # val and test alone
         if len(roles) > 1:

@@ -40,7 +40,7 @@ MEANT: dict[str, str] = {
     "label": "identity",
 }
 
-_SAID = ("reknow.name", "reknow.protocol", "reknow.levels")
+_SAID = ("reknow.name", "reknow.protocol", "reknow.levels", "reknow.closed")
 
 
 def read(
@@ -80,7 +80,8 @@ def read(
         notes=[*notes, *unknown_notes],
     )
     spread = said.get("reknow.levels") if levels is None else levels
-    return replace(manifest, levels=parse_levels(spread, "table, option 'levels'", SPECTRA))
+    closed = said.get("reknow.closed") == "True"
+    return replace(manifest, levels=parse_levels(spread, "table, option 'levels'", SPECTRA), closed=closed)
 
 
 def import_dataset(manifest: Manifest, out: Path) -> str:
@@ -113,12 +114,14 @@ def import_dataset(manifest: Manifest, out: Path) -> str:
         "reknow.name": manifest.name,
         "reknow.protocol": manifest.protocol,
         "reknow.levels": written(manifest.levels),
+        "reknow.closed": str(manifest.closed),
     }
     replace(manifest, table=table.replace_schema_metadata(kept)).write(out)
     unsaid = []
     if out.suffix == ".csv":
         unsaid += [f"protocol={manifest.protocol}"] if manifest.protocol != "market" else []
         unsaid += [f"levels={written(manifest.levels)}"] if manifest.levels else []
+        unsaid += ["gallery=train"] if manifest.closed else []
     if any(name is not None and is_unknown(name) for column in NAMES for name in set(manifest.column(column))):
         unsaid.append("unknown=keep")
     return f"table:{out}?{'&'.join(unsaid)}" if unsaid else f"table:{out}"
