@@ -222,6 +222,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for camera in (1, 2):
             for shot in range(3):
                 painter.picture(f"crops/{person:04d}_c{camera}_{shot:03d}.jpg")
+    shutil.copytree(folder / "crops", folder / "moved/crops")
     painter.picture("crops/a.jpg")
     painter.picture("crops/b.jpg")
     for bicycle in ("0815", "0816", "0817"):
@@ -232,6 +233,10 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
             painter.picture(f"labelled/{person}/{shot}.jpg")
     for split, person in (("train", "a"), ("query", "b"), ("gallery", "b")):
         painter.picture(f"sorted/{split}/{person}/0.jpg")
+    for split in ("train", "test"):
+        for product in ("juice", "milk", "oats"):
+            for shot in range(2):
+                painter.picture(f"shop/{split}/{product}/{shot}.jpg")
     painter.picture("damaged/whole.jpg")
     (folder / "damaged/broken.jpg").write_text("not a picture")
     market_like(painter)

@@ -61,3 +61,61 @@ def test_every_subset_of_the_spectra_is_scored_when_asked_for(reknow, tmp_path):
     code, _, err = reknow("evaluate", "shipped", "--data", world, "--subsets")
     assert code == 2
     assert "two spectra or more that both have" in err
+
+
+def test_scores_say_what_they_were_made_with(reknow, crops):
+    labelled = rf"folder:{crops}?identity_pattern=(person\d+)&camera=_c(\d)_"
+    plain = reknow("evaluate", "shipped", "--data", labelled, "--rerank")[1]
+    assert "scores made in 32 bit from pictures of 128 x 64; in brackets 95 % intervals over queries" in plain
+    lines = plain.splitlines()
+    after = lines.index("after k-reciprocal re-ranking:")
+    numbers = json.loads(reknow("evaluate", "shipped", "--data", labelled, "--rerank", "--json")[1])
+    for line, values in ((lines[after - 5], numbers), (lines[after + 1], numbers["reranked"])):
+        low, high = values["intervals"]["mAP"]
+        assert line == f"    mAP {values['mAP']:5.1f} [{low:.1f}, {high:.1f}]"
+    assert (numbers["score_precision"], numbers["score_size"]) == ("32", [128, 64])
+    other = reknow("evaluate", "shipped", "--data", labelled, "--precision", "bf16", "--size", "96", "48", "--json")
+    numbers = json.loads(other[1])
+    assert (numbers["score_precision"], numbers["score_size"]) == ("bf16", [96, 48])
+    code, _, err = reknow("evaluate", "shipped", "--data", labelled, "--size", "5", "4")
+    assert code == 2 and "multiples of the stride 16" in err
+
+
+def test_the_report_has_the_numbers_after_re_ranking(reknow, crops, tmp_path):
+    labelled = rf"folder:{crops}?identity_pattern=(person\d+)&camera=_c(\d)_"
+    code, out, _ = reknow("evaluate", "shipped", "--data", labelled, "--rerank", "--out", "scores", "--json")
+    page = (tmp_path / "scores" / "report.html").read_text()
+    assert code == 0 and '<th scope="col">Re-ranked</th>' in page
+    assert f"<td>{json.loads(out)['reranked']['mAP']:.1f}" in page
+    assert "scores made in 32 bit from pictures of 128 x 64" in page
+
+
+def test_another_protocol_is_taken_and_an_unknown_one_refused_at_once(reknow, crops):
+    one_camera = rf"folder:{crops}?identity_pattern=(person\d+)&camera=(p)erson"
+    out = reknow("evaluate", "shipped", "--data", one_camera)[1]
+    assert "All queries are of one camera ('p')" in out and "--protocol no_camera" in out
+    out = reknow("evaluate", "shipped", "--data", one_camera, "--protocol", "no_camera")[1]
+    assert "protocol no_camera" in out and "mAP" in out
+    code, _, err = reknow("evaluate", "shipped", "--data", one_camera, "--protocol", "no_camra")
+    assert code == 2 and "Did you mean 'no_camera'" in err
+
+
+def test_groups_of_two_are_found_and_the_sizes_said(reknow, tmp_path):
+    import numpy as np
+
+    from reknow.data.embeddings import Embeddings
+    from reknow.data.manifest import Manifest
+
+    generator = np.random.default_rng(0)
+    rows = np.repeat(generator.normal(size=(200, 64)), 2, axis=0) + 0.3 * generator.normal(size=(400, 64))
+    manifest = Manifest.from_columns({"rgb": [f"{n}.jpg" for n in range(400)]}, root=tmp_path, name="pairs")
+    Embeddings((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), manifest).write(
+        tmp_path / "e.parquet"
+    )
+    code, out, _ = reknow("cluster", "e.parquet", "--json")
+    facts = json.loads(out)
+    assert code == 0 and facts["groups"] == 200 and facts["in_no_group"] == 0
+    assert (facts["k1"], facts["k2"], facts["min_samples"]) == (4, 2, 2)
+    assert "Individuals seem to have 2 pictures each" in facts["notes"][0]
+    code, out, _ = reknow("cluster", "e.parquet", "--out", "other.csv", "--k1", "30", "--k2", "6", "--min-samples", "2")
+    assert "k1 30, k2 6, min_samples 2" in out

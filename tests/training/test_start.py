@@ -96,11 +96,11 @@ def test_a_recipe_s_network_says_what_the_file_does_not(tmp_path, tiny):
     recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=SMALL), follow_weights=False)
     report = start_of(recipe).report
     assert any("read as 4 x 2: pictures of 32 x 16, stride 8; as the recipe's own" in line for line in report)
-    larger = replace(SMALL, image_size=(48, 24))
+    larger = EmbedderConfig(trunk=replace(SMALL, image_size=(48, 24)))
+    recipe = replace(recipe, network=larger, preprocessing=Preprocessing(size=(48, 24)))
     with pytest.raises(WeightsError, match=r"no published network has.*vit\.pth\?size="):
-        start_of(replace(recipe, network=EmbedderConfig(trunk=larger)))
-    told = f"{tmp_path / 'vit.pth'}?size=32x16"
-    report = start_of(replace(recipe, network=EmbedderConfig(trunk=larger), weights=told)).report
+        start_of(recipe)
+    report = start_of(replace(recipe, weights=f"{tmp_path / 'vit.pth'}?size=32x16")).report
     assert "resized: pos_embed from 4 x 2 to 6 x 3 patches" in report
 
 
@@ -108,6 +108,7 @@ def test_another_stride_than_the_file_s_is_said(tmp_path, tiny):
     shape = TransformerConfig(image_size=(256, 128), width=192, depth=1, heads=3)
     torch.save(replace(shape, stride=12).build().state_dict(), tmp_path / "vit.pth")
     recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=shape), follow_weights=False)
+    recipe = replace(recipe, preprocessing=Preprocessing(size=(256, 128)))
     report = start_of(recipe).report
     assert "resized: pos_embed from 21 x 10 to 16 x 8 patches" in report
     assert "the file is of stride 12, the run's network of stride 16" in report

@@ -27,11 +27,13 @@ def study(scale: Scale) -> Study:
         (eps, few) for eps in (QUICK_EPS if quick else EPS) for few in (QUICK_MIN_SAMPLES if quick else MIN_SAMPLES)
     ]
     grid.sort(key=lambda pair: pair != USUAL)
+    usual = replaced(MANY[scale].on_world(tcmm.world()), "method.clustering.eps", USUAL[0])
+    usual = replaced(usual, "method.clustering.min_samples", USUAL[1])
     return Study(
         name="tcmm-dbscan",
         question="How much do DBSCAN's eps and min_samples matter, which the paper does not give?",
         scale=scale,
-        base=replaced(MANY[scale].on_world(tcmm.world()), "method.clustering.eps", 0.6),
+        base=usual,
         variants=(
             *(
                 Variant(
