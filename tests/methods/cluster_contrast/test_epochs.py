@@ -70,3 +70,15 @@ def test_a_resumed_run_still_knows_whether_there_were_any():
         epochs(method, *surveys)
         resumed.load_state_dict(method.state_dict())
         assert resumed.before_epoch(2, lambda: BAD).notes[-1] == note
+
+
+def test_sizes_follow_the_pictures_of_an_individual_and_are_logged():
+    """Twelve pictures in six pairs: the usual lists of 15 would hold everything."""
+    clustering = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto")
+    trunk = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch=4)
+    manifest = Manifest.from_columns({"rgb": [f"{n}.png" for n in range(ROWS)]}, root=Path(), name="made")
+    method = ClusterContrastConfig(clustering=clustering).build(EmbedderConfig(trunk=trunk).build(), manifest)
+    plan = method.before_epoch(0, lambda: GOOD)
+    assert plan.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    chosen = {name: plan.diagnostics[name] for name in ("clusters", "alone", "k1", "k2", "min_samples")}
+    assert chosen == {"clusters": 6.0, "alone": 0.0, "k1": 4.0, "k2": 2.0, "min_samples": 2.0}

@@ -124,7 +124,7 @@ class ClusterContrast(Method):
         """Cluster; where that yields nothing to learn from, keep the last good labels."""
         embeddings = survey()
         found = self.clustering(embeddings, self.cameras)
-        notes = found.notes + ((found.warning,) if found.warning else ())
+        notes = (found.warning,) if found.warning else ()
         labels = torch.from_numpy(found.labels)
         if found.num_clusters < 2:
             # One prototype or none gives no gradient. Old labels on new features still pull the right way.
@@ -143,7 +143,11 @@ class ClusterContrast(Method):
             "clusters": float(found.num_clusters),
             "outliers": float(found.num_outliers),
             "rows": float(len(labels)),
+            "alone": float(found.num_alone),
             "eps": float(found.eps),
+            "k1": float(found.sizes.k1),
+            "k2": float(found.sizes.k2),
+            "min_samples": float(found.sizes.min_samples),
             **agreement(labels.numpy(), self.identities),
         }
         return EpochPlan(rows, labels.numpy()[rows], diagnostics, notes)
