@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 
 from measure import alternating_seconds, arguments, made_embeddings, peak_memory, report
+from reknow.clustering.copies import first_copies
 from reknow.clustering.dbscan import density_clusters, pseudo_labels
 from reknow.clustering.jaccard import distances_among
 from reknow.clustering.neighbors import ordered, unit_rows
@@ -31,6 +32,7 @@ def search() -> None:
 def all_but_the_search() -> None:
     """The rest of pseudo_labels, from checking the features to the labels."""
     unit = unit_rows(features).numpy()
+    assert len(np.unique(first_copies(unit))) == rows  # made rows repeat none, so nothing is left out below
     neighbors = ordered(found["rows"].astype(np.int32), found["similarity"])
     distances = distances_among(neighbors, unit, K1, K2, EPS)
     found["labels"] = density_clusters(distances, EPS, MIN_SAMPLES)
