@@ -119,3 +119,17 @@ def test_groups_of_two_are_found_and_the_sizes_said(reknow, tmp_path):
     assert "Individuals seem to have 2 pictures each" in facts["notes"][0]
     code, out, _ = reknow("cluster", "e.parquet", "--out", "other.csv", "--k1", "30", "--k2", "6", "--min-samples", "2")
     assert "k1 30, k2 6, min_samples 2" in out
+
+
+def test_how_a_file_of_weights_was_read_is_said(reknow, crops, tmp_path):
+    import torch
+
+    from reknow.models.osnet import OSNetConfig
+
+    torch.save(OSNetConfig(width=0.25).build().state_dict(), tmp_path / "w.pth")
+    code, out, err = reknow("embed", "w.pth", "--data", f"folder:{crops}", "--size", "64", "32")
+    assert code == 0, err
+    assert out.splitlines()[0].startswith("note: weights: torchreid OSNet x0.25 from w.pth")
+    labelled = rf"folder:{crops}?identity_pattern=(person\d+)&camera=_c(\d)_"
+    told = json.loads(reknow("evaluate", "w.pth?size=64x32", "--data", labelled, "--json")[1])
+    assert told["notes"][0].startswith("weights: torchreid OSNet x0.25") and told["score_size"] == [64, 32]

@@ -39,6 +39,13 @@ def recognizer_named(name: str, precision: str = "auto", size: tuple[int, int] |
     return recognizer if size is None else recognizer.at_size(size)
 
 
+def reading_of(name: str, recognizer: Any) -> list[str]:
+    """How a file of weights was read, which nothing else that a command prints tells; empty for other recognizers."""
+    from reknow.models.weights import resolve
+
+    return list(recognizer.card.started_from) if name != "shipped" and resolve(name) is not None else []
+
+
 def new_folder(wanted: Path | None, name: str) -> Path:
     """The folder that the user named, or the next free number below runs/; checked before any work is done.
 

@@ -15,6 +15,7 @@ from reknow.cli.options import (
     PictureSize,
     check_new_file,
     check_new_folder,
+    reading_of,
     recognizer_named,
 )
 from reknow.cli.printing import by_subset, in_words, notes, print_facts, scores
@@ -54,6 +55,7 @@ def evaluate(
         if subsets:
             by_spectra = subset_scores(examined, data, protocol=protocol, display=display)
             result.numbers["subsets"] = [one.as_json() for one in by_spectra]
+    result.numbers["notes"] = [*reading_of(recognizer, examined), *result.numbers["notes"]]
     lines = [*scores(result.numbers), *by_subset(result.numbers)]
     if out is not None:
         lines.append(f"report: {evaluation_report(result, out)}")
@@ -84,11 +86,10 @@ def embed(
         "precision": model.computes_in,
         "size": list(model.preprocessing.size),
         "file": str(out),
-        "notes": list(manifest.notes),
+        "notes": [*reading_of(recognizer, model), *manifest.notes],
     }
-    line = (
-        f"{len(embeddings):,} pictures x {facts['dim']} numbers, {in_words(facts['precision'], facts['size'])}: {out}"
-    )
+    made_with = in_words(facts["precision"], facts["size"])
+    line = f"{len(embeddings):,} pictures x {facts['dim']} numbers, {made_with}: {out}"
     print_facts(facts, json, lines=[*notes(facts), line])
     return 0
 
@@ -146,7 +147,8 @@ def export(
     from reknow.export import export_onnx
 
     check_new_file(out)
-    exported = export_onnx(recognizer_named(recognizer), out, input)
+    model = recognizer_named(recognizer)
+    exported = export_onnx(model, out, input)
     facts = {
         "format": to,
         "file": str(exported.path),
@@ -156,8 +158,9 @@ def export(
         "batches": exported.batches,
         "deviation": exported.deviation,
         "metadata": exported.metadata,
+        "notes": reading_of(recognizer, model),
     }
-    lines = [f"{name}: {said}" for name, said in exported.metadata.items() if said]
+    lines = [*notes(facts), *(f"{name}: {said}" for name, said in exported.metadata.items() if said)]
     checked = f"compared with torch in batches of {', '.join(map(str, exported.batches))}"
     lines.append(f"{checked}: components differ by {exported.deviation:.2g} at most")
     print_facts(facts, json, lines=[*lines, f"{exported.size / 1e6:.1f} MB, opset {exported.opset}: {out}"])
