@@ -62,7 +62,8 @@ def open_dataset(spec: str) -> Manifest:
     common = {} if known is None else {option: options.pop(option) for option in COMMON - {*known} if option in options}
     for option in options:
         if known is not None and option not in known:
-            remedy = nearest(option, [*known, *COMMON])
+            own = "" if known else f"The format {name} has no options of its own. "
+            remedy = own + nearest(option, [*known, *COMMON])
             raise DataError(f"{spec}, option '{option}'", found="unknown option", remedy=remedy)
     manifest = read(path, **options)
     if "protocol" in common:
