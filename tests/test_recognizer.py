@@ -391,3 +391,9 @@ def test_cameras_of_other_data_are_others_whatever_their_names(crops: Path) -> N
     manifest: Manifest = open_dataset(f"folder:{crops}?camera=_c(\\d)_")
     knows = trained_elsewhere("another set", tuple(sorted(set(manifest.column("camera")))))
     assert set(knows.camera_codes(manifest).tolist()) == {-1}
+
+
+def test_scores_are_made_in_32_bit_unless_another_precision_was_asked_for():
+    assert reknow.load().for_scores().computes_in == "32"
+    assert reknow.load(precision="bf16").for_scores().computes_in == "bf16"
+    assert reknow.load(precision="32").for_scores().computes_in == "32"

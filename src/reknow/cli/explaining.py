@@ -59,7 +59,7 @@ def explain_ranks(
 
     check_new_file(out)
     check_count(count)
-    recognizer, data = load(run, precision="32"), data or Run.open(run).recipe().data
+    recognizer, data = load(run), data or Run.open(run).recipe().data
     with Display() as display:
         evaluated = evaluate_recognizer(recognizer, data, display=display)
     rows = rankings(evaluated.assessment, count=count)

@@ -69,6 +69,7 @@ class Recognizer:
         self.network = network.to(self.device).eval()
         self.preprocessing = preprocessing
         self.card = card
+        self.asked_precision: Precision = precision
         self.computes_in: Precision = resolved(self.device, precision)
         """``32`` or ``bf16``."""
 
@@ -94,6 +95,12 @@ class Recognizer:
     def precision(self) -> torch.autocast:
         """The context that the network computes in; the decision is :func:`~reknow.recognizer.precision.resolved`."""
         return computing(self.device, self.computes_in)
+
+    def for_scores(self) -> Recognizer:
+        """The same recognizer, in 32 bit unless another precision than ``auto`` was asked for."""
+        if self.asked_precision != "auto":
+            return self
+        return Recognizer(self.config, self.network, self.preprocessing, self.card, self.device, "32")
 
     def at_size(self, size: tuple[int, int]) -> Recognizer:
         """The same recognizer for pictures of another size; a transformer's position table is resized.
@@ -122,7 +129,7 @@ class Recognizer:
                 expected=f"a height and a width that this network can look at, as {self.preprocessing.size} is",
                 remedy="Name another size.",
             ) from error
-        return Recognizer(config, network, preprocessing, self.card, self.device, self.computes_in)
+        return Recognizer(config, network, preprocessing, self.card, self.device, self.asked_precision)
 
     def embed(
         self, images: Picture | Iterable[Picture] | Manifest, camera: Sequence[int] | np.ndarray | None = None

@@ -143,7 +143,8 @@ def evaluate_recognizer(
     """Score a recognizer on a data set.
 
     Args:
-        recognizer: who is examined, in its own precision and at its own size; both are in the numbers.
+        recognizer: who is examined, at its own size, and in 32 bit unless it was loaded with another precision; both
+            are in the numbers.
         data: ``FORMAT:PATH`` of a data set with identities.
         rerank: also score the k-reciprocal re-ranking; takes 4 bytes per query-gallery pair.
         protocol: another one than the data set's own.
@@ -152,7 +153,7 @@ def evaluate_recognizer(
     Raises:
         EvaluationError: no identities, or none that a query could be matched by.
     """
-    manifest = open_dataset(data)
+    manifest, recognizer = open_dataset(data), recognizer.for_scores()
     examination = examination_of(manifest, data, protocol)
     assessment = examination.assess(recognizer.embed_manifest(examination.manifest, display.bar("embedding")))
     numbers = {

@@ -82,7 +82,7 @@ def subset_scores(
         EvaluationError: no identity that a query could be matched by, or no two spectra in common.
     """
     examination = examination_of(open_dataset(data), data, protocol)
-    manifest = examination.manifest
+    manifest, recognizer = examination.manifest, recognizer.for_scores()
     spectra: list[Spectrum] = [name for name in manifest.spectra if name in recognizer.network.spectra]
     if len(spectra) < 2:
         raise EvaluationError(

@@ -59,7 +59,7 @@ def study(scale: Scale) -> Study:
 
     def examine(outcome: Outcome) -> dict[str, float]:
         """The trained network's mAP on all worlds of the run's seed, in percent."""
-        recognizer, quiet = load(outcome.run.folder, precision="32"), Display(quiet=True)
+        recognizer, quiet = load(outcome.run.folder), Display(quiet=True)
         return {
             name: evaluate_recognizer(recognizer, seeded_data(data, outcome.recipe.seed), display=quiet).numbers["mAP"]
             for name, data in everywhere.items()
