@@ -84,9 +84,21 @@ def test_small_groups_come_back(made_rows, size, groups, seed):
     assert any(f"{size} " in note and f"k1 {found.sizes.k1}" in note for note in found.notes)
 
 
-def test_few_small_groups_come_back(made_rows):
-    rows, truth = made_rows(12, 2, noise=0.3, dim=64)
-    assert adjusted_rand_score(truth, pseudo_labels(rows, **AUTO).labels) > 0.99
+@pytest.mark.parametrize("groups", [5, 6, 8, 12, 15, 20, 30])
+def test_few_small_groups_come_back(made_rows, groups):
+    for seed in range(3):
+        rows, truth = made_rows(groups, 2, noise=0.3, dim=64, seed=seed)
+        assert adjusted_rand_score(truth, pseudo_labels(rows, **AUTO).labels) > 0.9
+
+
+@pytest.mark.parametrize(("small", "large"), [((100, 2), (10, 40)), ((60, 3), (10, 30))])
+def test_large_groups_are_not_cut_up_for_many_small_ones(made_rows, small, large):
+    few, few_truth = made_rows(*small, noise=0.3, seed=1)
+    many, many_truth = made_rows(*large, noise=0.3, seed=2)
+    rows, truth = np.concatenate([few, many]), np.concatenate([few_truth, 1000 + many_truth])
+    found = pseudo_labels(rows, **AUTO)
+    assert found.sizes == USUAL
+    assert all((found.labels[truth == one] == found.labels[truth == one][0]).all() for one in range(1000, 1010))
 
 
 def test_usual_groups_keep_the_usual_sizes(made_rows):

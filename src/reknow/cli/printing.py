@@ -23,7 +23,7 @@ def notes(facts: dict[str, Any]) -> list[str]:
 def scores(numbers: dict[str, Any]) -> list[str]:
     """Numbers in words: with intervals, before and after where both exist, and what they were made with."""
     lines = [*notes(numbers), *_metrics(numbers, numbers.get("start") or {})]
-    if numbers.get("reranked"):
+    if numbers.get("reranked") and numbers["reranked"].get("mAP") is not None:
         lines += ["after k-reciprocal re-ranking:", *_metrics(numbers["reranked"], {})]
     if numbers.get("protocol"):
         unmatched = numbers.get("queries_without_match", 0)

@@ -131,13 +131,15 @@ def _sizes_and_neighbors(
     automatic, rows = "auto" in (min_samples, k1, k2), int(weights.sum())
     longest = max(LISTED if automatic else 0, k1 if k1 != "auto" else 0)
     neighbors = nearest_neighbors(unit, min(longest, len(unit)))
-    shown = group_sizes(neighbors.similarity[:, :LISTED], weights) if automatic else None
+    # The end of a list stands for strangers that are near. That of a list of all rows would be the farthest ones.
+    looked_at = min(LISTED, max(10, len(unit) // 2 + 1))
+    shown = group_sizes(neighbors.similarity[:, :looked_at], weights) if automatic else None
     fitting = shown.sizes() if shown else USUAL
     least = fitting.min_samples if min_samples == "auto" else min_samples
     length = fitting.k1 if k1 == "auto" else k1
     if length >= rows:
         length = max(least, rows // 2)
-    sizes = Sizes(length, fitting.k2 if k2 == "auto" else k2, least)
+    sizes = Sizes(length, min(fitting.k2, length) if k2 == "auto" else k2, least)
     return sizes, Neighbors(*(part[:, :length] for part in (neighbors.rows, neighbors.similarity))), shown
 
 
@@ -213,7 +215,7 @@ def _warning(found: PseudoLabels) -> str | None:
 def _notes(found: PseudoLabels, shown: GroupSizes | None) -> tuple[str, ...]:
     """Sentences on what was chosen, and on rows that stand out."""
     rows, sizes, notes = len(found.labels), found.sizes, []
-    if shown is not None and shown.sizes() != USUAL:
+    if shown is not None and shown.sizes() == sizes != USUAL:
         pictures = str(shown.lower) if shown.lower == shown.upper else f"{shown.lower} to {shown.upper}"
         notes.append(
             f"Individuals seem to have {pictures} pictures each, so k1 {sizes.k1}, k2 {sizes.k2} and min_samples "

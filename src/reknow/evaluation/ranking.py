@@ -136,20 +136,22 @@ def _unmatched_notes(
     scores: RankingScores, rows: EvaluationRows, protocol: Protocol, query: Embeddings
 ) -> Iterator[str]:
     """Why queries have no match, where it is the protocol that took it from them; and that none has one."""
-    _, first, last = _same_identity(rows)
-    lost = (last > first) & ~scores.matched
-    if lost.any() and protocol.group is not None:
-        groups = set(query.manifest.column(protocol.group)) - {None}
-        if lost.all() and len(groups) == 1:
+    if protocol.group is not None:
+        _, first, last = _same_identity(rows)
+        # Where the rule is off, or a query's own camera is not known, it took nothing from anyone.
+        of_query = query.manifest.column(protocol.group) if rows.protocol == protocol.name else [None] * len(query)
+        ruled = np.array([name is not None for name in of_query], dtype=bool)
+        lost = (last > first) & ~scores.matched & ruled
+        remedy = "" if scores.valid else " To score without that rule: --protocol no_camera."
+        if lost.all() and len(set(of_query)) == 1:
             yield (
-                f"All queries are of one {protocol.group} ('{groups.pop()}'), and so are all gallery pictures of their "
-                f"individuals. '{protocol.name}' removes these, so nothing is left to find. To score without that "
-                "rule: --protocol no_camera."
+                f"All queries are of one {protocol.group} ('{of_query[0]}'), and so are all gallery pictures of their "
+                f"individuals. '{protocol.name}' removes these, so nothing is left to find.{remedy}"
             )
-        else:
+        elif lost.any():
             yield (
                 f"{int(lost.sum())} of {len(lost)} queries have matches only from their own {protocol.group}, which "
-                f"'{protocol.name}' removes; they are not scored."
+                f"'{protocol.name}' removes; they are not scored.{remedy}"
             )
     if not scores.valid:
         yield "No query has a match in the gallery: there is nothing to average."

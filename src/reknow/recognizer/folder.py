@@ -66,7 +66,7 @@ def read_folder(folder: Path) -> tuple[NetworkConfig, Network, Preprocessing, Ca
     if not (folder / "recognizer.json").is_file():
         raise RecognizerError(
             folder,
-            found="no recognizer.json",
+            found="no recognizer.json" if folder.exists() else "no such file or folder, so no recognizer.json",
             expected="a recognizer's folder, or a finished run",
             remedy="Check the path; an unfinished run has none yet (continue it with --resume).",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,12 +55,14 @@ class Examination:
                 ("A closed set: the gallery holds the training pictures (gallery=train).",) if manifest.closed else ()
             )
             return cls(manifest.select(rows), np.arange(count), np.arange(count, len(rows)), rules, notes)
-        if not manifest.has("identity"):
-            return None
+        training = manifest.training()
+        if not manifest.has("identity") or ((len(query) or len(gallery)) and len(training)):
+            return None  # half of an evaluation beside training rows: what was meant is not for us to guess
         query, gallery = split_queries(manifest, seed=seed)
         if not len(query):
             return None
-        note = "The data have no query and gallery: queries were drawn from the pictures that were also trained on."
+        drawn = "the pictures that were also trained on" if len(training) else "its rows"
+        note = f"The data have no query and gallery: queries were drawn from {drawn}."
         return cls(manifest, query, gallery, rules, (note,))
 
     def assess(self, embeddings: Embeddings) -> Assessment:
@@ -186,6 +188,16 @@ def examination_of(manifest: Manifest, data: str, protocol: str | None = None) -
         EvaluationError: no identities, or none that a query could be matched by.
     """
     examination = Examination.of(manifest, protocol=protocol)
+    asking, answering = len(manifest.rows_of("query")), len(manifest.gallery_rows())
+    if examination is None and bool(asking) != bool(answering):
+        there, missing = ("query", "gallery") if asking else ("gallery", "query")
+        raise EvaluationError(
+            data,
+            found=f"rows of the split {there} but none of the split {missing}",
+            expected="both",
+            remedy=f"Give some rows the split {missing}; where the individuals are those of training, add "
+            "gallery=train.",
+        )
     if examination is None:
         raise EvaluationError(
             data,
@@ -209,4 +221,4 @@ def _reranked(assessment: Assessment) -> dict[str, Any]:
         max_rank=assessment.protocol.max_rank,
         average_precision=assessment.protocol.average_precision,
     )
-    return {**numbers_of(scores), "intervals": in_percent(_intervals(scores))}
+    return {**numbers_of(replace(scores, protocol=rows.protocol)), "intervals": in_percent(_intervals(scores))}

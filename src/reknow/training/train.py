@@ -210,7 +210,8 @@ def _summary(recipe: Recipe, manifest: Manifest, trainer: Trainer, after: Assess
     unknown: dict[str, Any] = dict.fromkeys(("mAP", "rank1", "rank5", "rank10", "mINP"))
     notes = [*manifest.notes, *recipe.notes, *trainer.position.notes]
     if after is None:
-        notes.append("No identities in the data, so there are no scores; look at the groups.")
+        why = "No query and gallery in the data" if manifest.has("identity") else "No identities in the data"
+        notes.append(f"{why}, so there are no scores; look at the groups.")
     else:
         notes += [*after.notes, *after.scores.notes]
     before, seconds = trainer.beginning.scores, trainer.position.seconds
