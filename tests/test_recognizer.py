@@ -397,3 +397,15 @@ def test_scores_are_made_in_32_bit_unless_another_precision_was_asked_for():
     assert reknow.load().for_scores().computes_in == "32"
     assert reknow.load(precision="bf16").for_scores().computes_in == "bf16"
     assert reknow.load(precision="32").for_scores().computes_in == "32"
+
+
+def test_vectors_of_zeros_are_refused():
+    recognizer = reknow.load(device="cpu")
+    with torch.no_grad():
+        for parameter in recognizer.network.parameters():
+            parameter.zero_()
+        for name, buffer in recognizer.network.named_buffers():
+            if "running_mean" in name:
+                buffer.zero_()
+    with pytest.raises(RecognizerError, match="picture 0, counted from 0: the network makes only zeros of it"):
+        recognizer.embed(np.zeros((128, 64, 3), np.uint8))

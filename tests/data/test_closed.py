@@ -98,3 +98,22 @@ def test_every_format_takes_it_and_a_protocol(tmp_path):
     assert open_dataset(f"{world}&protocol=no_camera").protocol == "no_camera"
     with pytest.raises(DataError, match="Did you mean 'protocol'"):
         open_dataset(f"{world}&protocl=no_camera")
+
+
+@pytest.mark.parametrize("half", ["query", "gallery"])
+def test_half_of_an_evaluation_is_not_completed_by_guessing(half):
+    from reknow.errors import EvaluationError
+    from reknow.training.assessment import examination_of
+
+    columns = {"rgb": list("abcd"), "identity": list("xxyy"), "split": ["train", half, "train", half]}
+    manifest = Manifest.from_columns(columns, root=Path(), name="made")
+    assert Examination.of(manifest) is None
+    with pytest.raises(EvaluationError, match=f"rows of the split {half} but none.*gallery=train"):
+        examination_of(manifest, "table:made.csv")
+
+
+def test_queries_drawn_from_rows_that_nobody_trains_on_say_so():
+    columns = {"rgb": list("abcd"), "identity": list("xxyy"), "split": ["query"] * 4}
+    examination = Examination.of(Manifest.from_columns(columns, root=Path(), name="made"))
+    assert examination is not None
+    assert examination.notes == ("The data have no query and gallery: queries were drawn from its rows.",)

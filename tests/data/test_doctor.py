@@ -442,3 +442,14 @@ def test_real_drawings_are_healthy(shared):
     manifest = open_dataset(f"omniglot:{shared / 'data' / 'omniglot'}")
     characters = sorted(set(manifest.column("identity")))[::25]  # 10 of 242, all drawers
     assert examine(manifest.select([identity in characters for identity in manifest.column("identity")])) == []
+
+
+def test_a_dead_and_a_hot_pixel_hide_nothing(tmp_path):
+    values = np.random.default_rng(0).integers(30_000, 31_000, (64, 64)).astype(np.uint16)
+    values[0, 0], values[5, 5] = 0, 65_535
+    (tmp_path / "deep").mkdir()
+    Image.fromarray(values).save(tmp_path / "deep" / "a.png")
+    told = [finding for finding in examine(open_dataset(f"folder:{tmp_path / 'deep'}")) if finding.kind == "contrast"]
+    assert len(told) == 1 and "levels=" in told[0].remedy
+    black, _, white = told[0].remedy.partition("levels=")[2].split()[0].partition("..")
+    assert 29_000 < float(black) < 30_050 and 30_950 < float(white) < 32_000

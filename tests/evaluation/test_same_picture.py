@@ -80,3 +80,11 @@ def test_queries_that_only_the_rule_leaves_without_a_match_are_counted():
     assert (
         "1 of 3 queries have matches only from their own camera, which 'market' removes; they are not scored." in notes
     )
+
+
+def test_where_the_rule_is_off_it_is_not_blamed():
+    query = embedded(["a.jpg"], [[1, 0]], ["1"])
+    alone = embedded(["a.jpg", "s.jpg"], [[1, 0], [0, 1]], ["1", "2"])
+    notes = " ".join(evaluate(query, alone, market).notes)
+    assert "stand in the gallery as well" in notes
+    assert "'market' removes" not in notes

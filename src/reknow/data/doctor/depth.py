@@ -50,7 +50,9 @@ def depth_of(
     finite = np.sort(values[np.isfinite(values)], axis=None)
     places = np.linspace(0, max(len(finite) - 1, 0), min(SAMPLE, len(finite))).round().astype(int)
     lost = levels is None and needs_levels(values)
-    span = 0 if lost else int(pixels.max()) - int(pixels.min()) + 1
+    # Not from the darkest to the brightest: one dead and one hot pixel would hide that all others are of one gray.
+    low, high = np.percentile(pixels, (OUTSIDE, 100 - OUTSIDE))
+    span = 0 if lost else int(high) - int(low) + 1
     return Depth(spectrum, reference, 8 * values.itemsize, finite[places].astype(np.float64), span)
 
 
