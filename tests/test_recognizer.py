@@ -399,7 +399,7 @@ def test_scores_are_made_in_32_bit_unless_another_precision_was_asked_for():
     assert reknow.load(precision="32").for_scores().computes_in == "32"
 
 
-def test_vectors_of_zeros_are_refused():
+def test_a_network_of_zeros_is_refused(tmp_path):
     recognizer = reknow.load(device="cpu")
     with torch.no_grad():
         for parameter in recognizer.network.parameters():
@@ -407,5 +407,6 @@ def test_vectors_of_zeros_are_refused():
         for name, buffer in recognizer.network.named_buffers():
             if "running_mean" in name:
                 buffer.zero_()
-    with pytest.raises(RecognizerError, match="picture 0, counted from 0: the network makes only zeros of it"):
-        recognizer.embed(np.zeros((128, 64, 3), np.uint8))
+    Image.fromarray(np.zeros((128, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(RecognizerError, match="makes only zeros of every picture"):
+        recognizer.embed_manifest(Manifest.from_columns({"rgb": ["a.png"]}, root=tmp_path, name="made"))

@@ -42,6 +42,7 @@ def test_patches_go_row_by_row() -> None:
 
 
 def test_instance_half_forgets_contrast_and_batch_half_keeps_it() -> None:
+    torch.manual_seed(0)  # of 432 differences the smallest must not happen to be small
     norm = InstanceBatchNorm(5).train()
     maps = torch.randn(4, 5, 6, 6)
     norm(maps)

@@ -105,6 +105,8 @@ def _reach_beyond(similarity: Float32[np.ndarray, "rows neighbors"]) -> float:
     Where a row has a drop that is as clear as can be, the middle of it parts the near from the far. Rows of large
     groups have no such drop, and none but near neighbors.
     """
+    if similarity.shape[1] < LISTED:
+        return 0.0  # among few rows no individual can be so large
     others = similarity[:, 1:].astype(np.float64)
     number = np.arange(1, others.shape[1])
     spacing = number * (others[:, :-1] - others[:, 1:])

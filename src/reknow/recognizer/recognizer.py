@@ -178,6 +178,13 @@ class Recognizer:
         """Embed every observation of a manifest, through the picture cache."""
         pictures = self.pictures_of(manifest)
         vectors = self.embed_pictures(pictures, self.camera_codes(manifest), progress=progress)
+        if not vectors.any():
+            raise RecognizerError(
+                self.card.name,
+                found="a network that makes only zeros of every picture",
+                expected="vectors of length 1",
+                remedy="Its weights are zero or damaged: choose another file or an earlier checkpoint.",
+            )
         return Embeddings(vectors, manifest, self.fingerprint, pictures.hashes())
 
     def camera_codes(self, manifest: Manifest) -> Int[np.ndarray, "rows"]:
@@ -315,13 +322,12 @@ def embed_batches(
 
 
 def _finite(vectors: Float[np.ndarray, "n dim"], rows: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n dim"]:
-    """The same vectors; NaN and zeros would compare with nothing, and no table of distances would tell."""
-    wrong = np.flatnonzero(~(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 0.1))
+    """The same vectors; NaN would compare with nothing, and no table of distances would tell."""
+    wrong = np.flatnonzero(~np.isfinite(vectors.sum(axis=1)))
     if len(wrong):
-        made = "only zeros" if np.isfinite(vectors[wrong[0]]).all() else "NaN or infinity"
         raise RecognizerError(
             f"picture {rows[wrong[0]]}, counted from 0",
-            found=f"the network makes {made} of it, and the like of {len(wrong) - 1} more of {len(vectors)}",
+            found=f"the network makes NaN or infinity of it, and of {len(wrong) - 1} more of {len(vectors)}",
             expected="a vector of length 1",
             remedy="In training, lower the learning rate. Otherwise compute in 32 bit (precision '32'); if that does "
             "not help, the weights are damaged.",
