@@ -42,14 +42,14 @@ def test_patches_go_row_by_row() -> None:
 
 
 def test_instance_half_forgets_contrast_and_batch_half_keeps_it() -> None:
-    torch.manual_seed(0)  # of 432 differences the smallest must not happen to be small
     norm = InstanceBatchNorm(5).train()
     maps = torch.randn(4, 5, 6, 6)
     norm(maps)
     norm.eval()
     before, after = norm(maps), norm(3 * maps + 1)
     torch.testing.assert_close(before[:, :2], after[:, :2], rtol=1e-3, atol=1e-3)
-    assert (before[:, 2:] - after[:, 2:]).abs().min() > 1e-3
+    # The mean, not the smallest of 432 differences, which is now and then below 0.001.
+    assert (before[:, 2:] - after[:, 2:]).abs().mean() > 0.5
 
 
 def test_ibn_everywhere_but_last() -> None:
