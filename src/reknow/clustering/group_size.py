@@ -41,6 +41,8 @@ LISTED = 41
 
 LARGEST_SHOWN = 25
 
+# Similarities are known to about 1e-7. Where strangers are all equally far, their spacings are nothing but that.
+_SMALLEST_SPACING = 1e-5
 _TAIL = 3 / 8  # of the list: what is taken for strangers
 _LARGEST = 6.0  # spacings beyond this many times the mean are as clear as can be
 # A spacing of ten times the others' mean is one in 200 rows by chance. Where a fifth of the rows that tell lie in
@@ -107,12 +109,9 @@ def _reach_beyond(similarity: Float32[np.ndarray, "rows neighbors"]) -> float:
     """
     if similarity.shape[1] < LISTED:
         return 0.0  # among few rows no individual can be so large
-    others = similarity[:, 1:].astype(np.float64)
-    number = np.arange(1, others.shape[1])
-    spacing = number * (others[:, :-1] - others[:, 1:])
-    place = spacing.argmax(1)
-    rows = np.arange(len(others))
-    strangers = np.maximum((spacing.sum(1) - spacing[rows, place]) / (len(number) - 1), 1e-5)
+    others, spacing = similarity[:, 1:].astype(np.float64), _spacings(similarity)
+    place, rows = spacing.argmax(1), np.arange(len(others))
+    strangers = np.maximum((spacing.sum(1) - spacing[rows, place]) / (spacing.shape[1] - 1), _SMALLEST_SPACING)
     clear = spacing[rows, place] > _CLEAR * strangers
     if clear.sum() < _FEWEST_CLEAR * len(others):
         return 0.0
@@ -155,13 +154,16 @@ def group_sizes(
 
 def _excess(similarity: Float32[np.ndarray, "rows neighbors"]) -> Float[np.ndarray, "spacings"]:
     """By how much each mean spacing exceeds that of strangers; 0 where it does not."""
-    others = similarity[:, 1:].astype(np.float64)
-    number = np.arange(1, others.shape[1])
-    tail = int(len(number) * _TAIL)
-    if len(number) < 7 or not len(others):
+    spacing = _spacings(similarity)
+    tail = int(spacing.shape[1] * _TAIL)
+    if spacing.shape[1] < 7 or not len(spacing):
         return np.zeros(0)
-    spacing = number * (others[:, :-1] - others[:, 1:])
-    # Similarities are known to about 1e-7. Where strangers are all equally far, their spacings are nothing but that.
-    strangers = np.maximum(spacing[:, -tail:].mean(1, keepdims=True), 1e-5)
+    strangers = np.maximum(spacing[:, -tail:].mean(1, keepdims=True), _SMALLEST_SPACING)
     mean = np.minimum(spacing / strangers, _LARGEST).mean(0)[:-tail]
-    return np.maximum(0, mean - (1 + _TOLERANCE + _DEVIATIONS / np.sqrt(len(others))))
+    return np.maximum(0, mean - (1 + _TOLERANCE + _DEVIATIONS / np.sqrt(len(spacing))))
+
+
+def _spacings(similarity: Float32[np.ndarray, "rows neighbors"]) -> Float[np.ndarray, "rows spacings"]:
+    """d_j of every row; none where lists are too short to have any."""
+    others = similarity[:, 1:].astype(np.float64)
+    return np.arange(1, max(1, others.shape[1])) * (others[:, :-1] - others[:, 1:])
