@@ -174,8 +174,16 @@ class Recognizer:
             raise _other_number(len(codes), f"{done}")
         return np.concatenate(vectors)
 
-    def embed_manifest(self, manifest: Manifest, progress: Progress | None = None) -> Embeddings:
-        """Embed every observation of a manifest, through the picture cache."""
+    def embed_manifest(
+        self, manifest: Manifest, progress: Progress | None = None, *, pixels: bool = False
+    ) -> Embeddings:
+        """Embed every observation of a manifest, through the picture cache.
+
+        Args:
+            manifest: N rows.
+            progress: called with (observations done, observations in all).
+            pixels: whether to note which pictures are equal, as scores need; every picture is hashed for it.
+        """
         pictures = self.pictures_of(manifest)
         vectors = self.embed_pictures(pictures, self.camera_codes(manifest), progress=progress)
         if not vectors.any():
@@ -185,7 +193,7 @@ class Recognizer:
                 expected="vectors of length 1",
                 remedy="Its weights are zero or damaged: choose another file or an earlier checkpoint.",
             )
-        return Embeddings(vectors, manifest, self.fingerprint, pictures.hashes())
+        return Embeddings(vectors, manifest, self.fingerprint, pictures.hashes() if pixels else None)
 
     def camera_codes(self, manifest: Manifest) -> Int[np.ndarray, "rows"]:
         """The rows of the network's camera table that a manifest's cameras have; -1, the mean of all, where unknown.

@@ -157,7 +157,8 @@ def evaluate_recognizer(
     """
     manifest, recognizer = open_dataset(data), recognizer.for_scores()
     examination = examination_of(manifest, data, protocol)
-    assessment = examination.assess(recognizer.embed_manifest(examination.manifest, display.bar("embedding")))
+    embeddings = recognizer.embed_manifest(examination.manifest, display.bar("embedding"), pixels=True)
+    assessment = examination.assess(embeddings)
     numbers = {
         "recognizer": recognizer.card.name,
         "dataset": data,
