@@ -32,12 +32,12 @@ from torch import Tensor
 
 import reknow.methods.editor.network as network_module
 from measure import alternating_seconds, arguments, peak_memory, report
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.recipes import rgbnt201
 from reknow.methods.method import Method
 from reknow.models.attention import Attention, Probabilities, ReadProbabilities
+from reknow.observation import Batch
 from reknow.recognizer.precision import computes_in_bf16, computing
 from reknow.training.optimization import build_optimizer
 

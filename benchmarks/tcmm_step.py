@@ -22,10 +22,10 @@ from pathlib import Path
 import torch
 
 from measure import alternating_seconds, arguments, made_embeddings, peak_memory, report
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.methods.tcmm.instance_memory import ROWS_AT_ONCE
 from reknow.methods.tcmm.recipes import msmt17
+from reknow.observation import Batch
 from reknow.training.optimization import build_optimizer
 
 options = arguments(__doc__)

@@ -26,6 +26,7 @@ from reknow.models.embedder import EmbedderConfig
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.observation import Batch
 from reknow.recognizer import Card, Recognizer, load
 
 SIZE = (32, 16)
@@ -241,8 +242,9 @@ def test_a_file_that_differs_from_torch_is_not_kept(
     assert [path.name for path in tmp_path.iterdir()] == ["right.onnx"]
 
 
-def of_fixed_batch(images: Tensor, camera: Tensor | None = None) -> Tensor:
+def of_fixed_batch(batch: Batch) -> Tensor:
     """Vectors from a program that takes the size of the batch for a number."""
+    images = batch.images["rgb"]
     return images.mean((2, 3)) * len(images)
 
 

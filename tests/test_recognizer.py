@@ -15,6 +15,7 @@ import torch
 from PIL import Image, ImageSequence
 
 import reknow
+from reknow.data import loading
 from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest
 from reknow.data.transforms import Preprocessing
@@ -22,7 +23,7 @@ from reknow.errors import DataError, RecognizerError, ReknowError
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
 from reknow.recognizer import Card, Recognizer
-from reknow.recognizer import recognizer as module
+from reknow.recognizer import recognizer as recognizer_module
 from reknow.recognizer.precision import computes_in_bf16, computing
 
 HEIGHT, WIDTH = 32, 16
@@ -46,7 +47,8 @@ def tiny() -> Recognizer:
 @pytest.fixture
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> int:
     """Batches of 4, so that a handful of pictures are several batches."""
-    monkeypatch.setattr(module, "EMBEDDED_AT_ONCE", 4)
+    for module in (recognizer_module, loading):
+        monkeypatch.setattr(module, "EVALUATED_AT_ONCE", 4)
     return 4
 
 

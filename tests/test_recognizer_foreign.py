@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import reknow
+from reknow.data import loading
 from reknow.data.cache import Pictures
 from reknow.data.manifest import Manifest
 from reknow.errors import RecognizerError, WeightsError
@@ -154,12 +155,13 @@ def test_torchvision_s_resnet_pools_by_the_mean_at_its_own_stride(tmp_path):
 
 def test_pictures_that_the_network_makes_nan_of_are_named(osnet, tmp_path, monkeypatch):
     recognizer = reknow.load(tmp_path / "osnet.pth", precision="32")
-    monkeypatch.setattr(reknow.recognizer.recognizer, "EMBEDDED_AT_ONCE", 2)
+    for module in (reknow.recognizer.recognizer, loading):
+        monkeypatch.setattr(module, "EVALUATED_AT_ONCE", 2)
     whole, forward = np.zeros((5, 256, 128, 3), np.uint8), recognizer.network.forward
 
-    def spoiled(images, *rest):
-        vectors = forward(images, *rest)
-        white = images["rgb"].flatten(1).amin(1) > 0
+    def spoiled(batch):
+        vectors = forward(batch)
+        white = batch.images["rgb"].flatten(1).amin(1) > 0
         return torch.where(white[:, None], torch.nan, vectors)
 
     monkeypatch.setattr(recognizer.network, "forward", spoiled)

@@ -20,9 +20,10 @@ from reknow.data.doctor import examine, pixels, summary
 from reknow.data.doctor.findings import SCENE_PROTOCOLS
 from reknow.data.formats import import_dataset, open_dataset
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, SPECTRA, Manifest
+from reknow.data.manifest import SCHEMA, Manifest
 from reknow.errors import DataError
 from reknow.evaluation.protocols import PROTOCOLS
+from reknow.observation import SPECTRA
 
 
 def noise(number: int, height: int = 32, width: int = 16) -> Image.Image:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from reknow.data.formats import open_dataset
 from reknow.data.levels import Levels, parse_levels, written
-from reknow.data.manifest import SPECTRA
 from reknow.data.pictures import decode, deep_values, open_bytes
 from reknow.errors import DataError
+from reknow.observation import SPECTRA
 
 
 def deep(values: list[float], dtype: type) -> bytes:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from reknow.data.batch import Batch
 from reknow.data.cache import Pictures
 from reknow.data.loading import load_batches
 from reknow.data.sampling import sequential_batches
 from reknow.data.transforms import Augmentation, Preprocessing, augment
+from reknow.observation import Batch
 
 PREPROCESSING = Preprocessing(size=(12, 8))
 LABELS = np.arange(20) // 2

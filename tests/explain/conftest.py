@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from reknow.data.batch import Batch
 from reknow.explain.constraint import PatchChoice
 from reknow.explain.coverage import coverage
 from reknow.explain.picks import Picks
@@ -18,6 +17,7 @@ from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.methods.recipe import Recipe, recipe_named
 from reknow.models.transformer import TransformerConfig
+from reknow.observation import Batch
 
 SPECTRA = ("rgb", "nir", "tir")
 

@@ -61,7 +61,7 @@ def test_the_constraint_is_the_one_that_the_method_trains_with(tiny, normalize):
     own = partial(choice_of, TokenConstraint(0.5, normalize))
     sample = looking.sample()
     pictures = looking.pictures(sample)
-    made = looking.choices(sample, pictures, lambda network, batch: own(network.tokens(batch.images, batch.camera)))
+    made = looking.choices(sample, pictures, lambda network, batch: own(network.tokens(batch)))
     assert found.choices["after"].similarity == pytest.approx(joined(made["after"]).similarity)
 
 

@@ -15,7 +15,7 @@ SPECTRA = ("rgb", "nir", "tir")
 def test_picks_are_the_networks_own(editor, batch_of):
     network, batch = editor.network.build().eval(), batch_of((32, 16), 5, SPECTRA)
     with torch.inference_mode():
-        picks, selected = picks_of(network, batch), network.look(batch.images).selected
+        picks, selected = picks_of(network, batch), network.look(batch).selected
     assert picks.grid == (4, 2)
     for name in SPECTRA:
         for kind in ("spatial", "frequency", "kept"):

@@ -56,7 +56,7 @@ def test_nothing_to_look_at_is_an_error(looking, editor):
 
 
 def test_what_cannot_be_measured_is_one_batch(looking, monkeypatch):
-    monkeypatch.setattr(sample, "EMBEDDED_AT_ONCE", 4)
+    monkeypatch.setattr(sample, "EVALUATED_AT_ONCE", 4)
     manifest = open_dataset(WORLD)
     assert len(looking(manifest).few(manifest)) == 4
     assert len(looking(manifest, shown=6).few(manifest)) == 6

@@ -9,6 +9,7 @@ import pytest
 
 from reknow.data.cache import Pictures
 from reknow.data.formats import open_dataset
+from reknow.data.loading import evaluation_batches
 from reknow.data.manifest import Manifest
 from reknow.explain import sample
 from reknow.explain.constraint import PatchChoice, choice_of
@@ -18,7 +19,7 @@ from reknow.explain.sample import Looking
 from reknow.explain.tokens import PANEL, explain_tokens, shares
 from reknow.explain.truth import person_mask
 from reknow.methods.tcmm.token_constraint import TokenConstraint
-from reknow.recognizer import Card, Recognizer, evaluation_batches
+from reknow.recognizer import Card, Recognizer
 
 WORLD = "world:target?train_identities=2&test_identities=2"
 CONSTRAINT = TokenConstraint(alpha=0.25)
@@ -42,12 +43,12 @@ def test_on_the_world_the_choice_is_measured(recognizer):
     assert [share.change and share.change.mean for share in found.shares] == [0.0, 0.0]
     stored = Pictures.from_arrays({"rgb": found.pictures[3:4]})
     (batch,) = evaluation_batches(stored, np.arange(1), np.array([-1]), recognizer.preprocessing, "cpu")
-    again = choice_of(CONSTRAINT, recognizer.network.tokens(batch.images, batch.camera))
+    again = choice_of(CONSTRAINT, recognizer.network.tokens(batch))
     assert again.positive.tolist() == found.choices["after"].positive[3:4].tolist()
 
 
 def test_own_pictures_have_a_sheet_and_no_shares(recognizer, crops, monkeypatch):
-    monkeypatch.setattr(sample, "EMBEDDED_AT_ONCE", 4)
+    monkeypatch.setattr(sample, "EVALUATED_AT_ONCE", 4)
     manifest = open_dataset(f"folder:{crops}")
     found = explain_tokens(CONSTRAINT, Looking({"after": recognizer}, manifest, shown=6))
     assert len(found.names) == 6 and set(found.names) <= set(manifest.column("observation"))

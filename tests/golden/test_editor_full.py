@@ -15,12 +15,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from reknow.data.batch import Batch
 from reknow.methods.editor.checkpoint import load_official, official_names, to_official, unused_parameters
 from reknow.methods.editor.method import Editor, EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.observation import Batch
 
 NAMES = {"rgb": "RGB", "nir": "NIR", "tir": "TIR"}
 
@@ -75,7 +75,7 @@ def path(request: pytest.FixtureRequest, shared: Path) -> Path:
 def test_a_training_step(path: Path, dtype: torch.dtype, features: float, losses: float, gradients: float) -> None:
     case = Case(path, dtype)
     method = case.method.train()
-    seen = method.network.look(case.batch.images, case.batch.present, case.batch.camera)
+    seen = method.network.look(case.batch)
     for name, official in NAMES.items():
         tokens = torch.cat([seen.cls[name][:, None], seen.patches[name]], dim=1)
         case.expect(f"train/backbone_tokens_{official}", tokens, features)
@@ -113,7 +113,7 @@ def test_a_training_step(path: Path, dtype: torch.dtype, features: float, losses
 def test_logits(path: Path) -> None:
     case = Case(path, torch.float64)
     method = case.method.train()
-    seen = method.network.look(case.batch.images, case.batch.present, case.batch.camera)
+    seen = method.network.look(case.batch)
     case.expect("train/fused_logits", method.fused(seen.descriptor), 1e-9)
     if case.variant == "AL":
         case.expect("train/backbone_logits", method.trunk(torch.cat(list(seen.cls.values()), dim=1)), 1e-9)
@@ -126,7 +126,7 @@ def test_logits(path: Path) -> None:
 def test_evaluation(path: Path) -> None:
     case = Case(path, torch.float32)
     network = case.method.eval().network
-    seen = network.look(case.batch.images, case.batch.present, case.batch.camera)
+    seen = network.look(case.batch)
     case.expect("eval/descriptor", seen.descriptor, 3e-5)
     assert torch.equal(seen.selected.kept["tir"], case.tensors["out/eval/mask"].bool())
     embedding = case.method.embed(case.batch)

@@ -31,10 +31,11 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
 from reknow.data.frames import by_frame
-from reknow.data.manifest import Manifest, Spectrum
+from reknow.data.manifest import Manifest
 from reknow.data.pictures import Box, cut, parse_boxes, read_bytes, read_picture
 from reknow.data.transforms import Interpolation, Preprocessing
 from reknow.errors import DataError
+from reknow.observation import Spectrum
 from reknow.places import cache_folder
 
 VERSION = 2  # raise it when pictures are decoded or resized otherwise than before

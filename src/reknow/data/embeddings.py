@@ -15,8 +15,9 @@ import pyarrow.parquet
 from jaxtyping import Float, Int64
 
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, SPECTRA, Manifest, Split
+from reknow.data.manifest import SCHEMA, Manifest, Split
 from reknow.errors import DataError
+from reknow.observation import SPECTRA
 from reknow.writing import written_whole
 
 

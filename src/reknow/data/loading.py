@@ -12,7 +12,7 @@ bytes of float32, and the augmentation happen there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -22,10 +22,10 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from reknow.data.batch import Batch
 from reknow.data.cache import Pictures
-from reknow.data.manifest import Spectrum
+from reknow.data.sampling import sequential_batches
 from reknow.data.transforms import Augmentation, Draws, Preprocessing, apply_draws, draw
+from reknow.observation import Batch, Spectrum
 
 
 def load_batches(
@@ -42,6 +42,7 @@ def load_batches(
     prefetch: int = 4,
     start: int = 0,
     shares: Sequence[slice] | None = None,
+    annotations: Mapping[str, Tensor] | None = None,
 ) -> Generator[Batch, None, None]:
     """Batches in order; close the generator, or drop it, to stop early.
 
@@ -59,6 +60,7 @@ def load_batches(
         start: the first batch to load; it and those after it are the same as if all had been loaded.
         shares: which pictures of each batch to load, for a process that takes its share; they are augmented as if the
             whole batch had been loaded. None loads all.
+        annotations: by name, (N, ...) over all rows, on the CPU: what batches carry beside pictures.
 
     Raises:
         ValueError: sizes that do not fit together, or a training batch with an outlier. These are errors of the
@@ -66,16 +68,45 @@ def load_batches(
     """
     if pictures.size != preprocessing.size:
         raise ValueError(f"pictures of size {pictures.size} for a preprocessing of size {preprocessing.size}")
+    annotations = annotations or {}
     if not len(pictures) == len(labels) == len(cameras):
         raise ValueError(f"{len(pictures)} pictures, {len(labels)} labels and {len(cameras)} cameras")
+    for name, values in annotations.items():
+        if len(values) != len(pictures):
+            raise ValueError(f"{len(pictures)} pictures and {len(values)} rows of '{name}'")
     if augmentation is not None:
         outliers = [number for number, rows in enumerate(batches) if (labels[rows] < 0).any()]
         if outliers:
             raise ValueError(f"training batch {outliers[0]} has a row with label -1; leave outliers out of the batches")
     loader = _Loader(
-        pictures, batches, labels, cameras, preprocessing, augmentation, seed, torch.device(device), shares
+        pictures, batches, labels, cameras, annotations, preprocessing, augmentation, seed, torch.device(device), shares
     )
     return _prepared_ahead(loader, workers, max(1, prefetch), start)
+
+
+EVALUATED_AT_ONCE = 128
+"""Pictures per batch: on two cores 64 to 256 embed equally fast, and more costs memory."""
+
+
+def evaluation_batches(
+    pictures: Pictures,
+    rows: Int[np.ndarray, "n"],
+    cameras: Int[np.ndarray, "rows"],
+    preprocessing: Preprocessing,
+    device: torch.device | str,
+    annotations: Mapping[str, Tensor] | None = None,
+) -> Iterator[Batch]:
+    """The given rows in order, without augmentation and labels; arguments as in :func:`load_batches`."""
+    return load_batches(
+        pictures,
+        [rows[part] for part in sequential_batches(len(rows), EVALUATED_AT_ONCE)],
+        labels=np.full(len(pictures), -1),
+        cameras=cameras,
+        preprocessing=preprocessing,
+        augmentation=None,
+        device=device,
+        annotations=annotations,
+    )
 
 
 def _prepared_ahead(loader: _Loader, workers: int, prefetch: int, start: int) -> Generator[Batch, None, None]:
@@ -108,6 +139,7 @@ class _Loader:
     batches: Sequence[Int[np.ndarray, "_"]]
     labels: Int[np.ndarray, "rows"]
     cameras: Int[np.ndarray, "rows"]
+    annotations: Mapping[str, Tensor]
     preprocessing: Preprocessing
     augmentation: Augmentation | None
     seed: tuple[int, ...]
@@ -146,8 +178,10 @@ class _Loader:
             if not there.all():
                 image = image * present[spectrum].to(self.device)[:, None, None, None]
             images[spectrum] = image
-        numbers = (torch.from_numpy(np.asarray(column)[rows]) for column in (self.labels, self.cameras))
-        return Batch(images, present, torch.from_numpy(rows), *numbers).to(self.device)
+        index = torch.from_numpy(rows)
+        label, camera = (torch.from_numpy(np.asarray(column)[rows]) for column in (self.labels, self.cameras))
+        annotations = {name: values[index] for name, values in self.annotations.items()}
+        return Batch(images, present, index, label, camera, annotations).to(self.device)
 
     def _transformed(
         self, spectrum: Spectrum, pixels: UInt8[Tensor, "batch height width 3"], draws: dict[Spectrum, Draws]

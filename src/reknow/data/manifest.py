@@ -20,11 +20,10 @@ import pyarrow.parquet
 
 from reknow.data.levels import Levels, written
 from reknow.errors import DataError, nearest, printable
+from reknow.observation import SPECTRA, Spectrum
 from reknow.writing import written_whole
 
-Spectrum = Literal["rgb", "nir", "tir"]
 Split = Literal["train", "query", "gallery"]
-SPECTRA: tuple[Spectrum, ...] = get_args(Spectrum)
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 SCHEMA = pa.schema(
@@ -148,6 +147,10 @@ class Manifest:
     def column(self, name: str) -> list[Any]:
         """One column as a plain list, None where empty."""
         return self.table.column(name).to_pylist()
+
+    def cells(self, names: Sequence[str]) -> dict[str, list[str | None]]:
+        """Several columns by name; one that the table lacks is empty."""
+        return {name: self.column(name) if name in self.table.column_names else [None] * len(self) for name in names}
 
     def has(self, name: str) -> bool:
         """Whether any row fills this column."""

@@ -31,9 +31,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from reknow.data.archives import read_member
 from reknow.data.levels import WHOLE, Levels
-from reknow.data.manifest import Spectrum
 from reknow.data.picture_files import FORMATS, SUFFIXES, open_picture, open_regular, remedy_for, true_format
 from reknow.errors import DataError
+from reknow.observation import Spectrum
 
 # A larger picture is refused from its header alone. 80 million pixels are 240 MB of RGB and more than any camera of
 # a re-identification data set; a 20,000 x 20,000 PNG of 50 kB would take 1.2 GB.

@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from reknow.data.embeddings import Embeddings
-from reknow.data.manifest import SPECTRA, encode
+from reknow.data.manifest import encode
 from reknow.evaluation.protocols import EvaluationRows
+from reknow.observation import SPECTRA
 
 
 def without_themselves(rows: EvaluationRows, query: Embeddings, gallery: Embeddings) -> EvaluationRows:

@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from reknow.data.manifest import Spectrum
 from reknow.explain.picks import Picks
 from reknow.explain.shares import Share, fraction, share_of
 from reknow.explain.truth import ON_OBJECT
+from reknow.observation import Spectrum
 
 Choice = Literal["kept", "spatial", "frequency"]
 Measure = Literal["precision", "recall"]

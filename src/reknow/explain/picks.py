@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from reknow.data.batch import Batch
-from reknow.data.manifest import Spectrum
 from reknow.methods.editor.network import EditorNetwork
+from reknow.observation import Batch, Spectrum
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,12 @@ class Picks:
 
 def picks_of(network: EditorNetwork, batch: Batch) -> Picks:
     """What a network picks in a batch."""
-    selected = network.look(batch.images, batch.present, batch.camera).selected
+    selected = network.look(batch).selected
 
-    def arrays(tensors: Mapping[str, Tensor]) -> dict[Spectrum, np.ndarray]:
+    def arrays(tensors: Mapping[Spectrum, Tensor]) -> dict[Spectrum, np.ndarray]:
         return {name: tensors[name].cpu().numpy() for name in network.spectra}
 
-    heads = {name: attention.mean(1) for name, attention in selected.attention.items()}
+    heads: dict[Spectrum, Tensor] = {name: attention.mean(1) for name, attention in selected.attention.items()}
     return Picks(
         arrays(heads),
         arrays(selected.spatial),

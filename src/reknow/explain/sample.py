@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from reknow.data.batch import Batch
 from reknow.data.cache import Pictures
-from reknow.data.manifest import Manifest, Spectrum
+from reknow.data.loading import EVALUATED_AT_ONCE, evaluation_batches
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
-from reknow.recognizer import EMBEDDED_AT_ONCE, Recognizer, evaluation_batches
+from reknow.observation import Batch, Spectrum
+from reknow.recognizer import Recognizer
 
 Progress = Callable[[int, int], None]
 
@@ -64,7 +65,7 @@ class Looking:
 
         Not less, since TCMM as released normalizes over a batch.
         """
-        return sample.select(np.arange(min(max(self.shown, EMBEDDED_AT_ONCE), len(sample))))
+        return sample.select(np.arange(min(max(self.shown, EVALUATED_AT_ONCE), len(sample))))
 
     def pictures(self, sample: Manifest) -> Pictures:
         """Its pictures as the networks see them, before normalization."""
@@ -85,8 +86,10 @@ class Looking:
         made: dict[str, list[Choice]] = {}
         for moment, recognizer in self.recognizers.items():
             made[moment], done = [], 0
-            cameras = recognizer.camera_codes(sample)
-            for batch in evaluation_batches(pictures, rows, cameras, recognizer.preprocessing, recognizer.device):
+            cameras, annotations = recognizer.camera_codes(sample), recognizer.annotations(sample)
+            for batch in evaluation_batches(
+                pictures, rows, cameras, recognizer.preprocessing, recognizer.device, annotations
+            ):
                 with recognizer.precision():
                     made[moment].append(choose(recognizer.network, batch))
                 done += len(batch)

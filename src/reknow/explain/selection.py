@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
-from reknow.data.manifest import Spectrum
 from reknow.explain.coverage import coverage
 from reknow.explain.drawing import Pen
 from reknow.explain.explanation import Explanation
@@ -25,6 +24,7 @@ from reknow.explain.patches import boxes
 from reknow.explain.picks import Picks, joined, picks_of
 from reknow.explain.sample import Looking
 from reknow.explain.truth import ON_OBJECT, is_known, truth_of
+from reknow.observation import Spectrum
 
 PANEL = 224
 """Pixels of a panel's longer side: seven beside each other fill a screen."""

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reknow.data.batch import Batch
 from reknow.explain.constraint import PatchChoice, choice_of, joined
 from reknow.explain.drawing import Pen
 from reknow.explain.explanation import MOMENTS, Explanation
@@ -26,6 +25,7 @@ from reknow.explain.shares import Share, fraction, share_of
 from reknow.explain.truth import ON_OBJECT, is_known, truth_of
 from reknow.methods.tcmm.token_constraint import TokenConstraint
 from reknow.models.embedder import Embedder
+from reknow.observation import Batch
 
 PANEL = 320
 """Pixels of a panel's longer side: a patch of the papers' 16 x 8 grid gets 20."""
@@ -115,7 +115,7 @@ def explain_tokens(constraint: TokenConstraint, looking: Looking) -> ChosenPatch
     """
 
     def choose(network: Embedder, batch: Batch) -> PatchChoice:
-        return choice_of(constraint, network.tokens(batch.images, batch.camera))
+        return choice_of(constraint, network.tokens(batch))
 
     sample, spectrum = looking.sample(), looking.recognizers["after"].network.spectra[0]
     known = is_known(sample, (spectrum,))

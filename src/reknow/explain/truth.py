@@ -16,11 +16,12 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from scipy.ndimage import binary_erosion
 
-from reknow.data.manifest import SPECTRA, Manifest, Spectrum
+from reknow.data.manifest import Manifest
 from reknow.data.pictures import WORLD_PREFIX
 from reknow.data.world import Sight, render, sight_of
 from reknow.data.world.reference import parse_reference
 from reknow.explain.patches import covered
+from reknow.observation import SPECTRA, Spectrum
 
 ON_OBJECT = 0.5
 """Share of a patch's pixels from which on it is on the object."""

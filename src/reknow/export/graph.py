@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from reknow.data.transforms import Preprocessing
 from reknow.models.network import Network
+from reknow.observation import Batch
 
 Input = Literal["normalized", "pixels"]
 """What the graph takes: ``normalized``, (batch, 3, height, width) float32, by ImageNet's mean and deviation of RGB in
@@ -40,7 +41,7 @@ class PixelsToVectors(nn.Module):
 
     def forward(self, images: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch dim"]:
         """(B, H, W, 3) to (B, D) rows of length 1."""
-        return self.network(self.preprocessing.normalize(images))
+        return self.network(Batch.of({self.network.spectra[0]: self.preprocessing.normalize(images)}))
 
 
 class NormalizedToVectors(nn.Module):
@@ -66,7 +67,8 @@ class NormalizedToVectors(nn.Module):
 
     def forward(self, images: Float32[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
         """(B, 3, H, W) to (B, D) rows of length 1."""
-        return self.network(images * self.factor + self.offset if self.converts else images)
+        wanted = images * self.factor + self.offset if self.converts else images
+        return self.network(Batch.of({self.network.spectra[0]: wanted}))
 
 
 def as_input(pictures: UInt8[np.ndarray, "count height width 3"], input: Input) -> np.ndarray:

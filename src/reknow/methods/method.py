@@ -8,21 +8,17 @@ the plan that comes back; per step it sums :meth:`Method.losses`, steps the opti
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.distributed import ProcessGroup
 
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
+from reknow.observation import Batch
 
 Survey = Callable[[], Tensor]
 """Embeds the whole training manifest in eval mode: () -> (N, D) unit rows on the CPU, in manifest order."""
@@ -60,7 +56,7 @@ class Method(nn.Module, ABC):
 
     def embed(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Unit-norm retrieval vectors: what evaluation and galleries see."""
-        return self.network(batch.images, batch.present, batch.camera)
+        return self.network(batch)
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
@@ -125,50 +121,3 @@ def identity_labels(manifest: Manifest) -> Int[np.ndarray, "rows"]:
             remedy="Add pictures of another identity.",
         )
     return labels
-
-
-_PART: ContextVar[ProcessGroup | None] = ContextVar("part", default=None)
-
-
-@contextmanager
-def sharing_part(group: ProcessGroup) -> Iterator[None]:
-    """Inside, the processes of this group hold one part of a step together; the loop says so."""
-    token = _PART.set(group)
-    try:
-        yield
-    finally:
-        _PART.reset(token)
-
-
-def in_part(count: int) -> int:
-    """A count of rows, over all processes that hold this part of the step.
-
-    What a method leaves out for want of rows it must decide by this: batch norms exchange their statistics, and a
-    process that skips one would leave the others waiting.
-    """
-    group = _PART.get()
-    if group is None:
-        return count
-    total = torch.tensor([count])
-    if torch.distributed.get_backend(group) == "nccl":
-        total = total.cuda()
-    torch.distributed.all_reduce(total, group=group)
-    return int(total)
-
-
-def gathered(tensor: Tensor) -> Tensor:
-    """The rows of all processes, one after the other in rank order, without gradient.
-
-    Memories must see the whole batch whatever the number of processes, and processes may hold different numbers of
-    rows; alone, this is the tensor itself.
-    """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return tensor.detach()
-    sizes: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(sizes, len(tensor))
-    # Padded to the largest share, since gathering wants equal shapes.
-    padded = tensor.new_zeros(max(sizes), *tensor.shape[1:])
-    padded[: len(tensor)] = tensor.detach()
-    parts = [torch.empty_like(padded) for _ in sizes]
-    torch.distributed.all_gather(parts, padded)
-    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])

@@ -7,22 +7,22 @@ spectrum; methods that join several bring their own network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
 from reknow.fields import check_fields
 from reknow.models.neck import BatchNormNeck
-from reknow.models.network import Images, Network, NetworkConfig, Spectrum, Trunk, TrunkConfig
+from reknow.models.network import Network, NetworkConfig, Trunk, TrunkConfig
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig
+from reknow.observation import Batch, Spectrum
 
 Feature = Literal["cls", "cls+extra", "cls+patches", "projected"]
 """``cls`` alone (TransReID), with the mean extra token behind it (PASS, TCMM), with the mean patch behind it, or as the
@@ -81,7 +81,7 @@ class Embedder(Network):
     Example:
         >>> trunk = TransformerConfig(image_size=(32, 16), width=8, depth=1, heads=2)
         >>> embedder = EmbedderConfig(trunk=trunk, feature="cls+patches").build().eval()
-        >>> vectors = embedder(torch.rand(3, 3, 32, 16))
+        >>> vectors = embedder(Batch.of({"rgb": torch.rand(3, 3, 32, 16)}))
         >>> vectors.shape, torch.allclose(vectors.norm(dim=1), torch.ones(3))
         (torch.Size([3, 16]), True)
     """
@@ -103,35 +103,28 @@ class Embedder(Network):
         """The one that it looks at."""
         return (self.spectrum,)
 
-    def forward(
-        self,
-        images: Images,
-        present: Mapping[Any, Bool[Tensor, "batch"]] | None = None,
-        camera: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch dim"]:
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`.
 
         Raises:
             DataError: an observation without the spectrum that this network looks at.
         """
-        if present is not None and self.spectrum in present and not bool(present[self.spectrum].all()):
-            raise _lacks(self.spectrum, f"{int((~present[self.spectrum]).sum())} observations of a batch lack it")
-        return functional.normalize(self.features(images, camera)[1], dim=1)
+        there = batch.present.get(self.spectrum)
+        # An exported or compiled graph has no place for an error that depends on values.
+        if there is not None and not torch.compiler.is_compiling() and not bool(there.all()):
+            raise _lacks(self.spectrum, f"{int((~there).sum())} observations of a batch lack it")
+        return functional.normalize(self.features(batch)[1], dim=1)
 
-    def features(
-        self, images: Images, camera: Int[Tensor, "batch"] | None = None
-    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
+    def features(self, batch: Batch) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
         """The feature before the neck and the one behind it, both (B, D) and not normalized."""
-        before = self.feature_of(self.tokens(images, camera))
+        before = self.feature_of(self.tokens(batch))
         return before, self.neck(before)
 
-    def tokens(self, images: Images, camera: Int[Tensor, "batch"] | None = None) -> Tokens:
+    def tokens(self, batch: Batch) -> Tokens:
         """What the trunk makes of the pictures."""
-        if isinstance(images, Mapping):
-            if self.spectrum not in images:
-                raise _lacks(self.spectrum, f"only {', '.join(images) or 'nothing'}")
-            images = images[self.spectrum]
-        return self.trunk(images, camera)
+        if self.spectrum not in batch.images:
+            raise _lacks(self.spectrum, f"only {', '.join(batch.images) or 'nothing'}")
+        return self.trunk(batch.images[self.spectrum], batch.camera)
 
     def feature_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
         """The tokens that make the feature, side by side: (B, D), before the neck."""
@@ -153,7 +146,7 @@ def _feature_dim(trunk: Trunk, feature: Feature) -> int:
     return trunk.dim if feature == "cls" else 2 * trunk.dim
 
 
-def _lacks(spectrum: str, found: str) -> DataError:
+def _lacks(spectrum: Spectrum, found: str) -> DataError:
     return DataError(
         f"spectrum '{spectrum}'",
         found=found,

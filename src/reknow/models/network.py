@@ -7,24 +7,19 @@ config beside itself; loop, recognizer, gallery and reports need nothing of it b
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.transformer import TransformerConfig, VisionTransformer
+from reknow.observation import Batch, Spectrum
 
 TrunkConfig = TransformerConfig | ResNetConfig | OSNetConfig
 Trunk = VisionTransformer | ResNet50 | OSNet
-
-Spectrum = Literal["rgb", "nir", "tir"]
-"""As the columns of a manifest; networks stand below it and name them anew."""
-
-Images = Float[Tensor, "batch 3 height width"] | Mapping[Any, Float[Tensor, "batch 3 height width"]]
-"""Pictures (B, 3, H, W) of a network's first spectrum, or a batch's images by spectrum."""
 
 
 class NetworkConfig(ABC):
@@ -72,19 +67,30 @@ class Network(nn.Module, ABC):
     def spectra(self) -> tuple[Spectrum, ...]:
         """What it looks at; pictures of no stated spectrum are of the first."""
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a manifest that it reads beside pictures and cameras, such as the one with captions."""
+        return ()
+
+    def annotations(self, columns: Mapping[str, Sequence[str | None]]) -> Mapping[str, Shaped[Tensor, "rows ..."]]:
+        """What a batch shall carry beside pictures, made of the columns that :attr:`columns` names.
+
+        Whoever makes batches, in training or in use, calls this once for all rows of a manifest.
+
+        Args:
+            columns: the cells of each column, None where empty; all empty where a manifest lacks the column.
+
+        Returns:
+            by name, (N, ...) tensors on the CPU; they arrive as :attr:`Batch.annotations`.
+        """
+        return {}
+
     @abstractmethod
-    def forward(
-        self,
-        images: Images,
-        present: Mapping[Any, Bool[Tensor, "batch"]] | None = None,
-        camera: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch dim"]:
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Unit-norm retrieval vectors.
 
         Args:
-            images: (B, 3, H, W), or a batch's images by spectrum.
-            present: per spectrum, (B,): which observations have it.
-            camera: (B,) camera codes, -1 where unknown.
+            batch: B observations; labels and rows do not matter.
 
         Raises:
             DataError: an observation without what this network needs.

@@ -9,22 +9,12 @@
 """
 
 from reknow.recognizer.card import Card, known_cameras
-from reknow.recognizer.recognizer import (
-    EMBEDDED_AT_ONCE,
-    SHIPPED,
-    Recognizer,
-    embed_batches,
-    evaluation_batches,
-    load,
-)
+from reknow.recognizer.recognizer import SHIPPED, Recognizer, load
 
 __all__ = [
-    "EMBEDDED_AT_ONCE",
     "SHIPPED",
     "Card",
     "Recognizer",
-    "embed_batches",
-    "evaluation_batches",
     "known_cameras",
     "load",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
@@ -14,27 +14,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from reknow.data.batch import Batch
 from reknow.data.cache import Pictures
 from reknow.data.embeddings import Embeddings
-from reknow.data.loading import load_batches
+from reknow.data.loading import EVALUATED_AT_ONCE, evaluation_batches
 from reknow.data.manifest import Manifest, encode
-from reknow.data.sampling import sequential_batches
+from reknow.data.outputs import Progress, outputs_of
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecognizerError, ReknowError
 from reknow.models.network import Network, NetworkConfig
 from reknow.models.transformer import VisionTransformer
 from reknow.models.weights import resolve
+from reknow.observation import Batch
 from reknow.recognizer.card import Card, known_cameras
 from reknow.recognizer.folder import read_folder, write_folder
 from reknow.recognizer.foreign import read_file
 from reknow.recognizer.precision import Precision, computing, resolved
 from reknow.recognizer.reading import Picture, one_by_one, resized_batches
-
-Progress = Callable[[int, int], None]
-
-EMBEDDED_AT_ONCE = 128
-"""Pictures per batch: on two cores 64 to 256 embed equally fast, and more costs memory."""
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """The package's own small recognizer, trained with labels on the world's source domain."""
@@ -155,14 +150,13 @@ class Recognizer:
         if isinstance(images, Manifest):
             if not len(images):
                 return np.empty((0, self.dim), np.float32)
-            return self.embed_pictures(
-                self.pictures_of(images), self.camera_codes(images) if camera is None else camera
-            )
+            codes = self.camera_codes(images) if camera is None else camera
+            return self.embed_pictures(self.pictures_of(images), codes, annotations=self.annotations(images))
         pictures = one_by_one(images)
         count = len(pictures) if isinstance(pictures, Sized) else None
         codes = None if camera is None else _camera_codes(camera, count)
         vectors, done = [np.empty((0, self.dim), np.float32)], 0
-        with closing(resized_batches(pictures, self.preprocessing, EMBEDDED_AT_ONCE)) as batches:
+        with closing(resized_batches(pictures, self.preprocessing, EVALUATED_AT_ONCE)) as batches:
             for batch in batches:
                 first, done = done, done + len(batch)
                 if codes is not None and len(codes) < done:
@@ -185,7 +179,8 @@ class Recognizer:
             pixels: whether to note which pictures are equal, as scores need; every picture is hashed for it.
         """
         pictures = self.pictures_of(manifest)
-        vectors = self.embed_pictures(pictures, self.camera_codes(manifest), progress=progress)
+        codes, annotations = self.camera_codes(manifest), self.annotations(manifest)
+        vectors = self.embed_pictures(pictures, codes, annotations=annotations, progress=progress)
         if not vectors.any():
             raise RecognizerError(
                 self.card.name,
@@ -204,11 +199,16 @@ class Recognizer:
         known = self.card.cameras if self.card.dataset in ("", manifest.name) else ()
         return encode(manifest.column("camera"), known)[0]
 
+    def annotations(self, manifest: Manifest) -> Mapping[str, Tensor]:
+        """What the network asks for beside pictures, of every row of a manifest: (N, ...) tensors by name."""
+        return self.network.annotations(manifest.cells(self.network.columns))
+
     def embed_pictures(
         self,
         pictures: Pictures,
         camera: Sequence[int] | np.ndarray | None = None,
         *,
+        annotations: Mapping[str, Tensor] | None = None,
         rows: Int[np.ndarray, "n"] | None = None,
         counted_from: int = 0,
         progress: Progress | None = None,
@@ -218,6 +218,7 @@ class Recognizer:
         Args:
             pictures: of N observations.
             camera: N camera codes, -1 where unknown; by default all are unknown.
+            annotations: as :meth:`annotations` makes them; by default those of rows whose other columns are empty.
             rows: which of them to embed; by default all.
             counted_from: number of the first of them, for messages.
             progress: called with (observations done, observations in all).
@@ -228,13 +229,16 @@ class Recognizer:
 
         def forward(batch: Batch) -> Tensor:
             with self.precision():
-                return self.network(batch.images, batch.present, batch.camera)
+                return self.network(batch)
 
         rows = np.arange(len(pictures)) if rows is None else rows
         cameras = np.full(len(pictures), -1) if camera is None else _camera_codes(camera, len(pictures))
-        batches = evaluation_batches(pictures, rows, cameras, self.preprocessing, self.device)
-        vectors = embed_batches(forward, batches, len(rows), self.dim, progress).numpy()
-        return _finite(vectors, counted_from + rows)
+        if annotations is None:
+            annotations = self.network.annotations({name: [None] * len(pictures) for name in self.network.columns})
+        batches = evaluation_batches(pictures, rows, cameras, self.preprocessing, self.device, annotations)
+        if not len(rows):
+            return np.empty((0, self.dim), np.float32)
+        return _finite(outputs_of(forward, batches, len(rows), progress).numpy(), counted_from + rows)
 
     def save(self, folder: Path) -> None:
         """Write the recognizer's folder, beside and then renamed; an existing one is refused.
@@ -279,54 +283,6 @@ def load(
     file = None if folder is None else resolve(str(folder))
     parts = read_folder(SHIPPED if folder is None else Path(folder)) if file is None else read_file(file)
     return Recognizer(*parts, device, precision)
-
-
-def evaluation_batches(
-    pictures: Pictures,
-    rows: np.ndarray,
-    cameras: np.ndarray,
-    preprocessing: Preprocessing,
-    device: torch.device | str,
-) -> Iterable[Batch]:
-    """The given rows in order, without augmentation."""
-    batches = [rows[part] for part in sequential_batches(len(rows), EMBEDDED_AT_ONCE)]
-    unlabelled = np.full(len(pictures), -1)
-    return load_batches(
-        pictures,
-        batches,
-        labels=unlabelled,
-        cameras=cameras,
-        preprocessing=preprocessing,
-        augmentation=None,
-        device=device,
-    )
-
-
-@torch.inference_mode()
-def embed_batches(
-    forward: Callable[[Batch], Tensor], batches: Iterable[Batch], count: int, dim: int, progress: Progress | None = None
-) -> Float[Tensor, "rows dim"]:
-    """Run a network over batches.
-
-    Args:
-        forward: a batch to (B, D) vectors.
-        batches: in the order of the result's rows.
-        count: rows in all.
-        dim: D.
-        progress: called with (rows done, rows in all).
-
-    Returns:
-        (count, D) float32 on the CPU.
-    """
-    vectors = torch.empty(count, dim)
-    done = 0
-    for batch in batches:
-        part = forward(batch)
-        vectors[done : done + len(part)] = part.float()
-        done += len(part)
-        if progress is not None:
-            progress(done, count)
-    return vectors
 
 
 def _finite(vectors: Float[np.ndarray, "n dim"], rows: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n dim"]:

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from reknow.data.manifest import SPECTRA, Manifest, Spectrum
+from reknow.data.manifest import Manifest
 from reknow.data.pictures import parse_boxes, read_picture
+from reknow.observation import SPECTRA, Spectrum
 
 _GAP = 2  # white pixels between two spectra
 _WHITE, _ABSENT = 255, 226  # the gap, and the panel of a spectrum that the observation lacks

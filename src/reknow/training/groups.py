@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from reknow.data.manifest import SPECTRA, Manifest
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
+from reknow.observation import SPECTRA
 from reknow.writing import written_whole
 
 

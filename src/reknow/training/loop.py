@@ -21,15 +21,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from reknow.data.batch import Batch
 from reknow.data.cache import Pictures
-from reknow.data.loading import load_batches
+from reknow.data.loading import evaluation_batches, load_batches
 from reknow.data.manifest import Manifest
+from reknow.data.outputs import outputs_of
 from reknow.data.sampling import identity_batches
 from reknow.errors import RunError
 from reknow.methods.method import EpochPlan, Method
 from reknow.methods.recipe import Recipe
-from reknow.recognizer import embed_batches, evaluation_batches
+from reknow.observation import Batch
 from reknow.training.beginning import Beginning
 from reknow.training.optimization import build_optimizer, set_learning_rate
 from reknow.training.progress import Display
@@ -207,7 +207,7 @@ class Trainer:
         rows = shares[self.fabric.global_rank]
         batches = evaluation_batches(self.pictures, rows, self.cameras, self.recipe.preprocessing, self.fabric.device)
         with self.fabric.autocast():
-            vectors = embed_batches(self.method.embed, batches, len(rows), self.method.network.dim, watched)
+            vectors = outputs_of(self.method.embed, batches, len(rows), watched)
         if self.fabric.world_size == 1:
             return vectors
         parts: list[Any] = [None] * self.fabric.world_size

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.distributed import ProcessGroup
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from reknow.distributed import sharing_part
 from reknow.errors import RecipeError
-from reknow.methods.method import sharing_part
 
 
 def check_parts(batch_size: int, over: int | None, processes: int) -> None:

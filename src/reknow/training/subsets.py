@@ -16,10 +16,10 @@ import numpy as np
 from reknow.data.cache import Pictures
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
-from reknow.data.manifest import Spectrum
 from reknow.errors import EvaluationError
 from reknow.evaluation.protocols import Protocol
 from reknow.evaluation.ranking import evaluate
+from reknow.observation import Spectrum
 from reknow.recognizer import Recognizer
 from reknow.training.assessment import examination_of
 from reknow.training.progress import Display
@@ -93,7 +93,7 @@ def subset_scores(
         )
     pictures, cameras = recognizer.pictures_of(manifest, display.bar("reading")), recognizer.camera_codes(manifest)
 
-    pixels = pictures.hashes()
+    annotations, pixels = recognizer.annotations(manifest), pictures.hashes()
 
     def embedded(chosen: tuple[Spectrum, ...]) -> tuple[Embeddings, Embeddings]:
         """Query and gallery by these spectra alone, without the rows that have none of them."""
@@ -104,7 +104,9 @@ def subset_scores(
         rows = np.flatnonzero(there)
         vectors = np.zeros((len(pictures), recognizer.dim), np.float32)
         advance = display.bar(f"embedding by {'+'.join(chosen)}")
-        vectors[rows] = recognizer.embed_pictures(reduced, cameras, rows=rows, progress=advance)
+        vectors[rows] = recognizer.embed_pictures(
+            reduced, cameras, annotations=annotations, rows=rows, progress=advance
+        )
         found = Embeddings(vectors, manifest, pixels=pixels)
         query, gallery = (part[there[part]] for part in (examination.query, examination.gallery))
         return found.select(query), found.select(gallery)

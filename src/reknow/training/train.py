@@ -107,6 +107,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
             vectors = recognizer.embed_pictures(
                 test_pictures,
                 recognizer.camera_codes(examination.manifest),
+                annotations=recognizer.annotations(examination.manifest),
                 progress=shown.bar("embedding test rows"),
             )
             return examination.assess(Embeddings(vectors, examination.manifest, pixels=test_pixels))

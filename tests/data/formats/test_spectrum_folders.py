@@ -14,10 +14,11 @@ from reknow.data.doctor import examine
 from reknow.data.formats import market1501_mm, msvr310, open_dataset, rgbnt201
 from reknow.data.formats.published import Count, compared, counts
 from reknow.data.formats.spectrum_folders import Layout, rows_of, together
-from reknow.data.manifest import Manifest, Spectrum
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.evaluation.protocols import protocol_named
 from reknow.evaluation.ranking import score
+from reknow.observation import Spectrum
 
 LISTED: dict[Spectrum, str] = {"rgb": "RGB", "nir": "NI", "tir": "TI"}  # how the lists call the spectra
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from reknow.data.formats import world
-from reknow.data.manifest import SPECTRA
 from reknow.data.world import KINDS, render, render_reference, sight_of, world_manifest
 from reknow.data.world.light import failure_at
 from reknow.data.world.misregistration import displacement
 from reknow.errors import DataError
+from reknow.observation import SPECTRA
 
 SIZES = {"people": (64, 32), "vehicles": (48, 96)}
 

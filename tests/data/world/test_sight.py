@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reknow.data.manifest import SPECTRA
 from reknow.data.world import DOMAINS, render, render_reference, sight_of
 from reknow.data.world.people import person
 from reknow.data.world.take import viewpoint
 from reknow.errors import DataError
+from reknow.observation import SPECTRA
 
 PINNED = Path(__file__).parent / "pinned.png"
 # Eight shots per domain, chosen so that day and night, every place and every occluder occur.

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reknow.data.manifest import SPECTRA
 from reknow.data.world import SIZES, render, render_reference, sight_of, world_manifest
 from reknow.data.world.assembly import assembly
 from reknow.data.world.raster import HEAT, PERSON, blank, paint
 from reknow.data.world.skeleton import Pose
 from reknow.data.world.vehicles import CHASSIS, vehicle
+from reknow.observation import SPECTRA
 
 PINNED = Path(__file__).parent / "pinned_vehicles.png"
 SMALL = (32, 64)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from reknow.data.batch import Batch
 from reknow.methods.editor.method import Editor, EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.observation import Batch
 
 SPECTRA = ("rgb", "nir", "tir")
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import torch
 
-from reknow.data.batch import Batch
 from reknow.methods.editor.centering import Means
 from reknow.methods.editor.method import Editor
 from reknow.methods.editor.network import EditorNetworkConfig
+from reknow.observation import Batch
 
 HERE, GONE = torch.ones(4, dtype=torch.bool), torch.zeros(4, dtype=torch.bool)
 
@@ -73,8 +73,8 @@ def test_settling_measures_every_subset_and_vectors_are_then_compared_without(
         for kind in (("nir",), ("rgb", "tir"), ("rgb", "nir", "tir")):
             rows = torch.tensor([0, 1, 2, 4, 5, 6, 7] if "tir" in kind else range(8))
             left = {name: there[rows] & (name in kind) for name, there in present.items()}
-            images = {name: image[rows] for name, image in batch.images.items()}
-            seen = method.network.look(images, left, batch.camera[rows])
+            reduced = replace(batch[rows], present=left)
+            seen = method.network.look(reduced)
             expected = seen.descriptor - seen.descriptor.mean(0)
-            found = method.network(images, left, batch.camera[rows])
+            found = method.network(reduced)
             torch.testing.assert_close(found, expected / expected.norm(dim=1, keepdim=True), atol=2e-4, rtol=1e-3)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, RecipeError
 from reknow.methods.editor.method import Editor, EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
+from reknow.observation import Batch
 
 SPECTRA = ("rgb", "nir", "tir")
 Build = Callable[..., Editor]

@@ -8,7 +8,6 @@ from itertools import combinations
 import pytest
 import torch
 
-from reknow.data.batch import Batch
 from reknow.errors import DataError, RecipeError
 from reknow.methods.editor.checkpoint import unused_parameters
 from reknow.methods.editor.missing import completed, drop_spectra
@@ -17,6 +16,7 @@ from reknow.methods.editor.recipes import rgbnt100
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.models.osnet import OSNetConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.observation import Batch
 from reknow.values import from_plain, to_plain
 
 SPECTRA = ("rgb", "nir", "tir")
@@ -33,43 +33,40 @@ def network(config: EditorNetworkConfig) -> EditorNetwork:
 def test_every_subset_has_an_embedding(network: EditorNetwork, batch: Batch, subset: tuple[str, ...]) -> None:
     """Named as absent, or not given at all, or given as noise and named as absent: it is the same."""
     present = {name: torch.full((8,), name in subset) for name in SPECTRA}
-    found = network(batch.images, present, batch.camera)
+    found = network(replace(batch, present=present))
     torch.testing.assert_close(found.norm(dim=1), torch.ones(8))
     for name, part in zip(SPECTRA, found.chunk(3, dim=1), strict=True):
         assert bool(part.any(1).all()) == (name in subset)
     given = {name: batch.images[name] for name in subset}
-    torch.testing.assert_close(network(given, None, batch.camera), found)
+    torch.testing.assert_close(network(Batch.of(given, camera=batch.camera)), found)
     changed = {name: image if name in subset else image + 100 for name, image in batch.images.items()}
-    torch.testing.assert_close(network(changed, present, batch.camera), found)
+    torch.testing.assert_close(network(replace(batch, images=changed, present=present)), found)
 
 
 def test_an_observation_does_not_see_what_others_lack(network: EditorNetwork, batch: Batch) -> None:
     present = {name: there.clone() for name, there in batch.present.items()}
     present["nir"][3], present["rgb"][6] = False, False
-    found, whole = (network(batch.images, there, batch.camera) for there in (present, batch.present))
+    found, whole = (network(replace(batch, present=there)) for there in (present, batch.present))
     rest = [0, 1, 2, 4, 5, 7]
     torch.testing.assert_close(found[rest], whole[rest])
     assert not torch.allclose(found[3], whole[3])
 
 
-def test_pictures_of_no_stated_spectrum_are_of_the_first(network: EditorNetwork, batch: Batch) -> None:
-    torch.testing.assert_close(network(batch.images["rgb"]), network({"rgb": batch.images["rgb"]}))
-
-
 def test_an_observation_without_any_spectrum_is_refused(network: EditorNetwork, batch: Batch) -> None:
     nothing = {name: torch.arange(8) > 0 for name in SPECTRA}
     with pytest.raises(DataError, match="1 observations of a batch have none of them"):
-        network(batch.images, nothing)
-    with pytest.raises(DataError, match="only depth"):
-        network({"depth": batch.images["rgb"]})
+        network(replace(batch, present=nothing))
+    with pytest.raises(DataError, match="only tir"):
+        colors = replace(network.config, spectra=("rgb", "nir")).build()
+        colors(Batch.of({"tir": batch.images["rgb"]}))
 
 
 def test_cameras_count_and_an_unknown_one_is_the_mean(network: EditorNetwork, batch: Batch) -> None:
     nobody = torch.full((8,), -1)
-    with_cameras, without = network(batch.images, None, batch.camera), network(batch.images, None, nobody)
+    with_cameras, without = network(batch), network(replace(batch, camera=nobody))
     assert not torch.allclose(with_cameras[0], without[0])
     torch.testing.assert_close(with_cameras[6:], without[6:])  # -1, and 9, which was not trained with
-    torch.testing.assert_close(without, network(batch.images))
+    torch.testing.assert_close(without, network(Batch.of(batch.images)))
 
 
 def test_other_selections_and_the_baseline_run(config: EditorNetworkConfig, batch: Batch) -> None:
@@ -80,9 +77,9 @@ def test_other_selections_and_the_baseline_run(config: EditorNetworkConfig, batc
         SelectionConfig(head_keep=1, frequency_keep=0, masks="per_spectrum"),
     ):
         network = replace(config, selection=selection).build().eval()
-        assert torch.equal(network(batch.images), network(batch.images))
+        assert torch.equal(network(batch), network(batch))
     baseline = replace(config, aggregate=False).build().eval()
-    seen = baseline.look(batch.images)
+    seen = baseline.look(batch)
     assert torch.equal(seen.descriptor, torch.cat([seen.cls[name] for name in SPECTRA], dim=1))
 
 
@@ -135,10 +132,10 @@ def test_dropping_leaves_every_observation_something() -> None:
 
 
 def test_completion_keeps_the_networks_order(batch: Batch) -> None:
-    images, present = completed({"tir": batch.images["tir"]}, None, ("nir", "tir"))
-    assert list(images) == list(present) == ["nir", "tir"]
-    assert not present["nir"].any() and present["tir"].all()
-    assert not images["nir"].any()
+    whole = completed(Batch.of({"tir": batch.images["tir"]}), ("nir", "tir"))
+    assert list(whole.images) == list(whole.present) == ["nir", "tir"]
+    assert not whole.present["nir"].any() and whole.present["tir"].all()
+    assert not whole.images["nir"].any()
 
 
 def test_vectors_have_length_one_in_bf16_too(config: EditorNetworkConfig, batch: Batch) -> None:
@@ -148,9 +145,9 @@ def test_vectors_have_length_one_in_bf16_too(config: EditorNetworkConfig, batch:
     for reduce in network.aggregation.reduce.values():
         torch.nn.init.constant_(reduce.bias, 3.0)  # descriptors share most of their length, as trained ones do
     with torch.inference_mode():
-        exact = network(batch.images, batch.present, batch.camera)
+        exact = network(batch)
         with torch.autocast("cpu", torch.bfloat16):
-            rounded = network(batch.images, batch.present, batch.camera)
+            rounded = network(batch)
     assert rounded.dtype == torch.float32
     torch.testing.assert_close(rounded.norm(dim=1), torch.ones(8), atol=1e-6, rtol=0)
     torch.testing.assert_close(rounded, exact, atol=0.01, rtol=0)

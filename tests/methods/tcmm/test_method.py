@@ -11,7 +11,6 @@ import torch
 from torch.nn.functional import normalize
 
 from reknow.clustering.dbscan import PseudoLabels
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.errors import RecipeError
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
@@ -19,6 +18,7 @@ from reknow.methods.tcmm.method import TCMMConfig
 from reknow.methods.tcmm.recipes import PASS_NETWORK, market1501, msmt17
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.observation import Batch
 
 TRUNK = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch_size=8, stride=8, extra_tokens=3)
 NETWORK = EmbedderConfig(trunk=TRUNK, feature="cls+extra")

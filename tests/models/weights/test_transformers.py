@@ -13,6 +13,7 @@ from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig, resized_positions
 from reknow.models.weights import Source, Told, fill, load_trunk, read_weights, said_by
 from reknow.models.weights.foreign import HALVES, IMAGENET
+from reknow.observation import Batch
 from reknow.recognizer import SHIPPED, load
 
 HEADS = 4  # of the golden cases; a file does not tell
@@ -35,7 +36,7 @@ def test_tcmm_checkpoint_gives_the_golden_feature(save, pass_case):
     embedder.neck.load_state_dict(foreign.neck)
     assert (loaded.resized, loaded.ignored, loaded.left) == ((), (), ())
     with torch.inference_mode():
-        found = embedder(case["images"])
+        found = embedder(Batch.of({"rgb": case["images"]}))
     torch.testing.assert_close(found, case["expected/feature_cat"], rtol=0, atol=2e-6)
 
 

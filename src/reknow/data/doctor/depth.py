@@ -14,8 +14,9 @@ import numpy as np
 
 from reknow.data.doctor.findings import Finding, Rows
 from reknow.data.levels import Levels, written
-from reknow.data.manifest import Manifest, Spectrum
+from reknow.data.manifest import Manifest
 from reknow.data.pictures import needs_levels
+from reknow.observation import Spectrum
 
 # A 12-bit camera in a 16-bit file fills 17 of the 256 levels that are left: 4,095 / 257 is 16.
 FEW_LEVELS = 17

@@ -20,7 +20,7 @@ from reknow.data.doctor.depth import Depth, depth_findings, depth_of
 from reknow.data.doctor.findings import TEST, Finding, Kind, Rows, Severity
 from reknow.data.frames import by_frame
 from reknow.data.levels import Levels
-from reknow.data.manifest import Manifest, Spectrum
+from reknow.data.manifest import Manifest
 from reknow.data.picture_files import suffix_differs
 from reknow.data.pictures import (
     WORLD_PREFIX,
@@ -35,6 +35,7 @@ from reknow.data.pictures import (
     rgb_pixels,
 )
 from reknow.errors import DataError
+from reknow.observation import Spectrum
 
 # Below this a picture cannot show what tells individuals apart; the smallest crop of Market-1501 is 64 x 128.
 SMALLEST_SIDE = 8

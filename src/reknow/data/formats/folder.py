@@ -25,9 +25,10 @@ from reknow.data.formats.listing import Listing, contents, pictures_below
 from reknow.data.formats.locating import existing_folder
 from reknow.data.formats.split_folders import SplitFolders, lone_notes, split_folders
 from reknow.data.levels import parse_levels
-from reknow.data.manifest import SPECTRA, Manifest
+from reknow.data.manifest import Manifest
 from reknow.data.unknown import without_unknown
 from reknow.errors import DataError, nearest, printable
+from reknow.observation import SPECTRA
 
 
 def read(

@@ -22,8 +22,9 @@ from pathlib import Path
 from reknow.data.formats.listing import pictures_below, unread_note
 from reknow.data.formats.locating import layout_root
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import SPECTRA, Manifest, Spectrum, Split
+from reknow.data.manifest import Manifest, Split
 from reknow.errors import DataError
+from reknow.observation import SPECTRA, Spectrum
 
 Sights = dict[str, dict[Spectrum, str]]
 """Per observation, its picture in each spectrum that it has."""

@@ -19,9 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from reknow.data.manifest import SCHEMA, Manifest, Spectrum
+from reknow.data.manifest import SCHEMA, Manifest
 from reknow.data.picture_files import open_picture, open_regular
 from reknow.errors import DataError
+from reknow.observation import Spectrum
 
 PANEL = (256, 128)  # width and height of one panel as it is distributed
 TOLERANCE = 0.25  # of a panel: copies may be a little stretched, but half a panel more is another kind of strip

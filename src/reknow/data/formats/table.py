@@ -25,10 +25,11 @@ import pyarrow.parquet
 from reknow.data.formats.cells import read_cells
 from reknow.data.formats.locating import exists, holds_folder, in_utf_8
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, SPECTRA, Manifest
+from reknow.data.manifest import SCHEMA, Manifest
 from reknow.data.pictures import WORLD_PREFIX
 from reknow.data.unknown import NAMES, is_unknown, without_unknown
 from reknow.errors import DataError, nearest
+from reknow.observation import SPECTRA
 from reknow.places import at_home
 
 MEANT: dict[str, str] = {

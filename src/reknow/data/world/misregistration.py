@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 
-from reknow.data.manifest import Spectrum
 from reknow.data.world.draws import Draws
 from reknow.errors import DataError
+from reknow.observation import Spectrum
 
 MOST = 32.0
 JITTER = 0.1  # deviation from shot to shot, in shares of the displacement

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reknow.data.manifest import SPECTRA, Spectrum
 from reknow.data.world.domain import domain_named
 from reknow.data.world.light import LIGHTS, check_light
 from reknow.data.world.misregistration import check_misregistration
 from reknow.errors import DataError, nearest
+from reknow.observation import SPECTRA, Spectrum
 
 # Height and width in pixels of the pictures of each kind.
 SIZES: dict[str, tuple[int, int]] = {"people": (128, 64), "vehicles": (128, 256)}

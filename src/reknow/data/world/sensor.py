@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from reknow.compiled import compiled
-from reknow.data.manifest import Spectrum
 from reknow.data.world.cameras import Camera
 from reknow.data.world.compression import compress
 from reknow.data.world.light import dazzle, equalize
 from reknow.data.world.raster import FRONT, HEAT, KEY, NIR, OCCLUDER, PERSON, scatter
+from reknow.observation import Spectrum
 
 
 def develop(

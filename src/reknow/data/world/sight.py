@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reknow.data.manifest import SPECTRA, Spectrum
 from reknow.data.world.background import scene
 from reknow.data.world.domain import domain_named
 from reknow.data.world.driving import drive
@@ -19,6 +18,7 @@ from reknow.data.world.reference import SIZES, Conditions, check_kind, check_spe
 from reknow.data.world.sensor import develop
 from reknow.data.world.take import Take
 from reknow.data.world.walking import walk
+from reknow.observation import SPECTRA, Spectrum
 
 
 @dataclass(frozen=True)

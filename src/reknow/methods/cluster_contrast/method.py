@@ -18,13 +18,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from reknow.clustering.dbscan import PseudoLabels, Size, pseudo_labels
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
+from reknow.distributed import from_first, gathered
 from reknow.errors import DataError
 from reknow.fields import Bounds, PositiveFloat, Share, check_fields
 from reknow.methods.cluster_contrast.memory import PrototypeMemory, Update
-from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, gathered
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey
 from reknow.models.embedder import Embedder
+from reknow.observation import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,7 @@ class ClusterContrast(Method):
     def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
         """Cluster; where that yields nothing to learn from, keep the last good labels."""
         embeddings = survey()
-        found = self.clustering(embeddings, self.cameras)
+        found = from_first(lambda: self.clustering(embeddings, self.cameras))
         notes = (found.warning,) if found.warning else ()
         labels = torch.from_numpy(found.labels)
         if found.num_clusters < 2:

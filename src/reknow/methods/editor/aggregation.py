@@ -23,6 +23,8 @@ from timm.layers.weight_init import trunc_normal_
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reknow.observation import Spectrum
+
 MASKED = -65504.0
 """What is added to the score of a masked token: the lowest half-precision number, so no row becomes NaN [C]."""
 
@@ -110,7 +112,7 @@ class Aggregated:
         descriptor: (B, spectra x D): the spectra side by side, zero where an observation lacks one.
     """
 
-    alone: Mapping[str, Float[Tensor, "batch width"]]
+    alone: Mapping[Spectrum, Float[Tensor, "batch width"]]
     descriptor: Float[Tensor, "batch dim"]
 
 
@@ -130,7 +132,7 @@ class Aggregation(nn.Module):
         torch.Size([3, 16])
     """
 
-    def __init__(self, width: int, heads: int, mlp_ratio: float, spectra: Sequence[str]) -> None:
+    def __init__(self, width: int, heads: int, mlp_ratio: float, spectra: Sequence[Spectrum]) -> None:
         super().__init__()
         self.spectra = tuple(spectra)
         self.independent = nn.ModuleDict({name: MaskedBlock(width, heads, mlp_ratio) for name in spectra})
@@ -143,8 +145,8 @@ class Aggregation(nn.Module):
 
     def forward(
         self,
-        tokens: Mapping[str, Float[Tensor, "batch length width"]],
-        masks: Mapping[str, Bool[Tensor, "batch length"]],
+        tokens: Mapping[Spectrum, Float[Tensor, "batch length width"]],
+        masks: Mapping[Spectrum, Bool[Tensor, "batch length"]],
     ) -> Aggregated:
         """Aggregate.
 
@@ -161,11 +163,13 @@ class Aggregation(nn.Module):
             self.read_out(name, sequence, kept[name][1])
             for name, sequence in zip(self.spectra, joint.chunk(len(self.spectra), dim=1), strict=True)
         ]
-        first = {name: sequence[:, 0].clone() for name, sequence in zip(self.spectra, alone, strict=True)}
+        first: dict[Spectrum, Tensor] = {
+            name: sequence[:, 0].clone() for name, sequence in zip(self.spectra, alone, strict=True)
+        }
         return Aggregated(first, torch.cat(parts, dim=1))
 
     def read_out(
-        self, spectrum: str, sequence: Float[Tensor, "batch length width"], mask: Bool[Tensor, "batch length"]
+        self, spectrum: Spectrum, sequence: Float[Tensor, "batch length width"], mask: Bool[Tensor, "batch length"]
     ) -> Float[Tensor, "batch width"]:
         """One spectrum's part of the descriptor, in 32 bit at least; zero where an observation lacks it.
 

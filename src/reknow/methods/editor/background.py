@@ -16,11 +16,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from reknow.observation import Spectrum
+
 
 def background_consistency(
-    patches: Mapping[str, Float[Tensor, "batch patches width"]],
-    kept: Mapping[str, Bool[Tensor, "batch patches"]],
-    present: Mapping[str, Bool[Tensor, "batch"]],
+    patches: Mapping[Spectrum, Float[Tensor, "batch patches width"]],
+    kept: Mapping[Spectrum, Bool[Tensor, "batch patches"]],
+    present: Mapping[Spectrum, Bool[Tensor, "batch"]],
 ) -> Float[Tensor, ""]:
     """The loss.
 
@@ -35,10 +37,10 @@ def background_consistency(
         >>> background_consistency(tokens, dict.fromkeys(tokens, none), dict.fromkeys(tokens, here))
         tensor(2.)
     """
-    background = {name: tokens * ~kept[name][..., None] for name, tokens in patches.items()}
+    background: dict[Spectrum, Tensor] = {name: tokens * ~kept[name][..., None] for name, tokens in patches.items()}
     terms = []
-    for one, other in combinations(background, 2):
+    for (one, first), (other, second) in combinations(background.items(), 2):
         both = present[one] & present[other]
-        squared = (background[one] - background[other]).square().mean((1, 2))
+        squared = (first - second).square().mean((1, 2))
         terms.append((squared * both).sum() / both.sum().clamp(min=1))
     return torch.stack(terms).sum() if terms else next(iter(patches.values())).sum() * 0

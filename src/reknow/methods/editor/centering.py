@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from reknow.observation import Spectrum
+
 
 class Means(nn.Module):
     """Means of descriptors, one for each subset of the spectra; until they are measured nothing is taken off.
@@ -37,7 +39,7 @@ class Means(nn.Module):
     mean: Float[Tensor, "subsets dim"]
     count: Int[Tensor, "subsets"]
 
-    def __init__(self, dim: int, spectra: Sequence[str]) -> None:
+    def __init__(self, dim: int, spectra: Sequence[Spectrum]) -> None:
         super().__init__()
         self.spectra = tuple(spectra)
         # Row b is the subset whose spectra are the bits of b; nobody has the empty one, row 0.
@@ -45,7 +47,7 @@ class Means(nn.Module):
         self.register_buffer("count", torch.zeros(2 ** len(spectra), dtype=torch.long))
 
     def forward(
-        self, descriptors: Float[Tensor, "batch dim"], present: Mapping[str, Bool[Tensor, "batch"]]
+        self, descriptors: Float[Tensor, "batch dim"], present: Mapping[Spectrum, Bool[Tensor, "batch"]]
     ) -> Float[Tensor, "batch dim"]:
         """Descriptors without the mean of their kind; parts of absent spectra stay zero.
 
@@ -58,8 +60,8 @@ class Means(nn.Module):
         return (descriptors - self.mean.to(descriptors)[rows]) * there
 
     def subsets(
-        self, present: Mapping[str, Bool[Tensor, "batch"]]
-    ) -> Iterator[tuple[int, Int[Tensor, "rows"], dict[str, Bool[Tensor, "rows"]]]]:
+        self, present: Mapping[Spectrum, Bool[Tensor, "batch"]]
+    ) -> Iterator[tuple[int, Int[Tensor, "rows"], dict[Spectrum, Bool[Tensor, "rows"]]]]:
         """Every subset that observations of a batch have: its number, those observations, and their spectra in it."""
         for subset in range(1, len(self.count)):
             inside = {name: bool(subset >> bit & 1) for bit, name in enumerate(self.spectra)}

@@ -14,7 +14,7 @@ than two observations of a part have is 0, since a batch norm needs two.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional
 
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
+from reknow.distributed import gathered, in_part
 from reknow.errors import RecipeError
 from reknow.fields import NonNegativeFloat, Share, check_fields
 from reknow.methods.editor.background import background_consistency
@@ -31,7 +31,8 @@ from reknow.methods.editor.heads import Head, Pair, Variant
 from reknow.methods.editor.missing import completed, drop_spectra
 from reknow.methods.editor.network import EditorNetwork, Seen
 from reknow.methods.editor.refinement import Centers
-from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, gathered, identity_labels, in_part
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, identity_labels
+from reknow.observation import Batch, Spectrum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +101,10 @@ class Editor(Method):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """``fused``; ``rgb`` and so on, or ``trunk``; ``background`` and ``centers``."""
-        images, present = completed(batch.images, batch.present, self.network.spectra)
         if self.training and self.config.spectrum_dropout:
-            present = drop_spectra(present, self.config.spectrum_dropout)
-        seen = self.network.look(images, present, batch.camera)
+            whole = completed(batch, self.network.spectra)
+            batch = replace(whole, present=drop_spectra(whole.present, self.config.spectrum_dropout))
+        seen = self.network.look(batch)
         terms = {"fused": self.pair(self.fused, seen.descriptor, batch.label), **self._trunk_pairs(seen, batch.label)}
         if self.config.background_weight:
             consistency = background_consistency(seen.patches, seen.selected.kept, seen.present)
@@ -129,10 +130,9 @@ class Editor(Method):
             return
         means.forget()
         for batch in batches:
-            images, present = completed(batch.images, batch.present, self.network.spectra)
-            for subset, rows, left in means.subsets(present):
-                some = {name: image[rows] for name, image in images.items()}
-                means.add(subset, self.network.look(some, left, batch.camera[rows]).descriptor)
+            whole = completed(batch, self.network.spectra)
+            for subset, rows, left in means.subsets(whole.present):
+                means.add(subset, self.network.look(replace(whole[rows], present=left)).descriptor)
 
     def _trunk_pairs(self, seen: Seen, labels: Tensor) -> dict[str, Tensor]:
         if self.config.variant == "AL":
@@ -147,13 +147,15 @@ class Editor(Method):
         return self.pair(self.trunk, cls[there], labels[there])
 
     def _refinement(self, seen: Seen, labels: Tensor) -> Tensor:
-        vectors = {name: functional.normalize(vector, dim=1) for name, vector in seen.alone.items()}
+        vectors: dict[Spectrum, Tensor] = {
+            name: functional.normalize(vector, dim=1) for name, vector in seen.alone.items()
+        }
         if self.training:
             self.centers.update(_gathered(vectors), _gathered(seen.present), gathered(labels))
         return self.centers(vectors, seen.present, labels)
 
 
-def _gathered(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _gathered(tensors: Mapping[Spectrum, Tensor]) -> dict[Spectrum, Tensor]:
     return {name: gathered(tensor) for name, tensor in tensors.items()}
 
 

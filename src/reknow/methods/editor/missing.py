@@ -8,45 +8,41 @@ subset: each spectrum of an observation with the given probability, but never al
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from reknow.errors import DataError
+from reknow.observation import Batch, Spectrum
 
 
-def completed(
-    images: Mapping[Any, Float[Tensor, "batch 3 height width"]],
-    present: Mapping[Any, Bool[Tensor, "batch"]] | None,
-    spectra: Sequence[str],
-) -> tuple[dict[str, Float[Tensor, "batch 3 height width"]], dict[str, Bool[Tensor, "batch"]]]:
-    """Images and presence of all spectra that a network looks at, in its order; zero and absent where there are none.
+def completed(batch: Batch, spectra: Sequence[Spectrum]) -> Batch:
+    """The batch with all spectra that a network looks at, in its order; zero and absent where there are none.
 
     Args:
-        images: per spectrum, (B, 3, H, W); any of them may be missing.
-        present: per spectrum, (B,): which observations have it; None where all have what is given.
+        batch: any of the spectra may be missing.
         spectra: what the network looks at.
 
     Raises:
         DataError: an observation without any of them.
     """
-    given = next((images[name] for name in spectra if name in images), None)
+    given = next((batch.images[name] for name in spectra if name in batch.images), None)
     if given is None:
-        raise _nothing(spectra, f"only {', '.join(images) or 'nothing'}")
+        raise _nothing(spectra, f"only {', '.join(batch.images) or 'nothing'}")
     nowhere = torch.zeros(len(given), dtype=torch.bool, device=given.device)
-    there = {}
-    for name in spectra:
-        known = present[name] if present is not None and name in present else ~nowhere
-        there[name] = known if name in images else nowhere
-    empty = ~torch.stack(list(there.values())).any(0)
+    present = {name: batch.present[name] if name in batch.images else nowhere for name in spectra}
+    empty = ~torch.stack(list(present.values())).any(0)
     if bool(empty.any()):
         raise _nothing(spectra, f"{int(empty.sum())} observations of a batch have none of them")
-    return {name: images[name] if name in images else torch.zeros_like(given) for name in spectra}, there
+    images = {name: batch.images[name] if name in batch.images else torch.zeros_like(given) for name in spectra}
+    return replace(batch, images=images, present=present)
 
 
-def drop_spectra(present: Mapping[str, Bool[Tensor, "batch"]], probability: float) -> dict[str, Bool[Tensor, "batch"]]:
+def drop_spectra(
+    present: Mapping[Spectrum, Bool[Tensor, "batch"]], probability: float
+) -> dict[Spectrum, Bool[Tensor, "batch"]]:
     """Presence after dropping each spectrum with this probability; an observation that would lose all keeps all.
 
     Example:
@@ -60,7 +56,7 @@ def drop_spectra(present: Mapping[str, Bool[Tensor, "batch"]], probability: floa
     return dict(zip(present, left, strict=True))
 
 
-def _nothing(spectra: Sequence[str], found: str) -> DataError:
+def _nothing(spectra: Sequence[Spectrum], found: str) -> DataError:
     return DataError(
         "spectra of an observation",
         found=found,

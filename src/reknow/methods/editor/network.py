@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,8 +24,9 @@ from reknow.methods.editor.frequency import Windows
 from reknow.methods.editor.missing import completed
 from reknow.methods.editor.selection import Selected, SelectionConfig, kept_tokens, select
 from reknow.methods.editor.spatial import Rollout
-from reknow.models.network import Images, Network, NetworkConfig, Spectrum, TrunkConfig
+from reknow.models.network import Network, NetworkConfig, TrunkConfig
 from reknow.models.transformer import TransformerConfig, VisionTransformer
+from reknow.observation import Batch, Spectrum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +106,11 @@ class Seen:
         descriptor: (B, spectra x D), not normalized.
     """
 
-    present: Mapping[str, Bool[Tensor, "batch"]]
-    cls: Mapping[str, Float[Tensor, "batch width"]]
-    patches: Mapping[str, Float[Tensor, "batch patches width"]]
+    present: Mapping[Spectrum, Bool[Tensor, "batch"]]
+    cls: Mapping[Spectrum, Float[Tensor, "batch width"]]
+    patches: Mapping[Spectrum, Float[Tensor, "batch patches width"]]
     selected: Selected
-    alone: Mapping[str, Float[Tensor, "batch width"]]
+    alone: Mapping[Spectrum, Float[Tensor, "batch width"]]
     descriptor: Float[Tensor, "batch dim"]
 
 
@@ -124,7 +124,7 @@ class EditorNetwork(Network):
         >>> trunk = TransformerConfig(image_size=(32, 16), width=8, depth=2, heads=2, patch_size=8, stride=8)
         >>> selection = SelectionConfig(head_keep=1, frequency_keep=2)
         >>> network = EditorNetworkConfig(trunk=trunk, selection=selection).build().eval()
-        >>> network({"rgb": torch.rand(3, 3, 32, 16), "tir": torch.rand(3, 3, 32, 16)}).shape
+        >>> network(Batch.of({"rgb": torch.rand(3, 3, 32, 16), "tir": torch.rand(3, 3, 32, 16)})).shape
         torch.Size([3, 24])
     """
 
@@ -158,52 +158,40 @@ class EditorNetwork(Network):
         """In the order of the descriptor's parts."""
         return self.config.spectra
 
-    def forward(
-        self,
-        images: Images,
-        present: Mapping[Any, Bool[Tensor, "batch"]] | None = None,
-        camera: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch dim"]:
+    def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`. Any subset of spectra will do."""
-        seen = self.look(images, present, camera)
+        seen = self.look(batch)
         descriptor = seen.descriptor if self.means is None else self.means(seen.descriptor, seen.present)
         return functional.normalize(descriptor, dim=1)
 
-    def look(
-        self,
-        images: Images,
-        present: Mapping[Any, Bool[Tensor, "batch"]] | None = None,
-        camera: Int[Tensor, "batch"] | None = None,
-    ) -> Seen:
-        """Everything that losses and explanations need; arguments as in :meth:`forward`.
+    def look(self, batch: Batch) -> Seen:
+        """Everything that losses and explanations need.
 
         Raises:
             DataError: an observation without any of the network's spectra.
         """
-        given = images if isinstance(images, Mapping) else {self.spectra[0]: images}
-        pictures, there = completed(given, present, self.spectra)
-        sequences, attention = self._encode(pictures, there, camera)
+        whole = completed(batch, self.spectra)
+        pictures, there = whole.images, whole.present
+        sequences, attention = self._encode(whole)
         selected = self._select(pictures, there, attention)
-        cls = {name: sequence[:, 0] for name, sequence in sequences.items()}
-        patches = {name: sequence[:, self.trunk.prefix :] for name, sequence in sequences.items()}
+        cls: dict[Spectrum, Tensor] = {name: sequence[:, 0] for name, sequence in sequences.items()}
+        patches: dict[Spectrum, Tensor] = {
+            name: sequence[:, self.trunk.prefix :] for name, sequence in sequences.items()
+        }
         if self.aggregation is None:
             return Seen(there, cls, patches, selected, {}, torch.cat(list(cls.values()), dim=1))
-        tokens = sequences
+        tokens: Mapping[Spectrum, Tensor] = sequences
         if self.trunk.prefix > 1:  # extra tokens and registers are not aggregated
             tokens = {name: torch.cat([cls[name][:, None], patches[name]], dim=1) for name in cls}
         masks = {name: kept_tokens(selected.kept[name], there[name]) for name in cls}
         aggregated = self.aggregation(tokens, masks)
         return Seen(there, cls, patches, selected, aggregated.alone, aggregated.descriptor)
 
-    def _encode(
-        self,
-        pictures: Mapping[str, Float[Tensor, "batch 3 height width"]],
-        present: Mapping[str, Bool[Tensor, "batch"]],
-        camera: Int[Tensor, "batch"] | None,
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _encode(self, whole: Batch) -> tuple[dict[Spectrum, Tensor], dict[Spectrum, Tensor]]:
         """Per spectrum, the trunk's sequence (B, L, D) and what CLS attends to (B, heads, N); zero where absent."""
-        rows = {name: present[name].nonzero()[:, 0] for name in pictures}
-        cameras = None if camera is None else torch.cat([camera[chosen] for chosen in rows.values()])
+        pictures, present = whole.images, whole.present
+        rows: dict[Spectrum, Tensor] = {name: present[name].nonzero()[:, 0] for name in pictures}
+        cameras = torch.cat([whole.camera[chosen] for chosen in rows.values()])
         rollout = Rollout() if self.config.selection.looks_at_attention else None
         entering = self.trunk.tokenize(torch.cat([pictures[name][chosen] for name, chosen in rows.items()]), cameras)
         leaving = self.trunk.encode(entering, observe=rollout)
@@ -213,9 +201,9 @@ class EditorNetwork(Network):
         else:
             attention = rollout.of_cls(self.trunk.prefix)
         sizes = [len(chosen) for chosen in rows.values()]
-        count = len(next(iter(present.values())))
+        count = len(whole)
 
-        def spread(values: Tensor) -> dict[str, Tensor]:
+        def spread(values: Tensor) -> dict[Spectrum, Tensor]:
             if min(sizes) == count:  # nothing is missing, so nothing is copied
                 return dict(zip(rows, values.split(sizes), strict=True))
             empty = values.new_zeros(count, *values.shape[1:])
@@ -227,9 +215,9 @@ class EditorNetwork(Network):
     @torch.no_grad()
     def _select(
         self,
-        pictures: Mapping[str, Float[Tensor, "batch 3 height width"]],
-        present: Mapping[str, Bool[Tensor, "batch"]],
-        attention: Mapping[str, Float[Tensor, "batch heads patches"]],
+        pictures: Mapping[Spectrum, Float[Tensor, "batch 3 height width"]],
+        present: Mapping[Spectrum, Bool[Tensor, "batch"]],
+        attention: Mapping[Spectrum, Float[Tensor, "batch heads patches"]],
     ) -> Selected:
         # Random selection, a comparison, must give the same vectors whenever it embeds.
         generator = None if self.training else torch.Generator().manual_seed(0)

@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from reknow.observation import Spectrum
+
 
 class Centers(nn.Module):
     """The tables of centers, and how far from them a batch is.
@@ -35,21 +37,21 @@ class Centers(nn.Module):
         (tensor([0.0000, 0.8000]), tensor(0.0400))
     """
 
-    def __init__(self, identities: int, width: int, spectra: Sequence[str], share: float = 0.8) -> None:
+    def __init__(self, identities: int, width: int, spectra: Sequence[Spectrum], share: float = 0.8) -> None:
         super().__init__()
         self.spectra = tuple(spectra)
         self.share = share
         for name in self.spectra:
             self.register_buffer(name, torch.zeros(identities, width))
 
-    def table(self, spectrum: str) -> Float[Tensor, "identities width"]:
+    def table(self, spectrum: Spectrum) -> Float[Tensor, "identities width"]:
         """A spectrum's centers."""
         return self.get_buffer(spectrum)
 
     def forward(
         self,
-        vectors: Mapping[str, Float[Tensor, "batch width"]],
-        present: Mapping[str, Bool[Tensor, "batch"]],
+        vectors: Mapping[Spectrum, Float[Tensor, "batch width"]],
+        present: Mapping[Spectrum, Bool[Tensor, "batch"]],
         labels: Int[Tensor, "batch"],
     ) -> Float[Tensor, ""]:
         """The loss against the centers as they are.
@@ -68,8 +70,8 @@ class Centers(nn.Module):
     @torch.no_grad()
     def update(
         self,
-        vectors: Mapping[str, Float[Tensor, "batch width"]],
-        present: Mapping[str, Bool[Tensor, "batch"]],
+        vectors: Mapping[Spectrum, Float[Tensor, "batch width"]],
+        present: Mapping[Spectrum, Bool[Tensor, "batch"]],
         labels: Int[Tensor, "batch"],
     ) -> None:
         """Move the centers of the identities in a batch; the others stay."""

@@ -20,8 +20,9 @@ from reknow.errors import RecipeError
 from reknow.fields import NonNegativeInt, check_fields
 from reknow.methods.editor.frequency import FrequencyConfig, Windows, frequency_patches
 from reknow.methods.editor.spatial import spatial_patches
+from reknow.observation import Spectrum
 
-BySpectrum = Mapping[str, Tensor]
+BySpectrum = Mapping[Spectrum, Tensor]
 """Tensors of the same kind, one per spectrum."""
 
 
@@ -80,7 +81,7 @@ def select(
     config: SelectionConfig,
     images: BySpectrum,
     present: BySpectrum,
-    attention: Mapping[str, Float[Tensor, "batch heads patches"]],
+    attention: Mapping[Spectrum, Float[Tensor, "batch heads patches"]],
     windows: Windows,
     generator: torch.Generator | None = None,
 ) -> Selected:
@@ -96,14 +97,16 @@ def select(
     """
     there = {spectrum: present[spectrum][:, None] for spectrum in images}
     if config.rule == "everything":
-        whole = {name: there[name].repeat(1, attention[name].shape[2]) for name in images}
-        unasked = {name: torch.zeros_like(mask) for name, mask in whole.items()}
+        whole: dict[Spectrum, Tensor] = {name: there[name].repeat(1, attention[name].shape[2]) for name in images}
+        unasked: dict[Spectrum, Tensor] = {name: torch.zeros_like(mask) for name, mask in whole.items()}
         return Selected(unasked, unasked, whole, attention)
-    spatial = {name: spatial_patches(attention[name], config.head_keep) & there[name] for name in images}
+    spatial: dict[Spectrum, Tensor] = {
+        name: spatial_patches(attention[name], config.head_keep) & there[name] for name in images
+    }
     frequency = _frequency(config, images, present, windows)
     if config.masks == "shared":
         union = torch.stack([*spatial.values(), *frequency.values()]).any(0)
-        asked = dict.fromkeys(images, union)
+        asked: dict[Spectrum, Tensor] = dict.fromkeys(images, union)
     else:
         asked = {name: spatial[name] | frequency[name] for name in images}
     if config.rule == "random":
@@ -113,7 +116,7 @@ def select(
 
 def _frequency(
     config: SelectionConfig, images: BySpectrum, present: BySpectrum, windows: Windows
-) -> dict[str, Bool[Tensor, "batch patches"]]:
+) -> dict[Spectrum, Bool[Tensor, "batch patches"]]:
     keep = config.frequency_keep
     if config.masks == "shared":
         together = frequency_patches(
@@ -126,7 +129,9 @@ def _frequency(
     }
 
 
-def _as_many_anywhere(asked: BySpectrum, generator: torch.Generator | None) -> dict[str, Bool[Tensor, "batch patches"]]:
+def _as_many_anywhere(
+    asked: BySpectrum, generator: torch.Generator | None
+) -> dict[Spectrum, Bool[Tensor, "batch patches"]]:
     """As many patches as were asked for, but drawn; one draw for all spectra, as a shared mask would be."""
     one = next(iter(asked.values()))
     order = torch.rand(one.shape, generator=generator).to(one.device).argsort(dim=1).argsort(dim=1)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.fields import NonNegativeFloat, Share, check_fields
 from reknow.losses.cross_entropy import SmoothedCrossEntropy
 from reknow.losses.triplet import BatchHardTriplet
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, identity_labels
 from reknow.models.embedder import Embedder
+from reknow.observation import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Supervised(Method):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """``identity`` on logits behind the neck, ``triplet`` on features before it."""
-        before, behind = self.network.features(batch.images, batch.camera)
+        before, behind = self.network.features(batch)
         terms = {"identity": self.cross_entropy(self.classifier(behind), batch.label)}
         if self.triplet_weight:
             terms["triplet"] = self.triplet_weight * self.triplet(before, batch.label)

@@ -18,7 +18,6 @@ from math import prod
 from torch import Tensor
 from torch.nn import functional
 
-from reknow.data.batch import Batch
 from reknow.data.manifest import Manifest
 from reknow.fields import NonNegativeFloat, PositiveInt, Share
 from reknow.methods.cluster_contrast.memory import Update
@@ -29,6 +28,7 @@ from reknow.methods.tcmm.sampled_memory import SampledMemory
 from reknow.methods.tcmm.token_constraint import Normalize, TokenConstraint, negatives_of
 from reknow.models.embedder import Embedder
 from reknow.models.transformer import VisionTransformer
+from reknow.observation import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class TCMM(ClusterContrast):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """``prototype``, ``token`` and ``instance``."""
-        tokens = self.network.tokens(batch.images, batch.camera)
+        tokens = self.network.tokens(batch)
         embeddings = functional.normalize(self.network.neck(self.network.feature_of(tokens)), dim=1)
         self.remember(batch, embeddings)
         terms = {"prototype": self.memory(embeddings, batch.label)}

@@ -22,6 +22,7 @@ from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.recipe import Recipe
 from reknow.models.sizes import vit_base, vit_large, vit_small
 from reknow.models.transformer import SIZES, TransformerConfig
+from reknow.observation import Batch
 from reknow.studies.editor.base import on_world
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
 from reknow.studies.study import Measurement, Study, Variant
@@ -83,11 +84,11 @@ def cost(size: str, patch: int) -> dict[str, float]:
     trunk = TRUNKS[size[0].upper()](patch=patch)
     network = EditorNetworkConfig(trunk=trunk).build().to(device).train()
     count = 16 if device == "cuda" else 1
-    images = {name: torch.randn(count, 3, *trunk.image_size, device=device) for name in network.spectra}
+    batch = Batch.of({name: torch.randn(count, 3, *trunk.image_size, device=device) for name in network.spectra})
 
     def step() -> float:
         started = time.perf_counter()
-        network.look(images).descriptor.sum().backward()
+        network.look(batch).descriptor.sum().backward()
         network.zero_grad(set_to_none=True)
         if device == "cuda":
             torch.cuda.synchronize()

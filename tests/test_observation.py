@@ -6,7 +6,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from reknow.data.batch import Batch
+from reknow.observation import Batch
 
 
 def made(images: int = 3, labels: int = 3) -> Batch:

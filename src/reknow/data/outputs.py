@@ -1,0 +1,79 @@
+"""Outputs: what a function makes of batches, row by row, as one tensor on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import overload
+
+import torch
+from torch import Tensor
+
+from reknow.observation import Batch
+
+Progress = Callable[[int, int], None]
+"""Called with (observations done, observations in all)."""
+
+
+@overload
+def outputs_of(
+    function: Callable[[Batch], Tensor], batches: Iterable[Batch], count: int, progress: Progress | None = None
+) -> Tensor: ...
+
+
+@overload
+def outputs_of(
+    function: Callable[[Batch], Mapping[str, Tensor]],
+    batches: Iterable[Batch],
+    count: int,
+    progress: Progress | None = None,
+) -> dict[str, Tensor]: ...
+
+
+@torch.inference_mode()
+def outputs_of(
+    function: Callable[[Batch], Tensor] | Callable[[Batch], Mapping[str, Tensor]],
+    batches: Iterable[Batch],
+    count: int,
+    progress: Progress | None = None,
+) -> Tensor | dict[str, Tensor]:
+    """Run a function over batches, without gradient.
+
+    Args:
+        function: a batch of B observations to (B, ...) values, or to several of them by name.
+        batches: in the order of the result's rows.
+        count: N, rows in all.
+        progress: see :data:`Progress`.
+
+    Returns:
+        (N, ...) on the CPU, or by name: floating-point values in 32 bit, others in the type that they have.
+
+    Raises:
+        ValueError: values of another number of rows than the batch, or whose shape or names change between batches.
+
+    Example:
+        >>> batches = [Batch.of({"rgb": torch.full((2, 3, 4, 4), value)}) for value in (0.0, 1.0)]
+        >>> outputs_of(lambda batch: batch.images["rgb"].mean((1, 2, 3)), batches, 4)
+        tensor([0., 0., 1., 1.])
+    """
+    whole: dict[str, Tensor] = {}
+    alone, done = True, 0
+    for batch in batches:
+        made = function(batch)
+        alone = isinstance(made, Tensor)
+        parts = {"": made} if isinstance(made, Tensor) else made
+        if done and parts.keys() != whole.keys():
+            raise ValueError(f"values named {sorted(parts)}, after values named {sorted(whole)}")
+        for name, values in parts.items():
+            if name not in whole:
+                kind = torch.float32 if values.is_floating_point() else values.dtype
+                whole[name] = torch.empty(count, *values.shape[1:], dtype=kind)
+            if values.shape != (len(batch), *whole[name].shape[1:]):
+                raise ValueError(
+                    f"values of shape {tuple(values.shape)} for a batch of {len(batch)}, "
+                    f"expected {(len(batch), *whole[name].shape[1:])}"
+                )
+            whole[name][done : done + len(batch)] = values
+        done += len(batch)
+        if progress is not None:
+            progress(done, count)
+    return whole.get("", torch.empty(0)) if alone else whole

@@ -1,0 +1,117 @@
+"""Distributed: what the processes of one run tell each other. Alone, everything here costs and changes nothing.
+
+A run under ``torchrun`` has several processes, each with its share of every batch; losses, statistics, memories and
+pseudo-labels must be those of the whole. A process that waits for an exchange which another one skips waits forever, so
+every function here must be called by all processes, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+from torch.distributed import ProcessGroup
+
+Value = TypeVar("Value")
+
+_PART: ContextVar[ProcessGroup | None] = ContextVar("part", default=None)
+
+
+def processes() -> int:
+    """How many take part in this run."""
+    return torch.distributed.get_world_size() if _together() else 1
+
+
+def rank() -> int:
+    """The number of this one, from 0."""
+    return torch.distributed.get_rank() if _together() else 0
+
+
+def _together() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def _device() -> torch.device:
+    """Where tensors have to lie to be exchanged."""
+    nccl = torch.distributed.get_backend() == "nccl"
+    return torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
+
+
+def from_first(compute: Callable[[], Value]) -> Value:
+    """What the first process computes, on all of them.
+
+    For whatever must not differ between hosts whose processors round differently: a distance just below eps on one and
+    just above it on another would give the two different pseudo-labels.
+
+    Raises:
+        whatever `compute` raises, on every process.
+    """
+    if processes() == 1:
+        return compute()
+    message: list[Any] = [None]
+    if rank() == 0:
+        try:
+            message = [(compute(), None)]
+        except Exception as error:  # the others wait for an answer, and must stop as well
+            message = [(None, error)]
+    torch.distributed.broadcast_object_list(message, src=0, device=_device())
+    value, error = message[0]
+    if error is not None:
+        raise error
+    return value
+
+
+def gathered(tensor: Shaped[Tensor, "share ..."]) -> Shaped[Tensor, "all ..."]:
+    """The rows of all processes, one after the other in rank order, without gradient.
+
+    Processes may hold different numbers of rows, none included; alone, this is the tensor itself.
+    """
+    if processes() == 1:
+        return tensor.detach()
+    sizes: list[Any] = [None] * processes()
+    torch.distributed.all_gather_object(sizes, len(tensor))
+    # Padded to the largest share, since gathering wants equal shapes.
+    padded = tensor.new_zeros(max(sizes), *tensor.shape[1:])
+    padded[: len(tensor)] = tensor.detach()
+    padded, home = padded.to(_device()), tensor.device
+    parts = [torch.empty_like(padded) for _ in sizes]
+    torch.distributed.all_gather(parts, padded)
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)]).to(home)
+
+
+def summed(tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    """The sum of the processes' tensors, which have one shape; without gradient."""
+    if processes() == 1:
+        return tensor.detach()
+    total = tensor.detach().to(_device(), copy=True)
+    torch.distributed.all_reduce(total)
+    return total.to(tensor.device)
+
+
+@contextmanager
+def sharing_part(group: ProcessGroup) -> Iterator[None]:
+    """Inside, the processes of this group hold one part of a step together; the loop says so."""
+    token = _PART.set(group)
+    try:
+        yield
+    finally:
+        _PART.reset(token)
+
+
+def in_part(count: int) -> int:
+    """A count of rows, over all processes that hold this part of the step.
+
+    What a method leaves out for want of rows it must decide by this: batch norms exchange their statistics, and a
+    process that skips one would leave the others waiting.
+    """
+    group = _PART.get()
+    if group is None:
+        return count
+    total = torch.tensor([count], device=_device())
+    torch.distributed.all_reduce(total, group=group)
+    return int(total)
