@@ -37,8 +37,10 @@ def test_every_recipe_is_listed_with_its_status(reknow):
 
 
 def test_recipes_of_other_packages_are_listed_with_whose_they_are_and_what_is_wrong(reknow, install):
-    recipe = "from dataclasses import replace\nfrom reknow.methods.catalog import recipe_named\n"
-    recipe += "__all__ = ['own_data']\ndef own_data():\n    'Theirs.'\n    return replace(recipe_named('tcmm'), name='theirs')\n"
+    recipe = (
+        "from dataclasses import replace\nfrom reknow.methods.catalog import recipe_named\n__all__ = ['own_data']\n"
+        "def own_data():\n    'Theirs.'\n    return replace(recipe_named('tcmm'), name='theirs')\n"
+    )
     install("reknow-theirs", {"outside_theirs": recipe}, methods={"theirs": "outside_theirs"})
     install("reknow-bad", {"outside_bad": "import nothing_at_all"}, methods={"bad": "outside_bad"})
     code, out, _ = reknow("recipes")

@@ -142,7 +142,7 @@ BROKEN = {
     "missing": (module(""), "recipe 'bad' of the package reknow-bad: missing; expected a function without parameters"),
     "no function": (
         module("own_data = 3"),
-        "recipe 'bad' of the package reknow-bad: not a function but 3; expected a function",
+        "recipe 'bad' of the package reknow-bad: not a function but 3; expected a",
     ),
     "needs arguments": (
         module("def own_data(size, *, depth=3, width): ..."),
