@@ -2,8 +2,7 @@
 
 Dai et al., "Cluster Contrast for Unsupervised Person Re-Identification" (ACCV 2022). Per epoch: embed everything,
 Jaccard distances of k-reciprocal neighbors, DBSCAN, prototypes from the clusters' means; per step: cross-entropy
-over the prototypes (:mod:`.memory`). Outliers do not train. Identities are read for one purpose: the logged
-purity, where they exist.
+over the prototypes (:mod:`.memory`). Outliers do not train.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from reknow.clustering.dbscan import PseudoLabels, Size, pseudo_labels
-from reknow.data.manifest import Manifest
 from reknow.distributed import from_first, gathered
 from reknow.errors import DataError
 from reknow.fields import Bounds, PositiveFloat, Share, check_fields
 from reknow.methods.cluster_contrast.memory import PrototypeMemory, Update
-from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Moment
+from reknow.methods.training_set import TrainingSet
 from reknow.models.embedder import Embedder
 from reknow.observation import Batch
 
@@ -78,17 +77,17 @@ class ClusterContrastConfig(MethodConfig):
     def __post_init__(self) -> None:
         check_fields(self, "method")
 
-    def build(self, network: Embedder, manifest: Manifest) -> ClusterContrast:
+    def build(self, network: Embedder, training_set: TrainingSet) -> ClusterContrast:
         """The method for these training rows, which need neither identity nor camera."""
-        if len(manifest) < 2:
+        if len(training_set) < 2:
             raise DataError(
-                manifest.name,
-                found=f"{len(manifest)} picture to train on",
+                training_set.manifest.name,
+                found=f"{len(training_set)} picture to train on",
                 expected="at least 2",
                 remedy="Add pictures.",
             )
         memory = PrototypeMemory(network.dim, self.momentum, self.temperature, self.update)
-        return ClusterContrast(network, memory, self.clustering, manifest.codes("camera"), manifest.codes("identity"))
+        return ClusterContrast(network, memory, self.clustering, len(training_set))
 
 
 class ClusterContrast(Method):
@@ -97,34 +96,27 @@ class ClusterContrast(Method):
     Args:
         network: from pictures to unit vectors.
         memory: holds the prototypes.
-        clustering: makes pseudo-labels of the survey.
-        cameras: (N,) camera codes, -1 where unknown.
-        identities: (N,) true identities, -1 where unknown; for the logged purity alone.
+        clustering: makes pseudo-labels of the embedded rows.
+        rows: N, of the training set.
     """
 
-    def __init__(
-        self,
-        network: Embedder,
-        memory: PrototypeMemory,
-        clustering: Clustering,
-        cameras: np.ndarray,
-        identities: np.ndarray,
-    ) -> None:
+    def __init__(self, network: Embedder, memory: PrototypeMemory, clustering: Clustering, rows: int) -> None:
         super().__init__(network)
         self.memory = memory
         self.clustering = clustering
-        self.cameras = cameras
-        self.identities = identities
         self.last_labels: Tensor
-        self.register_buffer("last_labels", torch.full((len(identities),), -1))
+        self.register_buffer("last_labels", torch.full((rows,), -1))
         self.have_clustered: Tensor
         self.register_buffer("have_clustered", torch.tensor(False))  # whether `last_labels` ever were clusters
         self._step: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
+    def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Cluster; where that yields nothing to learn from, keep the last good labels."""
-        embeddings = survey()
-        found = from_first(lambda: self.clustering(embeddings, self.cameras))
+        return self.planned(training_set.embed(self.embed), training_set.cameras)
+
+    def planned(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> EpochPlan:
+        """The plan and the prototypes that follow from the embedded rows."""
+        found = from_first(lambda: self.clustering(embeddings, cameras))
         notes = (found.warning,) if found.warning else ()
         labels = torch.from_numpy(found.labels)
         if found.num_clusters < 2:
@@ -149,11 +141,10 @@ class ClusterContrast(Method):
             "k1": float(found.sizes.k1),
             "k2": float(found.sizes.k2),
             "min_samples": float(found.sizes.min_samples),
-            **agreement(labels.numpy(), self.identities),
         }
         return EpochPlan(rows, labels.numpy()[rows], diagnostics, notes)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """``prototype``: which cluster is this picture of?"""
         embeddings = self.embed(batch)
         self.remember(batch, embeddings)
@@ -194,19 +185,3 @@ def without_camera_means(
     centered = embeddings - (sums / group.bincount()[:, None])[group]
     # A camera's only row is its mean: it has no direction left, and keeps the one it had.
     return functional.normalize(torch.where(centered.norm(dim=1, keepdim=True) > 1e-6, centered, embeddings), dim=1)
-
-
-def agreement(labels: Int[np.ndarray, "rows"], identities: Int[np.ndarray, "rows"]) -> dict[str, float]:
-    """How clusters agree with identities, where those are known; empty where they are not.
-
-    Returns:
-        ``purity``: share of clustered rows whose identity is their cluster's most frequent one;
-        ``identities``: how many there are.
-    """
-    known = (labels >= 0) & (identities >= 0)
-    if not known.any():
-        return {}
-    pairs, counts = np.unique(np.stack([labels[known], identities[known]]), axis=1, return_counts=True)
-    most = np.zeros(labels.max() + 1, dtype=np.int64)
-    np.maximum.at(most, pairs[0], counts)
-    return {"purity": float(most.sum() / known.sum()), "identities": float(len(np.unique(identities[identities >= 0])))}
