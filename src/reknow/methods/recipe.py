@@ -1,30 +1,20 @@
 """Recipe: a complete run, as one frozen value.
 
-A recipe is returned by a function in a method's ``recipes.py``; the command line may replace any field. There is no
-registry: a recipe's name is where its function lives, ``cluster_contrast/market1501`` for
-``reknow.methods.cluster_contrast.recipes.market1501``, and the bare method's name means its function ``own_data``.
+A recipe is returned by a function in a method's ``recipes.py``; the command line may replace any field. Which recipes
+there are says :mod:`reknow.methods.catalog`.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import reknow.methods
 from reknow.data.transforms import Augmentation, Preprocessing
-from reknow.errors import RecipeError, nearest
 from reknow.fields import NonNegativeInt, PositiveInt, Seed, check_fields
 from reknow.methods.method import MethodConfig
 from reknow.methods.optimization import Optimizer, Schedule
 from reknow.methods.sampling import BatchRule, Sampling
 from reknow.models.network import NetworkConfig
-
-DEFAULT = "own_data"
-"""The function that a bare method name means."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,27 +91,3 @@ class Recipe:
         """Whether a checkpoint is written after this epoch, counted from 0: after the last in any case."""
         done = epoch + 1
         return done == self.epochs or bool(self.checkpoint_every and done % self.checkpoint_every == 0)
-
-
-def recipes() -> dict[str, Callable[[], Recipe]]:
-    """Every recipe of the package: name to function."""
-    found: dict[str, Callable[[], Recipe]] = {}
-    for room in pkgutil.iter_modules(reknow.methods.__path__):
-        if room.ispkg:
-            module = importlib.import_module(f"reknow.methods.{room.name}.recipes")
-            for name, function in inspect.getmembers(module, inspect.isfunction):
-                if function.__module__ == module.__name__ and not name.startswith("_"):
-                    found[room.name if name == DEFAULT else f"{room.name}/{name}"] = function
-    return found
-
-
-def recipe_named(name: str) -> Recipe:
-    """The recipe that a user called by name.
-
-    Raises:
-        RecipeError: no such recipe; the message names the nearest.
-    """
-    known = recipes()
-    if name not in known:
-        raise RecipeError(f"recipe '{name}'", found="no such recipe", remedy=nearest(name, known))
-    return known[name]()

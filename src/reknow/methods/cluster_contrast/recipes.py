@@ -11,6 +11,8 @@ from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPRO
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.resnet import ResNetConfig
 
+__all__ = ["dukemtmc", "market1501", "msmt17", "omniglot", "own_data", "personx", "world"]
+
 OWN_DATA_CLUSTERING = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto", camera_centered=True)
 """Nobody knows beforehand how many pictures there are of an individual."""
 
