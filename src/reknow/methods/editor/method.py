@@ -144,8 +144,8 @@ class Editor(Method):
     def _spectrum_pair(self, cls: Tensor, there: Bool[Tensor, "batch"], labels: Tensor) -> Tensor:
         if in_part(int(there.sum())) < 2:
             return cls.sum() * 0
-        if not there.any():  # other processes that share this part normalize with this one
-            return self.trunk(cls[there]).sum() * 0
+        if not there.any():  # other processes that share this part normalize and compare with this one
+            return (self.trunk(cls[there]).sum() + self.pair.triplet(cls[there], labels[there])) * 0
         return self.pair(self.trunk, cls[there], labels[there])
 
     def _refinement(self, seen: Seen, labels: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from reknow.fields import NonNegativeFloat, PositiveInt, Share
-from reknow.methods.cluster_contrast.memory import Update
-from reknow.methods.cluster_contrast.method import ClusterContrast, ClusterContrastConfig
+from reknow.losses.prototype_memory import Update
+from reknow.methods.clustered import Clustered, ClusteredConfig
 from reknow.methods.method import EpochPlan, Moment
 from reknow.methods.tcmm.instance_memory import InstanceMemory
 from reknow.methods.tcmm.sampled_memory import SampledMemory
@@ -34,8 +34,8 @@ from reknow.observation import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class TCMMConfig(ClusterContrastConfig):
-    """Settings of TCMM; those of cluster contrast with TCMM's momentum and update, and:
+class TCMMConfig(ClusteredConfig):
+    """Settings of TCMM; those of :class:`ClusteredConfig` with TCMM's momentum and update, and:
 
     Attributes:
         momentum: share of the old vector that an update of either memory keeps.
@@ -70,26 +70,27 @@ class TCMMConfig(ClusterContrastConfig):
         if self.token_weight and isinstance(network.trunk, VisionTransformer):
             # A convolutional trunk has as many patches as its pictures allow, so there the first step finds out.
             negatives_of(prod(network.trunk.grid), self.alpha)
-        return TCMM(super().build(network, training_set), self)
+        return TCMM(network, training_set, self)
 
 
-class TCMM(ClusterContrast):
+class TCMM(Clustered):
     """Clusters are classes, pictures have a memory of their own, and patches answer for their picture.
 
     Args:
-        base: cluster contrast, with the prototype memory.
+        network: from pictures to unit vectors, by way of tokens.
+        training_set: N rows, which need neither identity nor camera.
         config: see :class:`TCMMConfig`.
     """
 
-    def __init__(self, base: ClusterContrast, config: TCMMConfig) -> None:
-        super().__init__(base.network, base.memory, base.clustering, len(base.last_labels))
+    def __init__(self, network: Embedder, training_set: TrainingSet, config: TCMMConfig) -> None:
+        super().__init__(network, training_set, config)
         self.token_weight = config.token_weight
         self.instance_weight = config.instance_weight
         self.constraint = TokenConstraint(config.alpha, config.normalize, config.temperature)
-        self.instances = _instance_memory(config, len(base.last_labels), base.network.dim)
+        self.instances = _instance_memory(config, len(training_set), network.dim)
 
     def planned(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> EpochPlan:
-        """Cluster contrast's plan; then the instance memory learns which picture is in which cluster."""
+        """The plan by clusters; then the instance memory learns which picture is in which cluster."""
         plan = super().planned(embeddings, cameras)
         if self.instances is not None:
             self.instances.begin_epoch(embeddings, self.last_labels.cpu())
