@@ -122,7 +122,8 @@ def test_training_takes_a_neck_along_that_its_authors_compare_before(tmp_path, t
     recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=SMALL), follow_weights=False)
     start = start_of(recipe)
     assert start.network.neck.running_mean.tolist() == [3] * 64
-    assert "the batch-norm neck came with them" in start.report
+    assert "the batch-norm neck of 'cls' came with them" in start.report
+    assert not any("left as they were" in line for line in start.report)
 
 
 def test_following_a_resnet_trains_at_the_finer_stride_and_says_so(tmp_path):
