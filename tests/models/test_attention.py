@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+import tyro
 from torch import Tensor, nn
 
 from reknow.errors import RecipeError
@@ -144,6 +145,16 @@ def test_a_recognizer_keeps_its_attention_and_what_blocks_share(shared: bool, tm
     assert (found.embed(pictures) == saved.embed(pictures)).all()
     larger = found.at_size((64, 32))
     assert (larger.network.trunk.blocks[0].attn.mask is larger.network.trunk.blocks[2].attn.mask) == shared
+
+
+def test_the_command_line_sets_its_fields() -> None:
+    found = tyro.cli(
+        TransformerConfig,
+        args=["--attention.no-shared", "--depth", "4"],
+        default=config(attention=MaskedAttention()),
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+    assert found == config(attention=MaskedAttention(shared=False), depth=4)
 
 
 def test_what_builds_no_attention_is_refused() -> None:

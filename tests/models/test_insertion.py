@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+import tyro
 from timm.models.resnet import Bottleneck, ResNet
 from torch import Tensor, nn
 
@@ -120,8 +121,6 @@ def test_a_stage_that_the_trunk_has_not_is_refused(config, after, message) -> No
 
 
 def test_the_command_line_sets_their_fields(monkeypatch: pytest.MonkeyPatch) -> None:
-    import tyro
-
     trunk = ResNetConfig(within=SqueezeExcitation(), after=(("layer3", ConvolutionalBlockAttention()),))
     arguments = ["--within.reduction", "8", "--after.0.1.kernel", "3", "--stems", "rgb", "tir"]
     found = tyro.cli(ResNetConfig, args=arguments, default=trunk, config=(tyro.conf.AvoidSubcommands,))
