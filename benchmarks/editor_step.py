@@ -32,10 +32,12 @@ from torch import Tensor
 
 import reknow.methods.editor.network as network_module
 from measure import alternating_seconds, arguments, peak_memory, report
+from reknow.data.cache import Pictures
 from reknow.data.manifest import Manifest
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.recipes import rgbnt201
-from reknow.methods.method import Method
+from reknow.methods.method import Method, Moment
+from reknow.methods.training_set import TrainingSet
 from reknow.models.attention import Attention, Probabilities, ReadProbabilities
 from reknow.observation import Batch
 from reknow.recognizer.precision import computes_in_bf16, computing
@@ -95,7 +97,9 @@ columns = {name: [f"{name}/{row}.jpg" for row in range(IDENTITIES)] for name in 
 manifest = Manifest.from_columns(
     {**columns, "identity": [str(row) for row in range(IDENTITIES)]}, root=Path(), name="made"
 )
-method = recipe.method.build(recipe.network.build(), manifest).to(device).train()
+training_set = TrainingSet(manifest, lambda: Pictures({}, {}), recipe.preprocessing, names=True)
+method = recipe.method.build(recipe.network.build(), training_set).to(device).train()
+moment = Moment(epoch=0, epochs=1, step=0, steps=1)
 index = torch.arange(observations)
 batch = Batch(
     {name: torch.randn(observations, 3, 256, 128) for name in spectra},
@@ -108,11 +112,12 @@ batch = Batch(
 
 def stepping(method: Method) -> Callable[[], None]:
     """A step as the loop carries it out; without a learning rate, so every round has the same weights."""
-    optimizer = build_optimizer(method, replace(recipe.optimizer, lr=0.0))
+    settings = replace(recipe.optimizer, lr=1e-30)
+    optimizer = build_optimizer(method.parameter_groups(settings.bias_lr_factor), settings)
 
     def step() -> None:
         with computing(device, recipe.precision):
-            total = torch.stack(list(method.losses(batch).values())).sum()
+            total = torch.stack(list(method.losses(batch, moment).values())).sum()
         total.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

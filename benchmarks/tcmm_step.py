@@ -22,9 +22,12 @@ from pathlib import Path
 import torch
 
 from measure import alternating_seconds, arguments, made_embeddings, peak_memory, report
+from reknow.data.cache import Pictures
 from reknow.data.manifest import Manifest
+from reknow.methods.method import Moment
 from reknow.methods.tcmm.instance_memory import ROWS_AT_ONCE
 from reknow.methods.tcmm.recipes import msmt17
+from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch
 from reknow.training.optimization import build_optimizer
 
@@ -37,8 +40,11 @@ pictures = 128 if device.type == "cuda" else 4 if options.quick else 16
 torch.manual_seed(0)
 recipe = msmt17()
 manifest = Manifest.from_columns({"rgb": [f"{row}.jpg" for row in range(rows)]}, root=Path(), name="made")
-method = recipe.method.build(recipe.network.build(), manifest).to(device).train()
-optimizer = build_optimizer(method, replace(recipe.optimizer, lr=0.0))  # the same weights in every round
+training_set = TrainingSet(manifest, lambda: Pictures({}, {}), recipe.preprocessing)
+method = recipe.method.build(recipe.network.build(), training_set).to(device).train()
+moment = Moment(epoch=0, epochs=1, step=0, steps=1)
+settings = replace(recipe.optimizer, lr=1e-30)  # the same weights in every round
+optimizer = build_optimizer(method.parameter_groups(settings.bias_lr_factor), settings)
 embeddings = torch.from_numpy(made_embeddings(rows, method.network.dim, clusters))
 labels = torch.arange(rows) % (clusters + 1) - 1
 method.memory.rebuild(embeddings, labels)
@@ -52,7 +58,7 @@ batch = Batch(
 
 def full() -> None:
     """One step as the loop carries it out."""
-    torch.stack(list(method.losses(batch).values())).sum().backward()
+    torch.stack(list(method.losses(batch, moment).values())).sum().backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     method.after_step(batch)

@@ -18,7 +18,9 @@ from measure import alternating_seconds, arguments, best_seconds, report
 from reknow.data.cache import Pictures
 from reknow.data.loading import load_batches
 from reknow.data.manifest import Manifest
+from reknow.methods.method import Moment
 from reknow.methods.supervised.recipes import own_data
+from reknow.methods.training_set import TrainingSet
 from reknow.training.beginning import Beginning
 from reknow.training.fabric import start_fabric
 from reknow.training.loop import Position, Trainer, _Sealed
@@ -37,18 +39,23 @@ pictures = Pictures.from_arrays({"rgb": pixels})
 
 with tempfile.TemporaryDirectory() as folder, Display(quiet=True) as display:
     fabric = start_fabric(recipe)
-    method = recipe.method.build(recipe.network.build(), manifest)
-    run = Run.create(Path(folder) / "run", recipe)
-    trainer = Trainer(recipe, method, manifest, pictures, run, fabric, display, Beginning(manifest.fingerprint()))
-    plan = method.before_epoch(0, trainer.survey)
-    batches = trainer._draw(plan)
+    training_set = TrainingSet(
+        manifest, lambda: pictures, recipe.preprocessing, names=True, iterations=recipe.iterations, device=fabric.device
+    )
+    method = recipe.method.build(recipe.network.build(), training_set)
+    run, beginning = Run.create(Path(folder) / "run", recipe), Beginning(manifest.fingerprint())
+    identities = manifest.codes("identity")
+    trainer = Trainer(recipe, method, training_set, identities, run, fabric, display, beginning)
+    plan = method.before_epoch(0, training_set)
+    batches = trainer._draw(plan, recipe.sampling)
+    moment = Moment(epoch=0, epochs=recipe.epochs, step=0, steps=len(batches))
 
     def loaded() -> list[object]:
         """All batches of an epoch, consumed by nobody."""
         return list(
             load_batches(
-                pictures, batches, labels=method.labels, cameras=trainer.cameras, preprocessing=recipe.preprocessing,
-                augmentation=recipe.augmentation, device=fabric.device,
+                pictures, batches, labels=method.labels, cameras=training_set.cameras,
+                preprocessing=recipe.preprocessing, augmentation=recipe.augmentation, device=fabric.device,
             )
         )  # fmt: skip
 
@@ -58,11 +65,12 @@ with tempfile.TemporaryDirectory() as folder, Display(quiet=True) as display:
         """The same steps on one batch that is always there."""
         method.train()
         for _ in batches:
-            total = torch.stack(list(trainer.losses(_Sealed(batch)).values())).sum()
+            total = torch.stack(list(trainer.losses(_Sealed(batch, moment)).values())).sum()
             fabric.backward(total)
-            fabric.clip_gradients(trainer.losses, trainer._optimizer, max_norm=recipe.optimizer.clip)
-            trainer._optimizer.step()
-            trainer._optimizer.zero_grad(set_to_none=True)
+            (optimizer,) = trainer._optimizers
+            fabric.clip_gradients(trainer.losses, optimizer, max_norm=recipe.optimizer.clip)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         if fabric.device.type == "cuda":
             torch.cuda.synchronize()
 

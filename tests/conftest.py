@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -73,8 +75,9 @@ def tiny():
     from dataclasses import replace
 
     from reknow.data.transforms import Preprocessing
+    from reknow.methods.catalog import recipe_named
     from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
-    from reknow.methods.recipe import Sampling, recipe_named
+    from reknow.methods.recipe import Sampling
     from reknow.models.embedder import EmbedderConfig
     from reknow.models.transformer import TransformerConfig
 
@@ -88,3 +91,30 @@ def tiny():
         sampling=Sampling(batch_size=8, instances=2),
         epochs=3,
     )
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Install an outside package: its name, its modules' texts, and its entry points by group."""
+    installed: set[str] = set()
+
+    def installing(package: str, modules: dict[str, str], **entries: dict[str, str]) -> None:
+        site = tmp_path / "site" / package
+        for module, text in modules.items():
+            file = site.joinpath(*module.split(".")).with_suffix(".py")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+            installed.add(module.partition(".")[0])
+        facts = site / f"{package.replace('-', '_')}-1.0.dist-info"
+        facts.mkdir(parents=True)
+        (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        groups = [
+            f"[reknow.{group}]\n" + "".join(f"{name} = {value}\n" for name, value in named.items())
+            for group, named in entries.items()
+        ]
+        (facts / "entry_points.txt").write_text("\n".join(groups))
+        monkeypatch.syspath_prepend(str(site))
+
+    yield installing
+    for name in [name for name in sys.modules if name.partition(".")[0] in installed]:
+        del sys.modules[name]

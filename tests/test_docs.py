@@ -35,12 +35,14 @@ from reknow.data.formats.published import Count
 from reknow.data.manifest import SCHEMA
 from reknow.evaluation.protocols import PROTOCOLS
 from reknow.explain.run import at_start
-from reknow.methods.recipe import Recipe, recipes
+from reknow.methods.catalog import recipes
+from reknow.methods.recipe import Recipe
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.osnet import OSNetConfig
 from reknow.recognizer import SHIPPED
+from reknow.studies.catalog import STUDIES
 from reknow.studies.findings import Findings
-from reknow.studies.study import Study, seeded, studies
+from reknow.studies.study import Study, seeded
 from reknow.training.run import Run
 from reknow.training.start import initial_network
 
@@ -471,7 +473,7 @@ def test_every_page_of_a_format_has_a_format() -> None:
         ("tasks/data-doctor.md", get_args(Kind)),
         ("tasks/own-data.md", SCHEMA.names),
         ("tasks/evaluation.md", [protocol.name for protocol in PROTOCOLS]),
-        ("tasks/studies.md", list(studies())),
+        ("tasks/studies.md", list(STUDIES)),
     ],
 )
 def test_a_table_lists_what_the_code_has(page: str, names: list[str]) -> None:

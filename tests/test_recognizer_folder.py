@@ -130,7 +130,10 @@ def tensors(name: str, tensor: torch.Tensor | None) -> Callable[[Path], None]:
         (lambda folder: (folder / "recognizer.json").write_text("{}"), "field 'network': nothing; expected Network"),
         (change("card", "mine"), "field 'card': a str; expected Card"),
         (change("preprocessing", {"size": [1, 2]}), "field 'preprocessing': a dict; expected Preprocessing"),
-        (change("network.type", "os.system"), "field 'type': 'os.system'; expected a class of this package"),
+        (
+            change("network.type", "os.system"),
+            "field 'type': 'os.system', a class of the package 'os'; expected",
+        ),
         (change("network.fetaure", "cls"), "field 'fetaure': not a field of EmbedderConfig"),
         (change("network.feature", "cls+extra"), "field 'feature': 'cls+extra' on a trunk without extra tokens"),
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors: damaged"),

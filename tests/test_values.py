@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import yaml
 
 from reknow.errors import RecipeError
-from reknow.methods.recipe import recipes
+from reknow.methods.catalog import recipes
 from reknow.values import from_plain, to_plain
 
 
@@ -52,3 +53,21 @@ def test_whole_numbers_are_floats_where_floats_are_wanted():
 def test_only_dataclasses_of_this_package_are_built(path):
     with pytest.raises(RecipeError, match="field 'type'"):
         from_plain({"type": path}, "r.yaml")
+
+
+OUTSIDE = "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Size:\n    height: int = 1\n"
+
+
+def test_classes_of_packages_that_bring_methods_or_formats_are_built(install):
+    install("reknow-one", {"outside_one.sizes": OUTSIDE, "outside_one.read": ""}, formats={"one": "outside_one.read"})
+    size = from_plain({"type": "outside_one.sizes.Size", "height": 3}, "r.yaml")
+    assert size.height == 3 and to_plain(size) == {"type": "outside_one.sizes.Size", "height": 3}
+    with pytest.raises(RecipeError, match=r"no class 'outside_one\.sizes\.Sizes'.*Install the version of the package"):
+        from_plain({"type": "outside_one.sizes.Sizes"}, "r.yaml")
+
+
+def test_a_package_that_brings_nothing_is_never_imported(install):
+    install("outside-two", {"outside_two": f"{OUTSIDE}\nprint('imported')"})
+    with pytest.raises(RecipeError, match=r"'outside_two\.Size', a class of the package 'outside_two'; expected"):
+        from_plain({"type": "outside_two.Size"}, "r.yaml")
+    assert "outside_two" not in sys.modules

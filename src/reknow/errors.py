@@ -61,6 +61,10 @@ class RecognizerError(ReknowError):
     """A saved recognizer is damaged, or was given something that it cannot embed."""
 
 
+class ContractError(ReknowError):
+    """A method, or another part that the house calls, breaks a rule of the contract that it was written to."""
+
+
 class ExportError(ReknowError):
     """A file for other programs could not be made, or would not compute what the recognizer computes."""
 

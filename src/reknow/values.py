@@ -1,7 +1,8 @@
 """Frozen dataclasses as plain data, and back: how recipes and network shapes reach YAML and JSON.
 
 A recipe is a value, so its file says everything: each dataclass becomes a mapping of its fields plus ``type``,
-the import path of its class. Reading back imports only from this package, never from where a file points to.
+the import path of its class. Reading back imports from this package and from those that bring methods or formats
+(:mod:`reknow.packages`); a file that points anywhere else is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, get_type_hints
 
 from reknow.errors import RecipeError, nearest
 from reknow.fields import misfit
+from reknow.packages import outside_roots
 
 Plain = Any
 """What YAML and JSON know: None, bool, int, float, str, and lists and mappings of these."""
@@ -46,7 +48,8 @@ def from_plain(plain: Plain, where: str) -> Any:
         where: the file's name, for messages.
 
     Raises:
-        RecipeError: a field that the class does not have, a value that it may not hold, or a class of another package.
+        RecipeError: a field that the class does not have, a value that it may not hold, or a class of a package that
+            is not installed here or brings neither methods nor formats.
     """
     if isinstance(plain, list):
         return tuple(from_plain(item, where) for item in plain)
@@ -87,16 +90,25 @@ def _build(kind: type, plain: dict[str, Plain], where: str) -> Any:
 
 
 def _class_named(path: str, where: str) -> type:
-    module, _, name = path.rpartition(".")
+    where = f"{where}, field 'type'"
     remedy = "Restore the line 'type' as the run wrote it."
+    module, _, name = path.rpartition(".")
+    root = module.partition(".")[0]
     if not module.startswith("reknow."):
-        raise RecipeError(
-            f"{where}, field 'type'", found=f"'{path}'", expected="a class of this package", remedy=remedy
-        )
+        # Looked up before anything is imported: a file must not choose what runs.
+        if not root or root not in outside_roots():
+            raise RecipeError(
+                where,
+                found=f"'{path}', a class of the package '{root}'" if root else f"'{path}'",
+                expected="a class of reknow, or of an installed package that brings methods or formats",
+                remedy=f"Install the package '{root}' if it wrote this. Otherwise: {remedy}" if root else remedy,
+            )
+        remedy = f"Install the version of the package '{root}' that wrote this. Otherwise: {remedy}"
     try:
         kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise RecipeError(f"{where}, field 'type'", found=f"no class '{path}'", remedy=remedy) from error
+    except Exception as error:  # other people's modules may raise anything
+        found = f"no class '{path}' ({type(error).__name__}: {error})"
+        raise RecipeError(where, found=found, remedy=remedy) from error
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
-        raise RecipeError(f"{where}, field 'type'", found=f"'{path}' is not a dataclass", remedy=remedy)
+        raise RecipeError(where, found=f"'{path}' is not a dataclass", remedy=remedy)
     return kind

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reknow import cli
-from reknow.methods import recipe as recipe_module
+from reknow.methods import catalog
 
 
 @pytest.fixture
@@ -30,4 +30,4 @@ def reknow(capsys, tmp_path, monkeypatch):
 def tiny_recipe(tiny, monkeypatch):
     """Make ``cluster_contrast`` the tiny recipe."""
     known = {"cluster_contrast": lambda: replace(tiny, name="cluster_contrast")}
-    monkeypatch.setattr(recipe_module, "recipes", lambda: known)
+    monkeypatch.setattr(catalog, "recipes", lambda: known)

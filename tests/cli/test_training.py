@@ -36,6 +36,27 @@ def test_every_recipe_is_listed_with_its_status(reknow):
     assert listed["cluster_contrast"]["about"] == cluster_recipes.own_data.__doc__
 
 
+def test_recipes_of_other_packages_are_listed_with_whose_they_are_and_what_is_wrong(reknow, install):
+    recipe = (
+        "from dataclasses import replace\nfrom reknow.methods.catalog import recipe_named\n__all__ = ['own_data']\n"
+        "def own_data():\n    'Theirs.'\n    return replace(recipe_named('tcmm'), name='theirs')\n"
+    )
+    install("reknow-theirs", {"outside_theirs": recipe}, methods={"theirs": "outside_theirs"})
+    install("reknow-bad", {"outside_bad": "import nothing_at_all"}, methods={"bad": "outside_bad"})
+    code, out, _ = reknow("recipes")
+    assert code == 0
+    assert "Theirs. [runs on made data; no published number to reproduce] (package reknow-theirs)\n" in out
+    assert "note: method 'bad' of the package reknow-bad: 'outside_bad' cannot be imported" in out
+    facts = json.loads(reknow("recipes", "--json")[1])
+    assert {row["recipe"]: row["package"] for row in facts["recipes"]}["theirs"] == "reknow-theirs"
+    assert {row["recipe"]: row["package"] for row in facts["recipes"]}["tcmm"] == "reknow"
+    assert len(facts["notes"]) == 1
+    code, out, _ = reknow("train")
+    assert code == 0 and "\n  theirs\n" in out
+    code, _, err = reknow("train", "bad", "--data", "folder:x")
+    assert code == 2 and "the package reknow-bad" in err
+
+
 def test_resuming_takes_an_equals_sign_and_the_data_s_new_place(reknow, crops, tiny_recipe, tmp_path):
     assert reknow("train", "cluster_contrast", "--data", f"folder:{crops}", "--out", "run", "--epochs", "1")[0] == 0
     crops.rename(tmp_path / "moved")

@@ -76,6 +76,7 @@ def test_observations_default_to_picture_and_crop():
         ({"rgb": ["a.jpg", None, "c.jpg"]}, "row 1 .observation 'row-1'.: no picture in any spectrum"),
         ({"rgb": ["a.jpg", "c.jpg", "c.jpg"]}, "row 2: observation 'c.jpg' stands twice"),
         ({"split": ["train", "test", None]}, "row 1, column 'split': 'test'"),
+        ({"caption": ["1", "2", "3"]}, r"column 'caption': unknown column.*own=\{'caption': \.\.\.\}"),
     ],
 )
 def test_nonsense_is_refused_by_row(columns, message):

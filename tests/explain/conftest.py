@@ -13,9 +13,10 @@ from reknow.explain.coverage import coverage
 from reknow.explain.picks import Picks
 from reknow.explain.selection import KeptPatches
 from reknow.explain.tokens import ChosenPatches, shares
+from reknow.methods.catalog import recipe_named
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
-from reknow.methods.recipe import Recipe, recipe_named
+from reknow.methods.recipe import Recipe
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch
 

@@ -13,7 +13,7 @@ from reknow.explain.constraint import choice_of, joined
 from reknow.explain.sample import Looking
 from reknow.explain.selection import KeptPatches
 from reknow.explain.tokens import ChosenPatches
-from reknow.methods.recipe import recipe_named
+from reknow.methods.catalog import recipe_named
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.methods.tcmm.token_constraint import TokenConstraint
 from reknow.models.osnet import OSNetConfig

@@ -19,6 +19,7 @@ from reknow.methods.editor.checkpoint import load_official, official_names, to_o
 from reknow.methods.editor.method import Editor, EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
+from reknow.methods.method import Moment
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch
 
@@ -83,7 +84,7 @@ def test_a_training_step(path: Path, dtype: torch.dtype, features: float, losses
         assert torch.equal(seen.selected.frequency[name], case.tensors["out/train/freq_mask"].bool())
     case.expect("train/fused_feature", seen.descriptor, features)
 
-    terms = method.losses(case.batch)
+    terms = method.losses(case.batch, Moment(0, 1, 0, 1))
     case.expect("train/fused_pair_loss", terms["fused"], losses)
     if case.variant == "BL":
         for name, official in NAMES.items():

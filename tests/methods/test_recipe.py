@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from reknow.errors import RecipeError
+from reknow.methods.catalog import recipe_named, recipes
 from reknow.methods.cluster_contrast.method import Clustering
-from reknow.methods.recipe import Optimizer, Sampling, Schedule, recipe_named, recipes
+from reknow.methods.recipe import Optimizer, Sampling, Schedule
 from reknow.values import from_plain, to_plain
 
 

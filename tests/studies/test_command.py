@@ -7,21 +7,21 @@ import json
 import pytest
 
 from reknow import cli
-from reknow.studies import study as module
-from reknow.studies.study import studies
+from reknow.studies import catalog
+from reknow.studies.catalog import STUDIES
 from reknow.training import loop
 
 
 @pytest.fixture
 def only_small(small, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "studies", lambda: {"small": lambda scale: small})
+    monkeypatch.setattr(catalog, "STUDIES", {"small": lambda scale: small})
 
 
 def test_without_a_name_all_studies_are_listed_with_their_questions(capsys):
     assert cli.main(["study"]) == 0
     printed = capsys.readouterr().out
-    for name, function in studies().items():
+    for name, function in STUDIES.items():
         assert f"{name} " in printed
         assert function("laptop").question in printed
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 from dataclasses import replace
+from importlib import import_module
 from typing import get_args
 
 import pytest
 
+import reknow.studies
 from reknow.errors import RecipeError
-from reknow.methods.recipe import recipe_named
+from reknow.methods.catalog import recipe_named
+from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.sizes import PICTURES_OF_A_PERSON, Scale, Size
-from reknow.studies.study import Variant, differences, replaced, seeded, studies, study_named
+from reknow.studies.study import Variant, differences, replaced, seeded
 from reknow.values import from_plain, to_plain
 
-EVERY = [(name, scale) for name in sorted(studies()) for scale in get_args(Scale)]
+EVERY = [(name, scale) for name in sorted(STUDIES) for scale in get_args(Scale)]
 
 
 @pytest.mark.parametrize(("name", "scale"), EVERY)
 def test_variants_differ_from_the_base_only_in_what_they_declare(name, scale):
-    study = studies()[name](scale)
+    study = STUDIES[name](scale)
     for variant in study.variants:
         for path in differences(study.base, variant.of(study.base)):
             assert any(path == field or path.startswith(f"{field}.") for field in variant.change), path
@@ -26,7 +31,7 @@ def test_variants_differ_from_the_base_only_in_what_they_declare(name, scale):
 
 @pytest.mark.parametrize(("name", "scale"), EVERY)
 def test_a_study_knows_its_name_and_asks_something_and_no_two_runs_are_alike(name, scale):
-    study = studies()[name](scale)
+    study = STUDIES[name](scale)
     assert study.name == name
     assert study.question.endswith("?")
     recipes = [variant.of(study.base) for variant in study.variants]
@@ -35,7 +40,7 @@ def test_a_study_knows_its_name_and_asks_something_and_no_two_runs_are_alike(nam
 
 @pytest.mark.parametrize(("name", "scale"), EVERY)
 def test_every_recipe_of_a_study_can_be_written_and_read(name, scale):
-    study = studies()[name](scale)
+    study = STUDIES[name](scale)
     for variant in study.variants:
         recipe = seeded(variant.of(study.base), 2)
         assert from_plain(to_plain(recipe), "recipe.yaml") == recipe
@@ -87,3 +92,12 @@ def test_a_person_has_as_many_pictures_as_the_sizes_say():
 
     rows = len(world_manifest("target", seed=1, train_identities=300, test_identities=0))
     assert rows / 300 == pytest.approx(PICTURES_OF_A_PERSON, rel=0.05)
+
+
+def test_every_module_with_a_study_is_in_the_table():
+    found = {}
+    for module in pkgutil.walk_packages(reknow.studies.__path__, "reknow.studies."):
+        function = getattr(import_module(module.name), "study", None)
+        if inspect.isfunction(function):
+            found[module.name.removeprefix("reknow.studies.").removesuffix(".components")] = function
+    assert {name.replace(".", "-").replace("_", "-"): function for name, function in found.items()} == STUDIES

@@ -69,8 +69,8 @@ def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(crops, tiny, tmp_path,
     train(recipe, tmp_path / "whole", display=QUIET)
     step = loop.Trainer._step
 
-    def interrupted(self, rows, batch):
-        terms = step(self, rows, batch)
+    def interrupted(self, *arguments):
+        terms = step(self, *arguments)
         if (self.position.epoch, self.position.step + 1) == stop_at:
             self.stopping = True
         return terms

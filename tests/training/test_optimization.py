@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from reknow.methods.recipe import Optimizer, Schedule
-from reknow.training.optimization import build_optimizer, learning_rate, set_learning_rate
+from reknow.methods.optimization import Optimizer, Schedule, weights_and_biases
+from reknow.training.optimization import build_optimizer, learning_rate
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,9 @@ from reknow.training.optimization import build_optimizer, learning_rate, set_lea
 def test_biases_have_their_own_rate_and_frozen_parameters_none(kind, expected):
     module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1, bias=False))
     module[1].weight.requires_grad_(False)
-    optimizer = build_optimizer(module, Optimizer(kind=kind, lr=0.1, bias_lr_factor=2.0))
+    optimizer = build_optimizer(weights_and_biases(module.named_parameters(), 2.0), Optimizer(kind=kind, lr=0.1))
     assert type(optimizer) is expected
     assert [(group["lr"], len(group["params"])) for group in optimizer.param_groups] == [(0.1, 1), (0.2, 1)]
-    set_learning_rate(optimizer, 0.1, Schedule(kind="step", every=1, gamma=0.1), epoch=1, epochs=5)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.01, 0.02])
 
 
 def test_the_cosine_ends_at_its_floor_and_never_rises_after_the_warm_up():

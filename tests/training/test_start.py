@@ -9,7 +9,7 @@ import torch
 
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecipeError, WeightsError
-from reknow.methods.recipe import recipe_named
+from reknow.methods.catalog import recipe_named
 from reknow.models.channel_attention import SqueezeExcitation
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.osnet import OSNetConfig

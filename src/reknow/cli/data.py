@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from reknow.cli.options import Json, check_new_file
-from reknow.cli.printing import first_of_each_kind, notes, print_facts
+from reknow.cli.printing import first_of_each_kind, notes, own_columns, print_facts
 
 
 def check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
@@ -59,7 +59,7 @@ def import_as_table(
 
 
 def show(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
-    """Count pictures, identities, cameras and spectra of a data set, per split."""
+    """Count pictures, identities, cameras and spectra of a data set, per split, and show your own columns."""
     from reknow.data.doctor import summary
     from reknow.data.formats import open_dataset
 
@@ -72,5 +72,6 @@ def show(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json =
             f"{split:>8}: {counts['observations']:>7,} observations, {counts['identities']:>6,} identities, "
             f"{counts['cameras']:>3} cameras ({spectra})"
         )
+    lines += own_columns(facts)
     print_facts(facts, json, lines=lines)
     return 0

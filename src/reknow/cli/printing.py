@@ -20,6 +20,23 @@ def notes(facts: dict[str, Any]) -> list[str]:
     return [f"note: {note}" for note in facts.get("notes", ())]
 
 
+def own_columns(facts: dict[str, Any]) -> list[str]:
+    """What the columns hold that a manifest keeps for the user, one line each.
+
+    Example:
+        >>> own_columns({"own_columns": {"breed": {"filled": 3, "distinct": 2, "examples": ["Saanen", "Boer"]}}})
+        ["own column 'breed': 3 cells filled, 2 different: Saanen | Boer"]
+    """
+    lines = []
+    for name, column in facts["own_columns"].items():
+        line = f"own column '{name}': {column['filled']:,} cells filled"
+        if column["filled"]:
+            some = "" if column["distinct"] == len(column["examples"]) else ", such as"
+            line += f", {column['distinct']:,} different{some}: {' | '.join(column['examples'])}"
+        lines.append(line)
+    return lines
+
+
 def scores(numbers: dict[str, Any]) -> list[str]:
     """Numbers in words: with intervals, before and after where both exist, and what they were made with."""
     lines = [*notes(numbers), *_metrics(numbers, numbers.get("start") or {})]

@@ -11,7 +11,7 @@ import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from reknow.cli.options import Json, check_folder, new_folder
-from reknow.cli.printing import print_facts, scores
+from reknow.cli.printing import notes, print_facts, scores
 from reknow.errors import RecipeError
 
 INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run (or 'shipped'), nothing else of it."
@@ -36,17 +36,18 @@ def demo(
 
 def train_by(arguments: list[str]) -> int:
     """Train by a recipe; any field of the recipe is an option."""
-    from reknow.methods.recipe import Recipe, recipe_named, recipes
+    from reknow.methods.catalog import listing, recipe_named
+    from reknow.methods.recipe import Recipe
 
     if any(argument.partition("=")[0] == "--resume" for argument in arguments):
         return _resume(arguments)
     if not arguments or arguments[0].startswith("-"):
         wants_help = not arguments or arguments[0] in ("-h", "--help")
-        listing = "\n".join(f"  {name}" for name in sorted(recipes()))
+        names = "\n".join(f"  {listed.recipe.name}" for listed in listing().recipes)
         text = (
             "usage: reknow train RECIPE --data FORMAT:PATH [--weights W] [--out FOLDER] [--FIELD VALUE ...]\n"
             "       reknow train --resume RUN [--data FORMAT:PATH]\n\n"
-            f"recipes:\n{listing}\n\n'reknow train RECIPE --help' lists every field of that recipe."
+            f"recipes:\n{names}\n\n'reknow train RECIPE --help' lists every field of that recipe."
         )
         if wants_help:
             print(text)
@@ -125,16 +126,27 @@ def _carry_out(recipe: Any, folder: Path, *, resume: bool, json: bool) -> int:
 
 
 def list_recipes(json: Json = False) -> int:
-    """List every recipe with its data, length and status."""
-    from reknow.methods.recipe import recipes
+    """List every recipe with its data, length and status, those of other packages too."""
+    from reknow.methods.catalog import listing
 
-    rows = []
-    for name, function in sorted(recipes().items()):
-        recipe = function()
-        about = (function.__doc__ or "").strip().splitlines()[0]
-        rows.append({"recipe": name, "about": about, "status": recipe.status, "epochs": recipe.epochs})
+    known = listing()
+    rows = [
+        {
+            "recipe": listed.recipe.name,
+            "about": listed.about,
+            "status": listed.recipe.status,
+            "epochs": listed.recipe.epochs,
+            "package": listed.package,
+        }
+        for listed in known.recipes
+    ]
+    facts = {"recipes": rows, "notes": [str(error) for error in known.refused]}
     width = max(len(row["recipe"]) for row in rows)
-    print_facts({"recipes": rows}, json, lines=[f"{r['recipe']:<{width}}  {r['about']} [{r['status']}]" for r in rows])
+    lines = []
+    for row in rows:
+        whose = "" if row["package"] == "reknow" else f" (package {row['package']})"
+        lines.append(f"{row['recipe']:<{width}}  {row['about']} [{row['status']}]{whose}")
+    print_facts(facts, json, lines=[*lines, *notes(facts)])
     return 0
 
 
@@ -147,12 +159,12 @@ def study(
 ) -> int:
     """Carry out a study: a table and a plot of variants over seeds. The same command continues an interrupted one."""
     from reknow.studies.carry_out import carry_out
+    from reknow.studies.catalog import STUDIES, study_named
     from reknow.studies.sizes import scale_here
-    from reknow.studies.study import studies, study_named
 
     scale = scale_here(quick)
     if name is None:
-        questions = {known: function(scale).question for known, function in sorted(studies().items())}
+        questions = {known: function(scale).question for known, function in sorted(STUDIES.items())}
         width = max(len(known) for known in questions)
         lines = [f"{known:<{width}}  {question}" for known, question in questions.items()]
         print_facts({"studies": questions}, json, lines=lines)

@@ -1,7 +1,8 @@
 """Embeddings: unit vectors together with the manifest rows that they belong to.
 
-On disk they are one Parquet file: the manifest's columns, a column ``vector`` of fixed length, and in the
-file's metadata the recognizer that made them, so that vectors of different recognizers are never compared.
+On disk they are one Parquet file: the manifest's columns, the user's own among them, a column ``vector`` of fixed
+length, and in the file's metadata the recognizer that made them, so that vectors of different recognizers are never
+compared.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from jaxtyping import Float, Int64
 
+from reknow.data.columns import VECTOR
 from reknow.data.levels import parse_levels, written
 from reknow.data.manifest import SCHEMA, Manifest, Split
 from reknow.errors import DataError
@@ -67,7 +69,7 @@ class Embeddings:
         path = Path(path)
         flat = pa.array(np.ascontiguousarray(self.vectors, dtype=np.float32).reshape(-1))
         vector = pa.FixedSizeListArray.from_arrays(flat, self.vectors.shape[1])
-        table = self.manifest.table.append_column("vector", vector).replace_schema_metadata(
+        table = self.manifest.table.append_column(VECTOR, vector).replace_schema_metadata(
             {
                 "reknow.name": self.manifest.name,
                 "reknow.root": str(self.manifest.root.absolute()),  # the file may be read from another folder
@@ -101,16 +103,18 @@ class Embeddings:
             table = pyarrow.parquet.ParquetFile(path).read()
         except (pa.ArrowException, OSError) as error:
             raise DataError(path, found=f"not a Parquet file ({error})", remedy=remedy) from error
-        absent = {*SCHEMA.names, "vector"} - set(table.column_names)
+        absent = {*SCHEMA.names, VECTOR} - set(table.column_names)
         if absent:
             raise DataError(path, found=f"no column {', '.join(sorted(absent))}", remedy=remedy)
         metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        column = table.column("vector").combine_chunks()
+        column = table.column(VECTOR).combine_chunks()
         if not pa.types.is_fixed_size_list(column.type):
             raise DataError(path, found=f"vectors as {column.type}, not all of one length", remedy=remedy)
         vectors = column.flatten().to_numpy().reshape(len(table), column.type.list_size)
+        # Whatever else another program put into the file is no text of the user's, and is left out.
+        own = [field.name for field in table.schema if field.name not in SCHEMA.names and field.type == pa.string()]
         manifest = Manifest(
-            table.select(SCHEMA.names).replace_schema_metadata(None),
+            table.select([*SCHEMA.names, *own]).replace_schema_metadata(None),
             Path(metadata.get("reknow.root", ".")),
             metadata.get("reknow.name", path.stem),
             metadata.get("reknow.protocol", "market"),

@@ -3,6 +3,9 @@
 A row is an observation: one sight of one object, as one image or as aligned images of several spectra.
 Every column but ``observation`` and one spectrum may be empty. Names stay the user's own strings; integer
 codes are made where numbers are needed, by :func:`encode`.
+
+Behind these columns stand the user's own, as many as there are (:mod:`reknow.data.columns`). They travel with their
+rows and are shown; training looks at none of them unless a network asks for one by name.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from reknow.data.columns import own_columns, text_column
 from reknow.data.levels import Levels, written
-from reknow.errors import DataError, nearest, printable
+from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA, Spectrum
 from reknow.writing import written_whole
 
@@ -50,7 +54,7 @@ class Manifest:
     """Rows of observations, and where their pictures are.
 
     Attributes:
-        table: an Arrow table of :data:`SCHEMA`; empty columns are null throughout.
+        table: an Arrow table of :data:`SCHEMA` and, behind it, own columns of text; empty columns are null throughout.
         root: the folder that picture references are relative to.
         name: the data set's name, for reports.
         protocol: the name of the evaluation protocol that the data set's authors use.
@@ -77,22 +81,32 @@ class Manifest:
         name: str,
         protocol: str = "market",
         notes: Sequence[str] = (),
+        own: Mapping[str, Sequence[Any]] | None = None,
     ) -> Manifest:
         """Build a manifest from plain columns; missing ones become null.
 
         An empty ``observation`` becomes the picture's reference, followed by ``@`` and the crop where there is one,
         so that several crops of one frame are several observations.
 
+        Args:
+            columns: those of :data:`SCHEMA`, as far as they are there.
+            root: see :class:`Manifest`, as for `name`, `protocol` and `notes`.
+            own: the user's own columns, in the order to keep; see :mod:`reknow.data.columns`.
+
         Raises:
-            DataError: an unknown column, columns of different lengths, no spectrum at all in a row, an unknown split
-                an ``observation`` that stands twice, or a text that is not UTF-8.
+            DataError: an unknown column, columns of different lengths, no spectrum at all in a row, an unknown split,
+                an ``observation`` that stands twice, a text that is not UTF-8, or an own column that takes the name
+                of a manifest's.
         """
         for column in columns:
             if column not in SCHEMA.names:
                 raise DataError(
-                    f"{name}, column '{column}'", found="unknown column", remedy=nearest(column, SCHEMA.names)
+                    f"{name}, column '{column}'",
+                    found="unknown column",
+                    remedy=f"{nearest(column, SCHEMA.names)}. From Python, others are given as own={{'{column}': ...}}",
                 )
-        lengths = {column: len(values) for column, values in columns.items()}
+        beside = own_columns(own or {}, SCHEMA.names, name)
+        lengths = {column: len(values) for column, values in (*columns.items(), *beside.items())}
         if len(set(lengths.values())) > 1:
             raise DataError(
                 name, found=f"columns of different lengths {lengths}", remedy="Give every row every column."
@@ -108,10 +122,14 @@ class Manifest:
                 if column.name in _NAMES:  # spaces around a name make no other individual
                     values = [v if v is None else str(v).strip() for v in values]
                 # An empty cell of a CSV and a missing one mean the same to a user.
-                arrays.append(_text([None if v is None or v == "" else str(v) for v in values], name, column.name))
+                texts = [None if v is None or v == "" else str(v) for v in values]
+                arrays.append(text_column(texts, name, column.name))
             else:
                 arrays.append(pa.array(values, column.type))
-        manifest = cls(pa.Table.from_arrays(arrays, schema=SCHEMA), Path(root), name, protocol, tuple(notes))
+        table = pa.Table.from_arrays(arrays, schema=SCHEMA)
+        for column, cells in beside.items():
+            table = table.append_column(pa.field(column, pa.string()), cells)
+        manifest = cls(table, Path(root), name, protocol, tuple(notes))
         manifest._refuse_nonsense()
         return manifest
 
@@ -143,6 +161,11 @@ class Manifest:
 
     def __len__(self) -> int:
         return self.table.num_rows
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """The names of the user's own columns, in the user's order; :meth:`column` and :meth:`cells` give the cells."""
+        return tuple(name for name in self.table.column_names if name not in SCHEMA.names)
 
     def column(self, name: str) -> list[Any]:
         """One column as a plain list, None where empty."""
@@ -195,6 +218,8 @@ class Manifest:
         for name in SCHEMA.names:
             for value in self.column(name):
                 digest.update(repr(value).encode())
+        for name in sorted(self.own_columns):  # their order means nothing
+            digest.update(repr((name, self.column(name))).encode())
         if self.levels:  # other pixels from the same files
             digest.update(written(self.levels).encode())
         return digest.hexdigest()
@@ -218,19 +243,6 @@ class Manifest:
             raise DataError(
                 path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
             ) from error
-
-
-def _text(values: list[str | None], name: str, column: str) -> pa.Array:
-    """Text as Arrow holds it, in UTF-8; file names may be of other bytes."""
-    try:
-        return pa.array(values, pa.string())
-    except UnicodeEncodeError as error:
-        row = next(row for row, value in enumerate(values) if value is not None and printable(value) != value)
-        raise DataError(
-            f"{name}, row {row}, column '{column}'",
-            found=f"'{values[row]}', which is not UTF-8",
-            remedy="Rename the file, or leave out the row.",
-        ) from error
 
 
 def _named_observations(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
+from reknow.errors import ContractError
 from reknow.observation import Batch
 
 Progress = Callable[[int, int], None]
@@ -48,7 +49,7 @@ def outputs_of(
         (N, ...) on the CPU, or by name: floating-point values in 32 bit, others in the type that they have.
 
     Raises:
-        ValueError: values of another number of rows than the batch, or whose shape or names change between batches.
+        ContractError: values of another number of rows than the batch, or whose shape or names change between batches.
 
     Example:
         >>> batches = [Batch.of({"rgb": torch.full((2, 3, 4, 4), value)}) for value in (0.0, 1.0)]
@@ -62,18 +63,28 @@ def outputs_of(
         alone = isinstance(made, Tensor)
         parts = {"": made} if isinstance(made, Tensor) else made
         if done and parts.keys() != whole.keys():
-            raise ValueError(f"values named {sorted(parts)}, after values named {sorted(whole)}")
+            raise _changed(function, f"values named {sorted(parts)}", f"values named {sorted(whole)}, as before")
         for name, values in parts.items():
+            if values.ndim == 0:
+                raise _changed(function, "one value for a whole batch", f"shape {(len(batch), '...')}")
             if name not in whole:
                 kind = torch.float32 if values.is_floating_point() else values.dtype
                 whole[name] = torch.empty(count, *values.shape[1:], dtype=kind)
             if values.shape != (len(batch), *whole[name].shape[1:]):
-                raise ValueError(
-                    f"values of shape {tuple(values.shape)} for a batch of {len(batch)}, "
-                    f"expected {(len(batch), *whole[name].shape[1:])}"
-                )
+                found = f"values of shape {tuple(values.shape)} for a batch of {len(batch)}"
+                raise _changed(function, found, f"shape {(len(batch), *whole[name].shape[1:])}")
             whole[name][done : done + len(batch)] = values
         done += len(batch)
         if progress is not None:
             progress(done, count)
     return whole.get("", torch.empty(0)) if alone else whole
+
+
+def _changed(function: object, found: str, expected: str) -> ContractError:
+    name, module = getattr(function, "__qualname__", repr(function)), getattr(function, "__module__", "") or ""
+    return ContractError(
+        f"{name} of the package '{module.partition('.')[0]}'",
+        found=found,
+        expected=f"{expected}: one row of values for every observation, of one shape in all batches",
+        remedy="Correct what it returns.",
+    )

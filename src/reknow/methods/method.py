@@ -1,16 +1,18 @@
-"""The contract between a method and the training loop.
+"""The contract between a method and the rest of the house.
 
-The loop knows nothing of a method but this. Per epoch it calls :meth:`Method.before_epoch` and draws batches from
-the plan that comes back; per step it sums :meth:`Method.losses`, steps the optimizer and calls
-:meth:`Method.after_step`. A new method is a new folder beside this file and touches no other one.
+The loop knows nothing of a method but this. :meth:`MethodConfig.build` makes the method for a network and a training
+set. Per epoch the loop calls :meth:`Method.before_epoch` and draws batches from the plan that comes back; per step it
+sums :meth:`Method.losses`, moves the groups of :meth:`Method.parameter_groups` and calls :meth:`Method.after_step`.
+Before the network is used, :meth:`Method.before_evaluation` may measure what use needs. A new method is a new folder
+and a line in :mod:`reknow.methods.catalog`; one of another package is an entry point.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,34 +20,74 @@ from torch import Tensor, nn
 
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
+from reknow.methods.optimization import ParameterGroup, weights_and_biases
+from reknow.methods.sampling import BatchRule
+from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch
-
-Survey = Callable[[], Tensor]
-"""Embeds the whole training manifest in eval mode: () -> (N, D) unit rows on the CPU, in manifest order."""
 
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """What to train on in the coming epoch.
+    """What to train on in the coming epoch, and how.
 
     Attributes:
-        rows: (n,) rows of the training manifest.
+        rows: (n,) rows of the training set.
         labels: (n,) their labels, 0 and up; outliers are not in the plan.
         diagnostics: numbers to log, such as clusters and outliers.
         notes: sentences for the user, such as why the last labels were kept.
+        sampling: how batches are drawn of them; None as the recipe says.
+        phase: a name, where not all parameters move in all epochs: groups that name other phases stand still.
     """
 
     rows: Int[np.ndarray, "planned"]
     labels: Int[np.ndarray, "planned"]
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sampling: BatchRule | None = None
+    phase: str = ""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in its run a step stands, for losses that ramp up or change.
+
+    Attributes:
+        epoch: from 0.
+        epochs: of the run.
+        step: of this epoch, from 0.
+        steps: of this epoch.
+        steps_before: steps of the epochs before this one.
+        phase: of the epoch's plan.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    steps_before: int = 0
+    phase: str = ""
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, in [0, 1), every epoch counting alike.
+
+        Example:
+            >>> Moment(epoch=3, epochs=4, step=5, steps=10).progress
+            0.875
+        """
+        return (self.epoch + self.step / max(self.steps, 1)) / self.epochs
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of the run before this one."""
+        return self.steps_before + self.step
 
 
 class Method(nn.Module, ABC):
     """A way to learn. Everything that a resumed run needs is in ``state_dict()``.
 
     Attributes:
-        network: from pictures to the retrieval vector; what a recognizer keeps when training is over.
+        network: from observations to the retrieval vector; what a recognizer keeps when training is over.
     """
 
     network: Any  # an nn.Module with a `dim`; each method names the kind that it can train
@@ -59,42 +101,60 @@ class Method(nn.Module, ABC):
         return self.network(batch)
 
     @abstractmethod
-    def losses(self, batch: Batch) -> dict[str, Float[Tensor, ""]]:
+    def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
+        """Pseudo-labels, memories, class statistics: whatever is fixed for an epoch. Called in eval mode.
+
+        Several processes call it together, with the same rows; what must be equal on all of them to the bit, such as
+        pseudo-labels, is computed by one (:func:`reknow.distributed.from_first`).
+
+        Args:
+            epoch: from 0.
+            training_set: the rows, and what a function makes of their pictures.
+        """
+
+    @abstractmethod
+    def losses(self, batch: Batch, moment: Moment) -> dict[str, Float[Tensor, ""]]:
         """Named scalar terms, already weighted; the loop sums them.
 
         A step may be carried out in parts, on one process after the other or on many at once: then this is called for
         each part, the terms must be means over its rows, and :meth:`after_step` comes when all parts are done.
-        """
 
-    @abstractmethod
-    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
-        """Pseudo-labels, memories, class statistics: whatever is fixed for an epoch."""
+        Args:
+            batch: the pictures of a part.
+            moment: how far the run is.
+        """
 
     def after_step(self, batch: Batch) -> None:
-        """Momentum updates, after the optimizer's step."""
+        """Momentum updates, after the optimizer's step; the batch is this process's share of the step."""
 
-    @property
-    def settles_on(self) -> int:
-        """How many training pictures :meth:`settle` wants to see; 0 for none."""
-        return 0
+    def before_evaluation(self, training_set: TrainingSet) -> None:
+        """Measure what has to be measured on the network as it is before it is used. In eval mode, without gradient."""
 
-    def settle(self, batches: Iterable[Batch]) -> None:
-        """What has to be measured on the network as it is before it is used.
+    def parameter_groups(self, bias_lr_factor: float) -> Sequence[ParameterGroup]:
+        """Which parameters move how; every one that learns belongs to one group. By default weights and biases.
 
-        Called in eval mode, without gradient, with a random sample of training pictures as evaluation sees them, which
-        is the same on every process.
+        Args:
+            bias_lr_factor: of the recipe's optimizer.
         """
+        return weights_and_biases(self.named_parameters(), bias_lr_factor)
 
 
 class MethodConfig(ABC):
-    """The typed settings of a method: a frozen dataclass that builds it."""
+    """The typed settings of a method: a frozen dataclass that builds it.
+
+    Attributes:
+        supervised: whether the method learns from identities. Where it does not, its training set holds none, nor any
+            name that may tell one.
+    """
+
+    supervised: ClassVar[bool] = False
 
     @abstractmethod
-    def build(self, network: Any, manifest: Manifest) -> Method:
+    def build(self, network: Any, training_set: TrainingSet) -> Method:
         """The method, for this network (each method names the kind that it can train) and these training rows.
 
         Raises:
-            DataError: the manifest lacks something that the method learns from.
+            DataError: the training set lacks something that the method learns from.
         """
 
 

@@ -1,22 +1,18 @@
 """Study: a question, a base recipe, and variants that differ from it in fields that they name.
 
-A study is a function ``study(scale)`` in a module of one of this package's rooms, and its name is where it lives:
-``tcmm-noise-rate`` is :mod:`reknow.studies.tcmm.noise_rate`; the room's bare name means its module ``components``.
-There is no list of studies: a new module is a new study. What carries a study out is :mod:`.carry_out`.
+A study is a function ``study(scale)`` in a module of one of this package's rooms; :mod:`.catalog` has their names, and
+:mod:`.carry_out` carries one out.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from matplotlib.figure import Figure
 
-import reknow.studies
 from reknow.errors import RecipeError, nearest
 from reknow.methods.recipe import Recipe
 from reknow.studies.figures import comparison
@@ -24,9 +20,6 @@ from reknow.studies.findings import Findings
 from reknow.studies.sizes import Scale
 from reknow.training.train import Outcome
 from reknow.values import to_plain
-
-DEFAULT = "components"
-"""The module that a room's bare name means."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +117,7 @@ def differences(base: Recipe, other: Recipe) -> dict[str, Any]:
     Fields that only the base has, since its method is another one, are left out: they say nothing about the other.
 
     Example:
-        >>> from reknow.methods.recipe import recipe_named
+        >>> from reknow.methods.catalog import recipe_named
         >>> base = recipe_named("tcmm")
         >>> differences(base, replaced(base, "optimizer.lr", 1e-4))
         {'optimizer.lr': 0.0001}
@@ -159,30 +152,3 @@ def seeded_data(data: str, seed: int) -> str:
         ('world:target?light=night&seed=2', 'folder:crops')
     """
     return f"{data}{'&' if '?' in data else '?'}seed={seed}" if data.startswith("world:") else data
-
-
-def studies() -> dict[str, Callable[[Scale], Study]]:
-    """Every study of the package: name to function."""
-    found: dict[str, Callable[[Scale], Study]] = {}
-    for room in pkgutil.iter_modules(reknow.studies.__path__):
-        if not room.ispkg:
-            continue
-        package = importlib.import_module(f"reknow.studies.{room.name}")
-        for part in pkgutil.iter_modules(package.__path__):
-            module = importlib.import_module(f"{package.__name__}.{part.name}")
-            if hasattr(module, "study"):
-                name = room.name if part.name == DEFAULT else f"{room.name}-{part.name}"
-                found[name.replace("_", "-")] = module.study
-    return found
-
-
-def study_named(name: str, scale: Scale) -> Study:
-    """The study that a user called by name.
-
-    Raises:
-        RecipeError: no such study; the message names the nearest.
-    """
-    known = studies()
-    if name not in known:
-        raise RecipeError(f"study '{name}'", found="no such study", remedy=nearest(name, known))
-    return known[name](scale)

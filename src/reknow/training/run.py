@@ -122,7 +122,7 @@ class Run:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises a dozen kinds for damaged files
             raise RunError(path, found=f"damaged checkpoint ({error})", remedy="Start the run again.") from error
-        if not isinstance(state, dict) or "beginning" not in state:
+        if not isinstance(state, dict) or not {"beginning", "optimizers"} <= state.keys():
             raise RunError(
                 path,
                 found="no checkpoint of this version",

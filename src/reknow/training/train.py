@@ -18,10 +18,12 @@ from reknow.data.manifest import Manifest, encode
 from reknow.errors import DataError, RecipeError
 from reknow.evaluation.scores import RankingScores
 from reknow.methods.recipe import Recipe
+from reknow.methods.training_set import TrainingSet
 from reknow.models.network import Network
 from reknow.recognizer import Card, Recognizer, known_cameras
 from reknow.training.assessment import Assessment, Examination, in_percent, numbers_of
 from reknow.training.beginning import Beginning
+from reknow.training.contract import check_groups
 from reknow.training.fabric import start_fabric
 from reknow.training.loop import Trainer
 from reknow.training.machine import peak_memory_gb
@@ -82,21 +84,37 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
     start = Start(recipe, recipe.network.build(), ()) if resume else start_of(recipe)
     recipe, network = start.recipe, start.network
     cameras = _cameras_of(rows, recipe)
-    method = recipe.method.build(network, rows)
+    _refuse_unseen(rows, network)
     fabric = start_fabric(recipe)
+    trainer: Trainer | None = None
     with display or Display(quiet=not fabric.is_global_zero) as shown:
+        training_set = TrainingSet(
+            rows,
+            lambda: _open_pictures(rows, recipe, shown),
+            recipe.preprocessing,
+            names=recipe.method.supervised,
+            annotations=network.annotations(rows.cells(network.columns)),
+            epochs=recipe.epochs,
+            iterations=recipe.iterations,
+            seed=recipe.seed,
+            device=fabric.device,
+            autocast=fabric.autocast,
+            watch=lambda title: shown.bar(title) if trainer is None else trainer.watch(title),
+        )
+        method = recipe.method.build(network.to(fabric.device).eval(), training_set)
+        check_groups(method, method.parameter_groups(recipe.optimizer.bias_lr_factor))
         for note in (*manifest.notes, *recipe.notes):
             shown.line(f"note: {note}")
         for line in start.report:
             shown.line(line)
-        pictures = _open_pictures(rows, recipe, shown)
+        training_set.open()
         examination = Examination.of(manifest)
         test_pictures = None if examination is None else _open_pictures(examination.manifest, recipe, shown)
         test_pixels = None if test_pictures is None else test_pictures.hashes()
         # Only now is anything written: whatever is wrong with data or recipe has shown itself.
         run = _open_run(folder, recipe, resume, fabric)
         beginning = Beginning(manifest.fingerprint(), start.report)
-        trainer = Trainer(recipe, method, rows, pictures, run, fabric, shown, beginning)
+        trainer = Trainer(recipe, method, training_set, rows.codes("identity"), run, fabric, shown, beginning)
 
         def assess() -> Assessment | None:
             if examination is None or test_pictures is None:
@@ -129,7 +147,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
                     shown.line(f"after epoch {epoch + 1}: {_words(latest)}")
         if latest is None:
             latest = assess()
-        training = Embeddings(trainer.survey().numpy(), rows)
+        training = Embeddings(trainer.embed().numpy(), rows)
         summary = _summary(recipe, manifest, trainer, latest)
         if fabric.is_global_zero:
             _finish(run, recipe, rows, network, trainer.beginning.report, summary, cameras)
@@ -158,6 +176,20 @@ def _keep_place(run: Run, recipe: Recipe, display: Display, *, writes: bool) -> 
     if writes and before != recipe.data:
         run.keep_recipe(recipe)
         display.line(f"note: the same rows as in {before}; {run.folder / 'recipe.yaml'} now names {recipe.data}")
+
+
+def _refuse_unseen(rows: Manifest, network: Network) -> None:
+    """Every training row needs a picture that the network looks at."""
+    columns = [rows.column(spectrum) for spectrum in network.spectra]
+    blind = [row for row, pictures in enumerate(zip(*columns, strict=True)) if not any(pictures)]
+    if blind:
+        names = " or ".join(network.spectra)
+        raise DataError(
+            f"{rows.name}, row {blind[0]} (observation '{rows.column('observation')[blind[0]]}')",
+            found=f"no picture in {names}, and none in {len(blind) - 1} more training rows",
+            expected="one in every training row, since the network looks at no other spectrum",
+            remedy="Leave those rows out, or set network.spectrum (network.spectra) to what all of them have.",
+        )
 
 
 def _open_run(folder: Path, recipe: Recipe, resume: bool, fabric: Fabric) -> Run:

@@ -49,7 +49,7 @@ def test_spreadsheets_of_other_countries(tmp_path, delimiter):
     ("text", "message"),
     [
         ("rgb,camrea\na,1\n", r"column 'camrea': unknown column. Did you mean 'camera'\?.*extra=ignore"),
-        ("rgb,image\na,b\n", "column 'image': 'rgb' is the rgb too"),
+        ("path,image\na,b\n", "column 'image': 'path' is the rgb too"),
         ("identity,camera\n1,2\n", "expected a picture's path in a column rgb, nir, tir or image"),
         ("rgb\n", "no rows"),
         ("", "cannot be read"),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from reknow.data.manifest import Manifest
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.models.embedder import EmbedderConfig
@@ -20,12 +17,27 @@ LAST = "This epoch trains on the last good clusters."
 NONE = "No earlier clusters to fall back on: each picture is its own cluster this epoch."
 
 
-def built(config):
-    trunk = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch=4)
-    manifest = Manifest.from_columns({"rgb": [f"{n}.png" for n in range(ROWS)]}, root=Path(), name="made")
-    return config(clustering=Clustering(eps=0.5, min_samples=2, k1=3, k2=1)).build(
-        EmbedderConfig(trunk=trunk).build(), manifest
-    )
+@pytest.fixture
+def built(known_set):
+    """Makes a method from its config's class, or from a config."""
+
+    def made(config):
+        trunk = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch=4)
+        if isinstance(config, type):
+            config = config(clustering=Clustering(eps=0.5, min_samples=2, k1=3, k2=1))
+        return config.build(EmbedderConfig(trunk=trunk).build(), known_set(ROWS))
+
+    return made
+
+
+@pytest.fixture
+def epochs(known_set):
+    """Carries a method through epochs in which its rows are embedded as given."""
+
+    def made(method, *embeddings):
+        return [method.before_epoch(number, known_set(ROWS, found)) for number, found in enumerate(embeddings)]
+
+    return made
 
 
 def pairs(order):
@@ -41,16 +53,12 @@ OTHER = pairs([0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11])
 BAD = torch.eye(ROWS, 16)  # nobody is like anybody
 
 
-def epochs(method, *surveys):
-    return [method.before_epoch(number, lambda survey=survey: survey) for number, survey in enumerate(surveys)]
-
-
 def partner_of_first(plan):
     return np.flatnonzero(plan.labels == plan.labels[0]).tolist()
 
 
 @pytest.mark.parametrize("config", [ClusterContrastConfig, TCMMConfig])
-def test_without_clusters_so_far_no_epoch_speaks_of_earlier_ones(config):
+def test_without_clusters_so_far_no_epoch_speaks_of_earlier_ones(config, built, epochs):
     for plan in epochs(built(config), BAD, BAD, BAD):
         assert plan.notes[-1] == NONE
         assert LAST not in plan.notes
@@ -58,27 +66,24 @@ def test_without_clusters_so_far_no_epoch_speaks_of_earlier_ones(config):
 
 
 @pytest.mark.parametrize("config", [ClusterContrastConfig, TCMMConfig])
-def test_after_clusters_the_newest_good_ones_are_kept_however_long(config):
+def test_after_clusters_the_newest_good_ones_are_kept_however_long(config, built, epochs):
     plans = epochs(built(config), BAD, GOOD, BAD, OTHER, BAD, BAD)
     assert [plan.notes[-1] if plan.notes else "" for plan in plans] == [NONE, "", LAST, "", LAST, LAST]
     assert [partner_of_first(plan) for plan in plans] == [[0], [0, 1], [0, 1], [0, 2], [0, 2], [0, 2]]
 
 
-def test_a_resumed_run_still_knows_whether_there_were_any():
+def test_a_resumed_run_still_knows_whether_there_were_any(built, epochs, known_set):
     for surveys, note in (((BAD,), NONE), ((GOOD, BAD), LAST)):
         method, resumed = built(ClusterContrastConfig), built(ClusterContrastConfig)
         epochs(method, *surveys)
         resumed.load_state_dict(method.state_dict())
-        assert resumed.before_epoch(2, lambda: BAD).notes[-1] == note
+        assert resumed.before_epoch(2, known_set(ROWS, BAD)).notes[-1] == note
 
 
-def test_sizes_follow_the_pictures_of_an_individual_and_are_logged():
+def test_sizes_follow_the_pictures_of_an_individual_and_are_logged(built, epochs):
     """Twelve pictures in six pairs: the usual lists of 15 would hold everything."""
     clustering = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto")
-    trunk = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch=4)
-    manifest = Manifest.from_columns({"rgb": [f"{n}.png" for n in range(ROWS)]}, root=Path(), name="made")
-    method = ClusterContrastConfig(clustering=clustering).build(EmbedderConfig(trunk=trunk).build(), manifest)
-    plan = method.before_epoch(0, lambda: GOOD)
+    (plan,) = epochs(built(ClusterContrastConfig(clustering=clustering)), GOOD)
     assert plan.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     chosen = {name: plan.diagnostics[name] for name in ("clusters", "alone", "k1", "k2", "min_samples")}
     assert chosen == {"clusters": 6.0, "alone": 0.0, "k1": 4.0, "k2": 2.0, "min_samples": 2.0}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import torch
 from torch.nn.functional import normalize
 
 from reknow.clustering.dbscan import PseudoLabels
-from reknow.data.manifest import Manifest
 from reknow.errors import RecipeError
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
 from reknow.methods.tcmm.method import TCMMConfig
@@ -27,7 +25,7 @@ CONFIG = TCMMConfig(clustering=CLUSTERING, alpha=0.25)
 CLUSTERED = [row // 4 for row in range(16)]
 
 
-def survey_of(labels, seed=0):
+def embedded(labels, seed=0):
     """Unit rows that lie close together where labels agree; each outlier (-1) lies alone."""
     random = torch.Generator().manual_seed(seed)
     centers = torch.randn(40, 32, generator=random)
@@ -35,10 +33,15 @@ def survey_of(labels, seed=0):
     return normalize(centers[place] + 0.05 * torch.randn(len(labels), 32, generator=random), dim=1)
 
 
-def method(config=CONFIG, rows=16):
-    torch.manual_seed(0)
-    manifest = Manifest.from_columns({"rgb": [f"{row}.png" for row in range(rows)]}, root=Path(), name="made")
-    return config.build(NETWORK.build(), manifest)
+@pytest.fixture
+def method(known_set):
+    """Makes a method from its config."""
+
+    def made(config=CONFIG, rows=16):
+        torch.manual_seed(0)
+        return config.build(NETWORK.build(), known_set(rows))
+
+    return made
 
 
 def batch_of(rows, labels):
@@ -48,21 +51,27 @@ def batch_of(rows, labels):
     return Batch({"rgb": pictures}, {"rgb": there}, index, torch.tensor(labels)[index], torch.full_like(index, -1))
 
 
-def step(tcmm, labels, rows=(0, 1, 4, 5)):
-    # What clustering finds is not in question here, so it finds these labels.
-    found = np.asarray(labels)
-    tcmm.clustering = lambda *_: PseudoLabels(found, int(found.max()) + 1, int((found < 0).sum()), eps=0.6)
-    plan = tcmm.before_epoch(0, lambda: survey_of(labels))
-    found = np.full(len(labels), -1)
-    found[plan.rows] = plan.labels
-    batch = batch_of(list(rows), found.tolist())
-    terms = tcmm.losses(batch)
-    torch.stack(list(terms.values())).sum().backward()
-    tcmm.after_step(batch)
-    return plan, terms
+@pytest.fixture
+def step(known_set, moment):
+    """Carries a method through one step in which these labels are found."""
+
+    def made(tcmm, labels, rows=(0, 1, 4, 5)):
+        # What clustering finds is not in question here, so it finds these labels.
+        found = np.asarray(labels)
+        tcmm.clustering = lambda *_: PseudoLabels(found, int(found.max()) + 1, int((found < 0).sum()), eps=0.6)
+        plan = tcmm.before_epoch(0, known_set(len(labels), embedded(labels)))
+        found = np.full(len(labels), -1)
+        found[plan.rows] = plan.labels
+        batch = batch_of(list(rows), found.tolist())
+        terms = tcmm.losses(batch, moment)
+        torch.stack(list(terms.values())).sum().backward()
+        tcmm.after_step(batch)
+        return plan, terms
+
+    return made
 
 
-def test_three_losses_of_weight_one():
+def test_three_losses_of_weight_one(method, step):
     _, terms = step(method(), CLUSTERED)
     assert list(terms) == ["prototype", "token", "instance"]
     doubled = step(method(replace(CONFIG, token_weight=2.0, instance_weight=3.0)), CLUSTERED)[1]
@@ -70,7 +79,7 @@ def test_three_losses_of_weight_one():
     torch.testing.assert_close(doubled["instance"], 3 * terms["instance"])
 
 
-def test_without_its_parts_it_is_cluster_contrast_with_the_hard_update():
+def test_without_its_parts_it_is_cluster_contrast_with_the_hard_update(method, step):
     bare = method(replace(CONFIG, token_weight=0.0, instance_weight=0.0))
     base = method(ClusterContrastConfig(clustering=CLUSTERING, momentum=0.2, update="hard"))
     first, second = step(bare, CLUSTERED)[1], step(base, CLUSTERED)[1]
@@ -79,17 +88,17 @@ def test_without_its_parts_it_is_cluster_contrast_with_the_hard_update():
     assert torch.equal(bare.memory.prototypes, base.memory.prototypes)
 
 
-def test_both_memories_follow_the_step_and_outliers_stay():
+def test_both_memories_follow_the_step_and_outliers_stay(method, step):
     tcmm, labels = method(), [*CLUSTERED[:14], -1, -1]
     plan, _ = step(tcmm, labels)
     assert plan.diagnostics["outliers"] == 2
     assert not {14, 15} & set(plan.rows.tolist())
-    moved = (tcmm.instances.vectors != survey_of(labels)).any(1).nonzero()[:, 0].tolist()
+    moved = (tcmm.instances.vectors != embedded(labels)).any(1).nonzero()[:, 0].tolist()
     assert moved == [0, 1, 4, 5]
     torch.testing.assert_close(tcmm.memory.prototypes.norm(dim=1), torch.ones(4))
 
 
-def test_an_epoch_without_outliers_and_one_of_nothing_else():
+def test_an_epoch_without_outliers_and_one_of_nothing_else(method, step):
     assert step(method(), CLUSTERED)[0].diagnostics["outliers"] == 0
     tcmm = method()
     plan, terms = step(tcmm, [-1] * 16)
@@ -98,21 +107,21 @@ def test_an_epoch_without_outliers_and_one_of_nothing_else():
     assert all(torch.isfinite(term) for term in terms.values())
 
 
-def test_a_step_in_parts_moves_the_memories_as_a_whole_one():
+def test_a_step_in_parts_moves_the_memories_as_a_whole_one(method, known_set, moment):
     whole, parted = method().eval(), method().eval()
     for tcmm in (whole, parted):
-        tcmm.before_epoch(0, lambda: survey_of(CLUSTERED))
+        tcmm.before_epoch(0, known_set(16, embedded(CLUSTERED)))
     batch = batch_of([0, 1, 4, 5, 0, 8], CLUSTERED)
-    whole.losses(batch)
-    parted.losses(batch[:2])
-    parted.losses(batch[2:])
+    whole.losses(batch, moment)
+    parted.losses(batch[:2], moment)
+    parted.losses(batch[2:], moment)
     for tcmm in (whole, parted):
         tcmm.after_step(batch)
     torch.testing.assert_close(whole.memory.prototypes, parted.memory.prototypes)
     torch.testing.assert_close(whole.instances.vectors, parted.instances.vectors)
 
 
-def test_a_bounded_memory_holds_as_many_rows_as_it_may():
+def test_a_bounded_memory_holds_as_many_rows_as_it_may(method, step):
     tcmm = method(replace(CONFIG, capacity=5))
     _, terms = step(tcmm, CLUSTERED)
     assert tcmm.instances.memory.vectors.shape == (5, 32)
@@ -124,7 +133,7 @@ def test_a_bounded_memory_holds_as_many_rows_as_it_may():
     ("change", "message"),
     [({"alpha": 0.1}, "'alpha'"), ({"negatives": 0}, r"method\.negatives"), ({"capacity": 0}, r"method\.capacity")],
 )
-def test_settings_that_mean_nothing_are_refused_before_anything_runs(change, message):
+def test_settings_that_mean_nothing_are_refused_before_anything_runs(change, message, method):
     with pytest.raises(RecipeError, match=message):
         method(replace(CONFIG, **change))
 

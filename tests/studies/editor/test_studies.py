@@ -17,18 +17,19 @@ from reknow.methods.editor.method import EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.models.transformer import SIZES
 from reknow.studies.carry_out import rows_of
+from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.editor import keep, transfer, trunk
 from reknow.studies.editor.kept import kept_tokens
 from reknow.studies.editor.missing import by_subset
 from reknow.studies.findings import Findings
 from reknow.studies.record import Record
 from reknow.studies.sizes import THREE_SPECTRA, THREE_SPECTRA_SWEPT, Scale, Size
-from reknow.studies.study import seeded, studies, study_named
+from reknow.studies.study import seeded
 from reknow.training.progress import Display
 from reknow.training.start import initial_network
 from reknow.training.train import Outcome, train
 
-EDITOR = sorted(name for name in studies() if name.startswith("editor"))
+EDITOR = sorted(name for name in STUDIES if name.startswith("editor"))
 SCALES = get_args(Scale)
 TINY = Size(train_identities=4, test_identities=3, epochs=1, batch_size=8)
 

@@ -12,10 +12,10 @@ from PIL import Image
 from reknow.methods.small import SMALL_NETWORK
 from reknow.methods.tcmm.token_constraint import negatives_of
 from reknow.studies.carry_out import rows_of
+from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.findings import Findings
 from reknow.studies.record import Record
 from reknow.studies.sizes import FEW, Scale
-from reknow.studies.study import studies, study_named
 from reknow.studies.tcmm import noise_rate, published
 from reknow.studies.tcmm.memory_cost import DIM, memory_cost
 
@@ -64,7 +64,7 @@ def test_the_memory_s_bytes_are_what_its_formula_says():
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-@pytest.mark.parametrize("name", sorted(studies()))
+@pytest.mark.parametrize("name", sorted(STUDIES))
 def test_every_plot_can_be_drawn_and_read_without_color(name, seeds):
     study = study_named(name, "laptop")
     drawn = io.BytesIO()

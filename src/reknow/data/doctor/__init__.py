@@ -6,8 +6,10 @@ An *error* would stop a run or make its numbers wrong; a *warning* is worth a lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 
@@ -41,7 +43,9 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 
     Returns:
         ``name``, ``root``, ``protocol``, and ``splits``: per split that has rows ("none" for rows without one, and
-        "all"), observations, pictures (one per spectrum), identities, cameras, and pictures per spectrum.
+        "all"), observations, pictures (one per spectrum), identities, cameras, and pictures per spectrum; and
+        ``own_columns``: per column of the user's own, how many cells are filled, how many distinct texts they hold,
+        and up to three of the most frequent, each shortened to a line.
     """
     splits = np.array([split or "none" for split in manifest.column("split")], dtype=object)
     counts = {}
@@ -53,7 +57,28 @@ def summary(manifest: Manifest) -> dict[str, Any]:
         "root": str(manifest.root),
         "protocol": manifest.protocol,
         "splits": {**counts, "all": _counted(manifest)},
+        "own_columns": {name: _described(manifest.column(name)) for name in manifest.own_columns},
     }
+
+
+def _described(cells: Sequence[str | None]) -> dict[str, Any]:
+    texts = Counter(cell for cell in cells if cell is not None)
+    return {
+        "filled": texts.total(),
+        "distinct": len(texts),
+        "examples": [one_line(text) for text, _ in texts.most_common(3)],
+    }
+
+
+def one_line(text: str, length: int = 60) -> str:
+    """A text without line ends and control characters, cut where it is longer.
+
+    Example:
+        >>> one_line("a goat,\\nwhite, that stands", length=16)
+        'a goat, white...'
+    """
+    line = " ".join("".join(" " if category(letter) == "Cc" else letter for letter in text[: 4 * length]).split())
+    return line if len(line) <= length and len(text) <= 4 * length else f"{line[: length - 3]}..."
 
 
 def _counted(manifest: Manifest) -> dict[str, Any]:

@@ -1,28 +1,68 @@
 """Formats: how data sets lie on disks. One module per format, each with ``read(path, *, options) -> Manifest``.
 
-A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``. A format is a module of this package
-that has ``read``; a new file here is a new format, nothing lists them. Two options every format has: ``protocol=NAME``
-names the evaluation protocol, and ``gallery=train`` declares a closed set (:mod:`reknow.data.closed`).
+A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``; options reach ``read`` as text. Two
+options every format has: ``protocol=NAME`` names the evaluation protocol, and ``gallery=train`` declares a closed set
+(:mod:`reknow.data.closed`).
+
+A package of other people brings a format by an entry point (:mod:`reknow.packages`): a module with such a ``read``, or
+the function itself.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import pkgutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
+from types import ModuleType
+from typing import Any
 
 from reknow.data.closed import OPTION, closed_set
+from reknow.data.formats import (
+    cuhk03,
+    dukemtmc,
+    folder,
+    market1501,
+    market1501_mm,
+    msmt17,
+    msvr310,
+    occluded_duke,
+    omniglot,
+    personx,
+    rgbn300,
+    rgbnt100,
+    rgbnt201,
+    table,
+    world,
+)
 from reknow.data.formats.locating import exists
 from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest
 from reknow.naming import place_and_options
+from reknow.packages import Contribution, contributions
 from reknow.places import at_home
 
-__all__ = ["formats", "import_dataset", "open_dataset"]
+__all__ = ["FORMATS", "formats", "import_dataset", "open_dataset"]
+
+FORMATS: dict[str, ModuleType] = {
+    "cuhk03": cuhk03,
+    "dukemtmc": dukemtmc,
+    "folder": folder,
+    "market1501": market1501,
+    "market1501_mm": market1501_mm,
+    "msmt17": msmt17,
+    "msvr310": msvr310,
+    "occluded_duke": occluded_duke,
+    "omniglot": omniglot,
+    "personx": personx,
+    "rgbn300": rgbn300,
+    "rgbnt100": rgbnt100,
+    "rgbnt201": rgbnt201,
+    "table": table,
+    "world": world,
+}
+"""Each format's module. A new format is a line here."""
 
 COMMON = {"protocol", OPTION}
 
@@ -30,13 +70,8 @@ _FORM = "FORMAT:PATH or FORMAT:PATH?option=value&option=value, for example marke
 
 
 def formats() -> dict[str, str]:
-    """Each format's name, and in one line what it reads."""
-    found = {}
-    for module in sorted(information.name for information in pkgutil.iter_modules(__path__)):
-        content = importlib.import_module(f"{__name__}.{module}")
-        if hasattr(content, "read"):
-            found[module] = (content.__doc__ or "").strip().split("\n")[0]
-    return found
+    """Each format of this package, and in one line what it reads."""
+    return {name: (module.__doc__ or "").strip().split("\n")[0] for name, module in FORMATS.items()}
 
 
 def open_dataset(spec: str) -> Manifest:
@@ -48,7 +83,8 @@ def open_dataset(spec: str) -> Manifest:
         spec: ``FORMAT:PATH[?option=value&...]``.
 
     Raises:
-        DataError: an unknown format or option, or what the format's ``read`` raises.
+        DataError: an unknown format or option, what the format's ``read`` raises, or a format of another package that
+            cannot be imported or breaks the contract.
     """
     name, colon, rest = spec.partition(":")
     if not colon or "/" in name:
@@ -72,12 +108,39 @@ def open_dataset(spec: str) -> Manifest:
 
 
 def _reader(name: str) -> Callable[..., Manifest]:
-    module = f"{__name__}.{name}"
-    if name.isidentifier() and importlib.util.find_spec(module) is not None:
-        read = getattr(importlib.import_module(module), "read", None)
-        if read is not None:
-            return read
-    raise DataError(f"format '{name}'", found="unknown format", expected=_FORM, remedy=nearest(name, formats()))
+    if name in FORMATS:
+        return FORMATS[name].read
+    others = contributions("reknow.formats", FORMATS)
+    if name in others.refused:
+        raise others.refused[name]
+    if name in others.accepted:
+        return _reader_of(others.accepted[name])
+    names, whose = _names()
+    raise DataError(f"format '{name}'", found="unknown format", expected=_FORM, remedy=nearest(name, names) + whose)
+
+
+def _reader_of(brought: Contribution) -> Callable[..., Manifest]:
+    """The reader that another package brings, if it keeps the contract."""
+    contract = "read(path, *, options) -> Manifest, each option with a default"
+    loaded: Any = brought.load()
+    read = getattr(loaded, "read", None) if isinstance(loaded, ModuleType) else loaded
+    if not callable(read):
+        raise brought.refused(f"'{brought.entry.value}' has no function read", contract)
+    parameters = list(inspect.signature(read).parameters.values())
+    if not parameters or parameters[0].kind.name not in ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD"):
+        raise brought.refused("its read takes no path", contract)
+    needed = [one.name for one in parameters[1:] if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    if needed:
+        raise brought.refused(f"its read needs {', '.join(needed)}", contract)
+
+    @wraps(read)
+    def checked(path: str, **options: str) -> Manifest:
+        manifest = read(path, **options)
+        if not isinstance(manifest, Manifest):
+            raise brought.refused(f"its read returns a {type(manifest).__name__}", contract)
+        return manifest
+
+    return checked
 
 
 def _options_of(read: Callable[..., Manifest]) -> list[str] | None:
@@ -91,4 +154,17 @@ def _options_of(read: Callable[..., Manifest]) -> list[str] | None:
 def _suggestion(spec: str) -> str:
     if exists(spec):
         return f"Did you mean {'folder' if at_home(spec).is_dir() else 'table'}:{spec}?"
-    return f"Known formats: {', '.join(formats())}"
+    names, whose = _names()
+    return f"Known formats: {', '.join(names)}{whose}"
+
+
+def _names() -> tuple[list[str], str]:
+    """Every format that has a name here; and whose those are that are not ours, and what was left out, in words."""
+    others = contributions("reknow.formats", FORMATS)
+    words = ""
+    if others.accepted:
+        whose = (f"{brought.name} (package {brought.package})" for brought in others.accepted.values())
+        words += f". Of other packages: {', '.join(whose)}"
+    if others.refused:
+        words += f". Left out: {'; '.join(f'{error.where} {error.found}' for error in others.refused.values())}"
+    return sorted([*FORMATS, *others.accepted]), words

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reknow.errors import DataError
 
 _DELIMITERS = ",;\t"
+_SHOWN = 20  # letters on either side of the one that cannot be read
 _SAVE = "Save it as CSV in UTF-8 with one header line, or as Parquet."
 
 
@@ -29,7 +32,12 @@ def read_cells(file: Path) -> list[tuple[str, list[str]]]:
         DataError: not UTF-8, no header, a name that stands twice, a row of more or fewer cells, an open quote.
         OSError: whatever the system says.
     """
-    rows = _rows(_text(file), file)
+    with _cells_of_any_length():
+        return _columns(_rows(_text(file), file), file)
+
+
+def _columns(rows: Iterator[tuple[int, list[str]]], file: Path) -> list[tuple[str, list[str]]]:
+    """The header and the rows below it, each with its line, as columns."""
     line, names = next(rows, (1, []))
     if not names:
         raise DataError(file, found="the table cannot be read (it is empty)", expected="a header line", remedy=_SAVE)
@@ -57,8 +65,7 @@ def _text(file: Path) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        encoding = "UTF-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "another encoding than UTF-8"
-        raise DataError(file, found=f"{encoding} ({error})", expected="UTF-8", remedy=_SAVE) from error
+        raise _not_utf_8(data, file, error) from error
     if "\0" in text:
         found = "null characters, as of UTF-16 or of a file that is no text"
         raise DataError(file, found=found, expected="UTF-8", remedy=_SAVE)
@@ -66,6 +73,52 @@ def _text(file: Path) -> str:
     if first.startswith("sep="):
         raise DataError(f"{file}, line 1", found=f"'{first}' in place of the header", remedy="Remove this line.")
     return text
+
+
+def _not_utf_8(data: bytes, file: Path, error: UnicodeDecodeError) -> DataError:
+    """Names the first cell that is not UTF-8, and shows how it would read otherwise."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+        return DataError(file, found=f"UTF-16 ({error})", expected="UTF-8", remedy=_SAVE)
+    text = data.decode("utf-8-sig", "surrogateescape")  # which marks every byte that is none of UTF-8
+    line = text[: _marked(text)].count("\n")
+    where, cell = f"line {line + 1}", text.split("\n")[line]
+    with suppress(DataError):  # an open quote above: then only the line is known
+        where, cell = _first_marked(text, file) or (where, cell)
+    place = _marked(cell)
+    shown = cell[max(0, place - _SHOWN) : place + _SHOWN].encode("utf-8", "surrogateescape")
+    return DataError(
+        f"{file}, {where}",
+        found=f"'{shown.decode('utf-8', 'backslashreplace')}', which is another encoding than UTF-8 and would be "
+        f"'{shown.decode('windows-1252', 'replace')}' in Windows-1252",
+        expected="UTF-8",
+        remedy=f"{_SAVE} If it reads well as Windows-1252: iconv -f windows-1252 -t utf-8 '{file}' > new.csv",
+    )
+
+
+def _first_marked(text: str, file: Path) -> tuple[str, str] | None:
+    """The first cell with a byte that is none of UTF-8: its line and column in words, and its text."""
+    names: list[str] = []
+    for line, cells in _rows(text, file):
+        for place, cell in enumerate(cells):
+            if _marked(cell) < len(cell):
+                return f"line {line}, column '{names[place]}'" if place < len(names) else f"line {line}", cell
+        names = names or cells
+    return None
+
+
+def _marked(text: str) -> int:
+    """Where the first marked byte stands; the text's length where none does."""
+    return next((place for place, letter in enumerate(text) if "\udc80" <= letter <= "\udcff"), len(text))
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    """Python's reader refuses cells above 131,072 letters; a caption may be longer."""
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _rows(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
@@ -99,4 +152,13 @@ def _rows(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
 def _delimiter(lines: Sequence[str]) -> str:
     """The delimiter that makes most cells of the first line that has any; a comma where none does."""
     header = next((line for line in lines if line.strip().strip(_DELIMITERS)), "")
-    return max(_DELIMITERS, key=lambda delimiter: len(next(csv.reader([header], delimiter=delimiter), [])))
+    return max(_DELIMITERS, key=lambda delimiter: (_cells(header, delimiter, strict=True), _cells(header, delimiter)))
+
+
+def _cells(line: str, delimiter: str, *, strict: bool = False) -> int:
+    """How many cells a delimiter makes, if more than one; under `strict` none where it splits a quoted name."""
+    try:
+        count = len(next(csv.reader([line], delimiter=delimiter, strict=strict), []))
+    except csv.Error:
+        return 0
+    return count if count > 1 else 0

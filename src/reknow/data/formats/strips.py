@@ -48,7 +48,12 @@ def with_panels(manifest: Manifest, spectra: Sequence[Spectrum]) -> Manifest:
     columns |= dict.fromkeys(spectra, columns["rgb"])
     columns["crop"] = [boxes(size, len(spectra)) for size in sizes]
     return Manifest.from_columns(
-        columns, root=manifest.root, name=manifest.name, protocol=manifest.protocol, notes=manifest.notes
+        columns,
+        root=manifest.root,
+        name=manifest.name,
+        protocol=manifest.protocol,
+        notes=manifest.notes,
+        own=manifest.cells(manifest.own_columns),
     )
 
 

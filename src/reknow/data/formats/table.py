@@ -5,9 +5,12 @@ one spectrum may be absent. A simple list works too: ``image``, ``path`` or ``fi
 ``label`` means identity. Paths are relative to the table's folder. All cells but times are text, in Parquet too: how
 a CSV becomes text says :mod:`reknow.data.formats.cells`, and numbers of Parquet are written as a user would.
 
-Options: ``extra=ignore`` leaves unknown columns out instead of refusing them; ``protocol=NAME`` names the evaluation
-protocol, which a CSV cannot say itself; ``unknown=keep`` keeps words that mean "not known" as names
-(:mod:`reknow.data.unknown`); ``levels=BLACK..WHITE`` says how deep pictures become gray (:mod:`reknow.data.levels`).
+Every other column is the user's own and travels with its rows; :mod:`reknow.data.formats.headings` says which is which.
+
+Options: ``extra=keep`` keeps unknown columns even where one looks misspelt, ``extra=ignore`` leaves them out and
+``extra=refuse`` refuses them; ``protocol=NAME`` names the evaluation protocol, which a CSV cannot say itself;
+``unknown=keep`` keeps words that mean "not known" as names (:mod:`reknow.data.unknown`); ``levels=BLACK..WHITE`` says
+how deep pictures become gray (:mod:`reknow.data.levels`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from reknow.data.formats.cells import read_cells
+from reknow.data.formats.headings import EXTRA, Column, told_apart
 from reknow.data.formats.locating import exists, holds_folder, in_utf_8
 from reknow.data.levels import parse_levels, written
 from reknow.data.manifest import SCHEMA, Manifest
@@ -32,22 +36,13 @@ from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA
 from reknow.places import at_home
 
-MEANT: dict[str, str] = {
-    "image": "rgb",
-    "path": "rgb",
-    "file": "rgb",
-    "id": "identity",
-    "person": "identity",
-    "label": "identity",
-}
-
 _SAID = ("reknow.name", "reknow.protocol", "reknow.levels", "reknow.closed")
 
 
 def read(
     path: str,
     *,
-    extra: str = "refuse",
+    extra: str | None = None,
     protocol: str | None = None,
     unknown: str = "empty",
     levels: str | None = None,
@@ -56,7 +51,8 @@ def read(
 
     Args:
         path: a ``.csv``, ``.tsv`` or ``.parquet`` file.
-        extra: ``refuse`` or ``ignore`` columns that are not a manifest's.
+        extra: ``keep``, ``ignore`` or ``refuse`` columns that are not a manifest's; by default they are kept, and
+            refused where one looks like a misspelt name of a column that the table lacks.
         protocol: overrides the protocol that a Parquet file names; "market" where neither does.
         unknown: ``empty`` or ``keep`` names that mean that nobody knows.
         levels: which values of deep pictures are black and white; overrides those that a Parquet file names.
@@ -64,12 +60,12 @@ def read(
     Raises:
         DataError: no such file, not a table, an unknown column, no picture column, or no rows.
     """
-    if extra not in ("refuse", "ignore"):
-        raise DataError("table, option 'extra'", found=f"'{extra}'", remedy=nearest(extra, ["refuse", "ignore"]))
+    if extra is not None and extra not in EXTRA:
+        raise DataError("table, option 'extra'", found=f"'{extra}'", remedy=nearest(extra, EXTRA))
     file = in_utf_8(at_home(path))
-    cells, said = _read_table(file)
-    places, notes = _meant([name for name, _ in cells], file, refuse=extra == "refuse")
-    columns = {column: _values(cells[place][1], column, file) for column, place in places.items()}
+    found, said = _read_table(file)
+    headings = told_apart(found, file, extra)
+    columns = {name: _values(column.cells, name, file) for name, column in headings.ours.items()}
     if not next(iter(columns.values())):
         raise DataError(file, found="no rows", remedy="Write one row per observation below the header.")
     columns, unknown_notes = without_unknown(columns, file.name, unknown)
@@ -78,7 +74,8 @@ def read(
         root=file.parent,
         name=said.get("reknow.name", file.stem),
         protocol=protocol or said.get("reknow.protocol", "market"),
-        notes=[*notes, *unknown_notes],
+        notes=[*headings.notes, *unknown_notes],
+        own=_own(headings.own, file),
     )
     spread = said.get("reknow.levels") if levels is None else levels
     closed = said.get("reknow.closed") == "True"
@@ -125,7 +122,19 @@ def import_dataset(manifest: Manifest, out: Path) -> str:
         unsaid += ["gallery=train"] if manifest.closed else []
     if any(name is not None and is_unknown(name) for column in NAMES for name in set(manifest.column(column))):
         unsaid.append("unknown=keep")
+    if manifest.own_columns and _looks_misspelt(manifest):
+        unsaid.append("extra=keep")
     return f"table:{out}?{'&'.join(unsaid)}" if unsaid else f"table:{out}"
+
+
+def _looks_misspelt(manifest: Manifest) -> bool:
+    """Whether an own column was kept that :func:`read` would ask about."""
+    columns = [Column(name, manifest.column(name)) for name in manifest.table.column_names]
+    try:
+        told_apart(columns, Path(manifest.name), extra=None)
+    except DataError:
+        return True
+    return False
 
 
 def _prefix(root: Path, folder: Path) -> str:
@@ -140,8 +149,8 @@ def _moved(reference: str | None, prefix: str) -> str | None:
     return posixpath.join(prefix, reference)  # which leaves absolute references alone
 
 
-def _read_table(file: Path) -> tuple[list[tuple[str, list[Any]]], dict[str, str]]:
-    """Names and cells of the columns, and what the file says of itself."""
+def _read_table(file: Path) -> tuple[list[Column], dict[str, str]]:
+    """The columns, and what the file says of itself."""
     try:
         if not file.is_file():
             found = "a folder" if file.is_dir() else "no such file"
@@ -149,11 +158,11 @@ def _read_table(file: Path) -> tuple[list[tuple[str, list[Any]]], dict[str, str]
         if file.suffix.lower() == ".parquet":
             # Not read_table: it takes a folder named "split=train" above the file for a column.
             table = pyarrow.parquet.ParquetFile(file).read()
-            columns = zip(table.column_names, (column.to_pylist() for column in table.columns), strict=True)
             said = {name: table.schema.metadata.get(name.encode()) for name in _SAID} if table.schema.metadata else {}
-            return list(columns), {name: value.decode() for name, value in said.items() if value is not None}
+            columns = [_column(name, cells) for name, cells in zip(table.column_names, table.columns, strict=True)]
+            return columns, {name: value.decode() for name, value in said.items() if value is not None}
         if file.suffix.lower() in (".csv", ".tsv"):
-            return read_cells(file), {}
+            return [Column(name, cells) for name, cells in read_cells(file)], {}
     except PermissionError as error:
         raise DataError(file, found="no permission to read it", remedy=f"Run: chmod u+r '{file}'") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -165,46 +174,31 @@ def _read_table(file: Path) -> tuple[list[tuple[str, list[Any]]], dict[str, str]
     raise DataError(file, found=f"suffix '{file.suffix}'", expected=".csv or .parquet", remedy="Convert or rename it.")
 
 
-def _meant(names: Sequence[str], file: Path, *, refuse: bool) -> tuple[dict[str, int], list[str]]:
-    """Which of the table's columns each manifest column is, and a note on those that were understood by a synonym."""
-    meant: dict[str, int] = {}
-    notes: list[str] = []
-    for place, name in enumerate(names):
-        plain = _plain(name)
-        column = plain if plain in SCHEMA.names else MEANT.get(plain)
-        if column is None:
-            if refuse:
-                raise DataError(
-                    f"{file}, column '{name}'" if plain else f"{file}, column {place + 1}",
-                    found="unknown column" if plain else "a column without a name",
-                    remedy=f"{nearest(plain, [*SCHEMA.names, *MEANT])}. "
-                    f"To leave unknown columns out: table:{file}?extra=ignore",
-                )
-            continue
-        if column in meant:
-            other = names[meant[column]]
-            raise DataError(f"{file}, column '{name}'", found=f"'{other}' is the {column} too", remedy="Keep one.")
-        meant[column] = place
-        if plain != column:
-            notes.append(f"{file.name}: column '{name}' is read as {column}.")
-    if not any(column in SPECTRA for column in meant):
-        raise DataError(
-            file,
-            found=f"columns {', '.join(names)}",
-            expected=f"a picture's path in a column {', '.join(SPECTRA)} or image",
-            remedy="Add or rename the column.",
-        )
-    return meant, notes
+def _column(name: str, cells: pa.ChunkedArray) -> Column:
+    """A column of a Parquet file. Data frames count time in nanoseconds, which Python's own type has not."""
+    if pa.types.is_nested(cells.type):
+        return Column(name, [], nested=str(cells.type))
+    if pa.types.is_timestamp(cells.type) and cells.type.unit == "ns":
+        cells = cells.cast(pa.timestamp("us", cells.type.tz), safe=False)
+    return Column(name, cells.to_pylist())
 
 
-def _plain(name: str) -> str:
-    return name.strip().strip("\"'").strip().lower()
+def _own(columns: Sequence[Column], file: Path) -> dict[str, list[str | None]]:
+    """The cells of the user's own columns."""
+    own: dict[str, list[str | None]] = {}
+    for column in columns:
+        name = column.name.strip()
+        if name in own:
+            raise DataError(f"{file}, column '{name}'", found="two columns of this name", remedy="Keep or rename one.")
+        remedy = f"Write it as text. To leave unknown columns out: table:{file}?extra=ignore"
+        own[name] = _texts(column.cells, name, file, remedy)
+    return own
 
 
 def _values(cells: Sequence[Any], name: str, file: Path) -> list[Any]:
     """A column's cells as text, or as numbers where the manifest wants numbers."""
     if not pa.types.is_floating(SCHEMA.field(name).type):
-        return [_text(cell, f"{file}, row {row}, column '{name}'") for row, cell in enumerate(cells)]
+        return _texts(cells, name, file, "Write it as text.")
     numbers: list[float | None] = []
     for row, cell in enumerate(cells):
         try:
@@ -220,15 +214,23 @@ def _values(cells: Sequence[Any], name: str, file: Path) -> list[Any]:
     return numbers
 
 
-def _text(cell: Any, where: str) -> str | None:
+def _texts(cells: Sequence[Any], name: str, file: Path, remedy: str) -> list[str | None]:
+    """A column's cells as text; `remedy` says what to do about bytes that are none."""
+    texts: list[str | None] = []
+    for row, cell in enumerate(cells):
+        try:
+            texts.append(_text(cell))
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{file}, row {row}, column '{name}'", found=f"{cell[:40]!r}", expected="text in UTF-8", remedy=remedy
+            ) from error
+    return texts
+
+
+def _text(cell: Any) -> str | None:
     """A cell as the user would write it: data frames turn numbers with gaps into 12.0 and NaN, and text into bytes."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    if isinstance(cell, bytes):
-        try:
-            return cell.decode().strip()
-        except UnicodeDecodeError as error:
-            raise DataError(where, found=f"{cell!r}", expected="text in UTF-8", remedy="Write it as text.") from error
-    return str(cell).strip()
+    return (cell.decode() if isinstance(cell, bytes) else str(cell)).strip()

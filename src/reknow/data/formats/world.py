@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TypeVar
 
 from reknow.data.manifest import Manifest
-from reknow.data.world import world_manifest
 from reknow.errors import DataError
 
 Number = TypeVar("Number", int, float)
@@ -43,6 +42,8 @@ def read(
     Raises:
         DataError: an unknown domain, kind, spectrum or light, or an option that is not a number.
     """
+    from reknow.data.world import world_manifest  # numba takes a second to import; other formats do without it
+
     options = {
         "seed": seed,
         "train_identities": train_identities,

@@ -13,7 +13,7 @@ than two observations of a part have is 0, since a batch norm needs two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,8 +31,12 @@ from reknow.methods.editor.heads import Head, Pair, Variant
 from reknow.methods.editor.missing import completed, drop_spectra
 from reknow.methods.editor.network import EditorNetwork, Seen
 from reknow.methods.editor.refinement import Centers
-from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, identity_labels
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Moment, identity_labels
+from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch, Spectrum
+
+MEASURED_ON = 256
+"""Training observations that means of descriptors are measured on: a few hundred are enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +62,9 @@ class EditorConfig(MethodConfig):
     def __post_init__(self) -> None:
         check_fields(self, "method")
 
-    def build(self, network: EditorNetwork, manifest: Manifest) -> Editor:
+    supervised = True
+
+    def build(self, network: EditorNetwork, training_set: TrainingSet) -> Editor:
         """The method for these training rows; every row needs an identity.
 
         Raises:
@@ -71,6 +77,7 @@ class EditorConfig(MethodConfig):
                 expected="0, since centers refine the CLS of the aggregation",
                 remedy="Set it to 0, or network.aggregate to True.",
             )
+        manifest = training_set.manifest
         return Editor(network, identity_labels(manifest), self, _unseen(network, manifest))
 
 
@@ -99,7 +106,7 @@ class Editor(Method):
         self.centers = Centers(identities, width, network.spectra, config.center_share)
         self.pair = Pair(config.smoothing)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """``fused``; ``rgb`` and so on, or ``trunk``; ``background`` and ``centers``."""
         if self.training and self.config.spectrum_dropout:
             whole = completed(batch, self.network.spectra)
@@ -113,23 +120,18 @@ class Editor(Method):
             terms["centers"] = self.config.center_weight * self._refinement(seen, batch.label)
         return terms
 
-    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
+    def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Every row, every epoch, with its identity."""
         identities = {"identities": float(self.labels.max() + 1)}
         return EpochPlan(np.arange(len(self.labels)), self.labels, identities, self.notes)
 
-    @property
-    def settles_on(self) -> int:
-        """A few hundred observations are enough for means; none where descriptors are not centered."""
-        return 0 if self.network.means is None else 256
-
-    def settle(self, batches: Iterable[Batch]) -> None:
+    def before_evaluation(self, training_set: TrainingSet) -> None:
         """Measure the means of descriptors, with every subset of the spectra."""
         means = self.network.means
         if means is None:
             return
         means.forget()
-        for batch in batches:
+        for batch in training_set.batches(training_set.sample(MEASURED_ON)):
             whole = completed(batch, self.network.spectra)
             for subset, rows, left in means.subsets(whole.present):
                 means.add(subset, self.network.look(replace(whole[rows], present=left)).descriptor)
@@ -142,8 +144,8 @@ class Editor(Method):
     def _spectrum_pair(self, cls: Tensor, there: Bool[Tensor, "batch"], labels: Tensor) -> Tensor:
         if in_part(int(there.sum())) < 2:
             return cls.sum() * 0
-        if not there.any():  # other processes that share this part normalize with this one
-            return self.trunk(cls[there]).sum() * 0
+        if not there.any():  # other processes that share this part normalize and compare with this one
+            return (self.trunk(cls[there]).sum() + self.pair.triplet(cls[there], labels[there])) * 0
         return self.pair(self.trunk, cls[there], labels[there])
 
     def _refinement(self, seen: Seen, labels: Tensor) -> Tensor:

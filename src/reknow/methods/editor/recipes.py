@@ -13,6 +13,8 @@ from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPRO
 from reknow.models.sizes import vit_base
 from reknow.models.transformer import TransformerConfig
 
+__all__ = ["market1501_mm", "msvr310", "own_data", "rgbnt100", "rgbnt201", "rgbnt201_al", "world", "world_vehicles"]
+
 PERSON = (256, 128)
 VEHICLE = (128, 256)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from reknow.data.manifest import Manifest
 from reknow.fields import NonNegativeFloat, Share, check_fields
 from reknow.losses.cross_entropy import SmoothedCrossEntropy
 from reknow.losses.triplet import BatchHardTriplet
-from reknow.methods.method import EpochPlan, Method, MethodConfig, Survey, identity_labels
+from reknow.methods.method import EpochPlan, Method, MethodConfig, Moment, identity_labels
+from reknow.methods.training_set import TrainingSet
 from reknow.models.embedder import Embedder
 from reknow.observation import Batch
 
@@ -38,9 +38,11 @@ class SupervisedConfig(MethodConfig):
     def __post_init__(self) -> None:
         check_fields(self, "method")
 
-    def build(self, network: Embedder, manifest: Manifest) -> Supervised:
+    supervised = True
+
+    def build(self, network: Embedder, training_set: TrainingSet) -> Supervised:
         """The method for these training rows; every row needs an identity."""
-        return Supervised(network, identity_labels(manifest), self)
+        return Supervised(network, identity_labels(training_set.manifest), self)
 
 
 class Supervised(Method):
@@ -63,7 +65,7 @@ class Supervised(Method):
         self.cross_entropy = SmoothedCrossEntropy(config.smoothing)
         self.triplet = BatchHardTriplet(config.margin)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """``identity`` on logits behind the neck, ``triplet`` on features before it."""
         before, behind = self.network.features(batch)
         terms = {"identity": self.cross_entropy(self.classifier(behind), batch.label)}
@@ -71,6 +73,6 @@ class Supervised(Method):
             terms["triplet"] = self.triplet_weight * self.triplet(before, batch.label)
         return terms
 
-    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
+    def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Every row, every epoch, with its identity."""
         return EpochPlan(np.arange(len(self.labels)), self.labels, {"identities": float(self.classifier.out_features)})

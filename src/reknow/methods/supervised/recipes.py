@@ -11,6 +11,8 @@ from reknow.methods.supervised.method import SupervisedConfig
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.resnet import ResNetConfig
 
+__all__ = ["market1501", "own_data", "world_source", "world_target"]
+
 
 def own_data() -> Recipe:
     """Your own labelled pictures, from the shipped weights, on a laptop."""

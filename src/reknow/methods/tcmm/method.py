@@ -15,25 +15,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from reknow.data.manifest import Manifest
 from reknow.fields import NonNegativeFloat, PositiveInt, Share
-from reknow.methods.cluster_contrast.memory import Update
-from reknow.methods.cluster_contrast.method import ClusterContrast, ClusterContrastConfig
-from reknow.methods.method import EpochPlan, Survey
+from reknow.losses.prototype_memory import Update
+from reknow.methods.clustered import Clustered, ClusteredConfig
+from reknow.methods.method import EpochPlan, Moment
 from reknow.methods.tcmm.instance_memory import InstanceMemory
 from reknow.methods.tcmm.sampled_memory import SampledMemory
 from reknow.methods.tcmm.token_constraint import Normalize, TokenConstraint, negatives_of
+from reknow.methods.training_set import TrainingSet
 from reknow.models.embedder import Embedder
 from reknow.models.transformer import VisionTransformer
 from reknow.observation import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class TCMMConfig(ClusterContrastConfig):
-    """Settings of TCMM; those of cluster contrast with TCMM's momentum and update, and:
+class TCMMConfig(ClusteredConfig):
+    """Settings of TCMM; those of :class:`ClusteredConfig` with TCMM's momentum and update, and:
 
     Attributes:
         momentum: share of the old vector that an update of either memory keeps.
@@ -59,7 +61,7 @@ class TCMMConfig(ClusterContrastConfig):
     refresh_outliers: bool = False
     capacity: PositiveInt | None = None
 
-    def build(self, network: Embedder, manifest: Manifest) -> TCMM:
+    def build(self, network: Embedder, training_set: TrainingSet) -> TCMM:
         """The method for these training rows, which need neither identity nor camera.
 
         Raises:
@@ -68,33 +70,33 @@ class TCMMConfig(ClusterContrastConfig):
         if self.token_weight and isinstance(network.trunk, VisionTransformer):
             # A convolutional trunk has as many patches as its pictures allow, so there the first step finds out.
             negatives_of(prod(network.trunk.grid), self.alpha)
-        return TCMM(super().build(network, manifest), self)
+        return TCMM(network, training_set, self)
 
 
-class TCMM(ClusterContrast):
+class TCMM(Clustered):
     """Clusters are classes, pictures have a memory of their own, and patches answer for their picture.
 
     Args:
-        base: cluster contrast, with the prototype memory.
+        network: from pictures to unit vectors, by way of tokens.
+        training_set: N rows, which need neither identity nor camera.
         config: see :class:`TCMMConfig`.
     """
 
-    def __init__(self, base: ClusterContrast, config: TCMMConfig) -> None:
-        super().__init__(base.network, base.memory, base.clustering, base.cameras, base.identities)
+    def __init__(self, network: Embedder, training_set: TrainingSet, config: TCMMConfig) -> None:
+        super().__init__(network, training_set, config)
         self.token_weight = config.token_weight
         self.instance_weight = config.instance_weight
         self.constraint = TokenConstraint(config.alpha, config.normalize, config.temperature)
-        self.instances = _instance_memory(config, len(base.identities), base.network.dim)
+        self.instances = _instance_memory(config, len(training_set), network.dim)
 
-    def before_epoch(self, epoch: int, survey: Survey) -> EpochPlan:
-        """Cluster contrast's epoch; then the instance memory learns which picture is in which cluster."""
-        embeddings = survey()
-        plan = super().before_epoch(epoch, lambda: embeddings)
+    def planned(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> EpochPlan:
+        """The plan by clusters; then the instance memory learns which picture is in which cluster."""
+        plan = super().planned(embeddings, cameras)
         if self.instances is not None:
             self.instances.begin_epoch(embeddings, self.last_labels.cpu())
         return plan
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """``prototype``, ``token`` and ``instance``."""
         tokens = self.network.tokens(batch)
         embeddings = functional.normalize(self.network.neck(self.network.feature_of(tokens)), dim=1)

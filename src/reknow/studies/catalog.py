@@ -1,0 +1,44 @@
+"""Catalog: every study by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reknow.errors import RecipeError, nearest
+from reknow.studies.editor import components as editor
+from reknow.studies.editor import frequency as editor_frequency
+from reknow.studies.editor import keep as editor_keep
+from reknow.studies.editor import missing as editor_missing
+from reknow.studies.editor import transfer as editor_transfer
+from reknow.studies.editor import trunk as editor_trunk
+from reknow.studies.sizes import Scale
+from reknow.studies.study import Study
+from reknow.studies.tcmm import components as tcmm
+from reknow.studies.tcmm import dbscan as tcmm_dbscan
+from reknow.studies.tcmm import noise_rate as tcmm_noise_rate
+from reknow.studies.tcmm import scale as tcmm_scale
+
+STUDIES: dict[str, Callable[[Scale], Study]] = {
+    "editor": editor.study,
+    "editor-frequency": editor_frequency.study,
+    "editor-keep": editor_keep.study,
+    "editor-missing": editor_missing.study,
+    "editor-transfer": editor_transfer.study,
+    "editor-trunk": editor_trunk.study,
+    "tcmm": tcmm.study,
+    "tcmm-dbscan": tcmm_dbscan.study,
+    "tcmm-noise-rate": tcmm_noise_rate.study,
+    "tcmm-scale": tcmm_scale.study,
+}
+"""Each study's function. A new study is a line here; a room's bare name is its study of components."""
+
+
+def study_named(name: str, scale: Scale) -> Study:
+    """The study that a user called by name.
+
+    Raises:
+        RecipeError: no such study; the message names the nearest.
+    """
+    if name not in STUDIES:
+        raise RecipeError(f"study '{name}'", found="no such study", remedy=nearest(name, STUDIES))
+    return STUDIES[name](scale)
