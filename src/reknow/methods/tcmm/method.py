@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
@@ -24,11 +25,12 @@ from reknow.fields import NonNegativeFloat, PositiveInt, Share
 from reknow.losses.prototype_memory import Update
 from reknow.methods.clustered import Clustered, ClusteredConfig
 from reknow.methods.method import EpochPlan, Moment
+from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches, arrays
 from reknow.methods.tcmm.instance_memory import InstanceMemory
 from reknow.methods.tcmm.sampled_memory import SampledMemory
 from reknow.methods.tcmm.token_constraint import Normalize, TokenConstraint, negatives_of
 from reknow.methods.training_set import TrainingSet
-from reknow.models.embedder import Embedder
+from reknow.models.embedder import Embedder, EmbedderConfig
 from reknow.models.transformer import VisionTransformer
 from reknow.observation import Batch
 
@@ -71,6 +73,41 @@ class TCMMConfig(ClusteredConfig):
             # A convolutional trunk has as many patches as its pictures allow, so there the first step finds out.
             negatives_of(prod(network.trunk.grid), self.alpha)
         return TCMM(network, training_set, self)
+
+    def selects_patches(self, network: EmbedderConfig) -> bool:
+        """With the token constraint."""
+        return self.token_weight > 0
+
+    def selected_patches(self, network: Embedder, batch: Batch) -> SelectedPatches | None:
+        """What the token constraint acts on: one positive and R negatives of each picture.
+
+        Raises:
+            RecipeError: alpha makes no negative of the network's patches.
+        """
+        if not self.token_weight:
+            return None
+        tokens, constraint = network.tokens(batch), TokenConstraint(self.alpha, self.normalize, self.temperature)
+        chosen = constraint.choose(tokens)
+        nothing = torch.zeros_like(chosen.similarity, dtype=torch.bool)
+        positives = PatchSet(
+            name="positives",
+            meaning="taken for the object",
+            patches=arrays({network.spectrum: nothing.scatter(1, chosen.positive[:, None], True)}),
+            measured_as="positives_on_person",
+        )
+        negatives = PatchSet(
+            name="negatives",
+            meaning="taken for something else",
+            patches=arrays({network.spectrum: nothing.scatter(1, chosen.negatives, True)}),
+            expected="background",
+            measured_as="negatives_on_background",
+        )
+        similarity = PatchScores(
+            name="similarity",
+            meaning="of a patch to its picture as a whole",
+            values=arrays({network.spectrum: chosen.similarity}),
+        )
+        return SelectedPatches(grid=tokens.grid, sets=(positives, negatives), scores=similarity)
 
 
 class TCMM(Clustered):
