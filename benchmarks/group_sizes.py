@@ -19,7 +19,7 @@ from measure import arguments
 from reknow.clustering.dbscan import pseudo_labels
 from reknow.clustering.group_size import USUAL
 from reknow.data.formats import open_dataset
-from reknow.methods.cluster_contrast.method import without_camera_means
+from reknow.methods.clustered import without_camera_means
 
 LOSS_ALLOWED = 0.01
 

@@ -115,3 +115,40 @@ def in_part(count: int) -> int:
     total = torch.tensor([count], device=_device())
     torch.distributed.all_reduce(total, group=group)
     return int(total)
+
+
+def part_rows(tensor: Shaped[Tensor, "share ..."]) -> tuple[Shaped[Tensor, "part ..."], int]:
+    """The rows of all processes that hold this part, in rank order, and the place of this process's first row.
+
+    For losses that compare the pictures of a part with each other. Gradients flow through the exchange, so every
+    process of the part must use what comes back, also one without a row of its own. Alone, this is the tensor itself.
+    """
+    group = _PART.get()
+    if group is None:
+        return tensor, 0
+    sizes: list[Any] = [None] * torch.distributed.get_world_size(group)
+    torch.distributed.all_gather_object(sizes, len(tensor), group=group)
+    place = torch.distributed.get_rank(group)
+    whole = _PartRows.apply(tensor, sizes, place, group)
+    assert isinstance(whole, Tensor)
+    return whole, sum(sizes[:place])
+
+
+class _PartRows(torch.autograd.Function):
+    """Gathering; backward gives each row the sum of what all processes' losses ask of it."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, sizes: list[int], place: int, group: ProcessGroup) -> Tensor:
+        ctx.group, ctx.mine = group, slice(sum(sizes[:place]), sum(sizes[: place + 1]))
+        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        padded = padded.to(_device())
+        parts = [torch.empty_like(padded) for _ in sizes]
+        torch.distributed.all_gather(parts, padded, group=group)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)]).to(rows.device)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        total, home = gradients[0].to(_device(), copy=True).contiguous(), gradients[0].device
+        torch.distributed.all_reduce(total, group=ctx.group)
+        return total[ctx.mine].to(home), None, None, None

@@ -6,38 +6,50 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from reknow.explain.constraint import PatchChoice
-from reknow.explain.coverage import coverage
-from reknow.explain.picks import Picks
-from reknow.explain.selection import KeptPatches
-from reknow.explain.tokens import ChosenPatches, shares
+from reknow.explain.explanation import Explanation
+from reknow.explain.measures import measured
 from reknow.methods.catalog import recipe_named
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.methods.recipe import Recipe
+from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches
 from reknow.models.transformer import TransformerConfig
-from reknow.observation import Batch
-
-SPECTRA = ("rgb", "nir", "tir")
 
 
-def explanation(*, known: bool, pictures: int = 2, before: bool = True) -> ChosenPatches:
+def contrasted(similarity: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> SelectedPatches:
+    """As TCMM says it."""
+    return SelectedPatches(
+        grid=(2, 2),
+        sets=(
+            PatchSet(name="positives", meaning="taken for the object", patches={"rgb": positive}, measured_as="right"),
+            PatchSet(
+                name="negatives",
+                meaning="taken for something else",
+                patches={"rgb": negative},
+                expected="background",
+                measured_as="negatives_on_background",
+            ),
+        ),
+        scores=PatchScores(name="similarity", meaning="to the whole", values={"rgb": similarity}),
+    )
+
+
+def explanation(*, known: bool, pictures: int = 2, before: bool = True) -> Explanation:
     """Patch 0 is positive and patch 3 negative after training; before, it is the other way round."""
-    first, last = np.zeros((2, pictures, 4), dtype=bool)
-    first[:, 0], last[:, 3] = True, True
+    first, last = patches(0, rows=pictures), patches(3, rows=pictures)
     similarity = np.tile(np.array([1.0, 0.5, 0.5, 0.0], np.float32), (pictures, 1))
-    after = PatchChoice(similarity, first, last, (2, 2))
-    choices = {"before": PatchChoice(similarity[:, ::-1].copy(), last, first, (2, 2))} if before else {}
-    choices["after"] = after
-    person = np.tile(np.array([0.9, 0.6, 0.1, 0.0]), (pictures, 1)) if known else None
-    return ChosenPatches(
+    selected = {"before": contrasted(similarity[:, ::-1].copy(), last, first)} if before else {}
+    selected["after"] = contrasted(similarity, first, last)
+    there = {"rgb": np.ones(pictures, dtype=bool)}
+    on_object = {"rgb": np.tile(np.array([0.9, 0.6, 0.1, 0.0]), (pictures, 1))}
+    return Explanation(
         names=tuple(f"picture {number}" for number in range(pictures)),
-        pictures=np.full((pictures, 32, 16, 3), 100, dtype=np.uint8),
-        person=person,
-        choices=choices,
-        shares=() if person is None else shares(choices, person),
+        pictures={"rgb": np.full((pictures, 32, 16, 3), 100, dtype=np.uint8)},
+        present=there,
+        selected=selected,
+        object_share=on_object if known else None,
+        shares=measured(selected, on_object, there, {}) if known else (),
     )
 
 
@@ -53,7 +65,21 @@ def patches(*chosen: int, rows: int = 2) -> np.ndarray:
     return mask
 
 
-def selection(*, known: bool, before: bool = True) -> KeptPatches:
+def kept_of(
+    kept: dict[str, np.ndarray], spatial: dict[str, np.ndarray], frequency: dict[str, np.ndarray], **scores: np.ndarray
+) -> SelectedPatches:
+    """As EDITOR says it."""
+    meanings = {"kept": "that stay", "spatial": "picked by attention", "frequency": "picked by frequency"}
+    sets = zip(meanings.items(), (kept, spatial, frequency), strict=True)
+    return SelectedPatches(
+        grid=(2, 2),
+        sets=tuple(PatchSet(name=name, meaning=meaning, patches=masks) for (name, meaning), masks in sets),
+        scores=PatchScores(name="rollout", meaning="what is attended to", values=scores) if scores else None,
+        drops=True,
+    )
+
+
+def selection(*, known: bool, before: bool = True) -> Explanation:
     """Two observations of 2 x 2 patches in two spectra; the second lacks nir. After training patches 0 to 2 are kept:
     0 since heads of rgb ask for it, 1 since pixels do, 2 since heads of nir do. Before, it was patch 3 alone."""
     there = {"rgb": np.array([True, True]), "nir": np.array([True, False])}
@@ -62,24 +88,23 @@ def selection(*, known: bool, before: bool = True) -> KeptPatches:
         return {name: mask & there[name][:, None] for name, mask in by_spectrum.items()}
 
     rollout = {name: np.tile(np.array([1.0, 0.5, 0.5, 0.0], np.float32), (2, 1)) for name in there}
-    after = Picks(
-        rollout,
+    after = kept_of(
+        seen({"rgb": patches(0, 1, 2), "nir": patches(0, 1, 2)}),
         seen({"rgb": patches(0), "nir": patches(2)}),
         seen({"rgb": patches(1), "nir": patches(1)}),
-        seen({"rgb": patches(0, 1, 2), "nir": patches(0, 1, 2)}),
-        (2, 2),
+        **rollout,
     )
     last = seen({"rgb": patches(3), "nir": patches(3)})
-    picks = {"before": Picks(rollout, last, last, last, (2, 2))} if before else {}
-    picks["after"] = after
+    selected = {"before": kept_of(last, last, last, **rollout)} if before else {}
+    selected["after"] = after
     on_object = {"rgb": np.tile([0.9, 0.6, 0.1, 0.0], (2, 1)), "nir": np.array([[0.0, 0.6, 0.9, 0.0], [0.0] * 4])}
-    return KeptPatches(
+    return Explanation(
         names=("whole", "without nir"),
         pictures={name: np.full((2, 32, 16, 3), 100, dtype=np.uint8) for name in there},
         present=there,
+        selected=selected,
         object_share=on_object if known else None,
-        picks=picks,
-        shares=coverage(picks, on_object, there, {}) if known else (),
+        shares=measured(selected, on_object, there, {}) if known else (),
     )
 
 
@@ -103,15 +128,3 @@ def editor(tiny: Recipe) -> Recipe:
         sampling=tiny.sampling,
         epochs=1,
     )
-
-
-def batch_of(size: tuple[int, int], count: int = 2, spectra: tuple[str, ...] = ("rgb",)) -> Batch:
-    random = torch.Generator().manual_seed(0)
-    images = {name: torch.rand(count, 3, *size, generator=random) for name in spectra}
-    rows, unknown = torch.arange(count), torch.full((count,), -1)
-    return Batch(images, dict.fromkeys(spectra, rows >= 0), rows, unknown, unknown)
-
-
-@pytest.fixture(name="batch_of")
-def batch_of_fixture():
-    return batch_of

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from reknow import cli
 from reknow.data.transforms import Augmentation
 from reknow.errors import RunError
+from reknow.explain.explanation import Explanation
 from reknow.explain.run import at_start, explain_run, kept_numbers
 from reknow.methods.cluster_contrast.method import Clustering
 from reknow.methods.tcmm.method import TCMMConfig
@@ -38,6 +40,12 @@ def outcome(tiny, crops, tmp_path):
 def trained(outcome):
     """Its folder."""
     return outcome.run
+
+
+def scores(found: Explanation, moment: str) -> np.ndarray:
+    made = found.selected[moment].scores
+    assert made is not None
+    return made.values["rgb"]
 
 
 def test_before_is_the_network_that_training_began_with(tiny):
@@ -72,26 +80,26 @@ def test_a_start_that_is_gone_leaves_the_other_half(trained, tmp_path):
     (trained.folder / "recipe.yaml").write_text(text.replace("weights: random", f"weights: {tmp_path}/gone.pth"))
     assert recipe.weights == "random"
     found = explain_run(trained, shown=1)
-    assert list(found.choices) == ["after"]
+    assert list(found.selected) == ["after"]
     assert "gone.pth" in found.notes[0]
 
 
 def test_a_run_that_chooses_nothing_says_which_would(tiny, tmp_path):
     run = Run.create(tmp_path / "plain", tiny)
-    with pytest.raises(RunError, match="chooses no patches; expected a run of tcmm"):
+    with pytest.raises(RunError, match=r"selects no patches.*for example: reknow train tcmm"):
         explain_run(run)
 
 
 def test_the_trained_network_is_the_runs_recognizer(trained):
     found = explain_run(trained, shown=1)
-    assert list(found.choices) == ["before", "after"]
+    assert list(found.selected) == ["before", "after"]
     # With the start in the recognizer's place, nothing may differ; with the trained one, the weights have moved.
-    assert not (found.choices["before"].similarity == found.choices["after"].similarity).all()
+    assert not (scores(found, "before") == scores(found, "after")).all()
     start = at_start(trained.recipe())
     shutil.rmtree(trained.folder / "recognizer")
     Recognizer(start.config, start.network, start.preprocessing, Card(name="start")).save(trained.folder / "recognizer")
     same = explain_run(trained, shown=1)
-    assert (same.choices["before"].similarity == same.choices["after"].similarity).all()
+    assert (scores(same, "before") == scores(same, "after")).all()
 
 
 def test_the_runs_report_has_the_section(outcome):
@@ -117,8 +125,7 @@ def test_numbers_of_a_run_that_keeps_patches(selecting):
     # Pixels do not change in training; attention does.
     assert numbers["recall_frequency"] == numbers["start_recall_frequency"]
     found = explain_run(selecting.run, shown=1)
-    before, after = found.picks["before"], found.picks["after"]
-    assert not (before.rollout["rgb"] == after.rollout["rgb"]).all()
+    assert not (scores(found, "before") == scores(found, "after")).all()
 
 
 def test_the_command_draws_kept_patches_and_prints_how_well_they_cover(selecting, tmp_path, capsys, monkeypatch):
@@ -144,7 +151,7 @@ def test_a_run_of_editor_that_keeps_nothing_is_refused(editor, tmp_path):
     run = Run.create(
         tmp_path / "row_a", replace(editor, network=replace(editor.network, aggregate=False), method=method)
     )
-    with pytest.raises(RunError, match=r"chooses no patches.*network\.aggregate"):
+    with pytest.raises(RunError, match="selects no patches as it is configured"):
         explain_run(run)
 
 

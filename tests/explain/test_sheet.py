@@ -47,6 +47,8 @@ def test_equal_explanations_give_equal_files_and_none_is_half_written(explanatio
 
 
 def test_long_names_do_not_widen_the_sheet(explanation, tmp_path):
-    wide = replace(explanation(known=False), pictures=np.zeros((2, 10, 90, 3), dtype=np.uint8), names=("a" * 900, "b"))
+    wide = replace(
+        explanation(known=False), pictures={"rgb": np.zeros((2, 10, 90, 3), dtype=np.uint8)}, names=("a" * 900, "b")
+    )
     with Image.open(save_token_sheet(wide, tmp_path / "sheet.png", 2)) as sheet:
         assert sheet.width < 1900

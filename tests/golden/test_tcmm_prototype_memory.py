@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import normalize
 
-from reknow.methods.cluster_contrast.memory import PrototypeMemory
+from reknow.losses.prototype_memory import PrototypeMemory
 
 CASE = load_file(Path(__file__).parent / "data" / "tcmm_prototype_memory.safetensors")
 

@@ -87,7 +87,7 @@ def test_the_same_twice(trunk: Trunk, images: Tensor) -> None:
 def test_a_picture_does_not_depend_on_its_batch(trunk: Trunk, images: Tensor) -> None:
     with torch.inference_mode():
         alone = torch.cat([together(trunk(image[None])) for image in images])
-        torch.testing.assert_close(alone, together(trunk(images)), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(alone, together(trunk(images)), rtol=1e-4, atol=5e-5)
 
 
 def test_pictures_are_told_apart(trunk: Trunk, images: Tensor) -> None:

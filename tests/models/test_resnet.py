@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from torchvision.models import resnet50
 
 from reknow.models.pooling import GeneralizedMean
-from reknow.models.resnet import ResNet50
+from reknow.models.resnet import ResNet50, ResNetConfig
 
 
 @pytest.fixture(scope="module")
 def trunk() -> ResNet50:
     torch.manual_seed(0)
-    return ResNet50(last_stride=2).eval()
+    return ResNetConfig(last_stride=2).build().eval()
 
 
 def test_takes_torchvision_weights_and_computes_what_it_computes(trunk: ResNet50) -> None:
@@ -32,7 +32,7 @@ def test_takes_torchvision_weights_and_computes_what_it_computes(trunk: ResNet50
 
 
 def test_last_stride_one_keeps_the_resolution(trunk: ResNet50) -> None:
-    fine = ResNet50().eval()
+    fine = ResNetConfig().build().eval()
     fine.load_state_dict(trunk.state_dict())
     images = torch.randn(1, 3, 64, 32)
     before_last = []

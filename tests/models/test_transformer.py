@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from reknow.errors import RecipeError
@@ -83,24 +83,6 @@ def test_patches_of_another_stem_run_through_the_same_trunk(trunk: VisionTransfo
     assert torch.equal(own, trunk.tokenize(images))
     other = trunk.encode(trunk.sequence(torch.zeros(2, 8, 16)))
     assert trunk.split(other).patches.shape == (2, 8, 16)
-
-
-def test_any_attention_that_is_built_from_width_and_heads_serves() -> None:
-    class Still(nn.Module):
-        def __init__(self, width: int, heads: int) -> None:
-            super().__init__()
-            self.built = (width, heads)
-
-        def forward(self, sequence: Tensor, observe: object = None) -> Tensor:
-            return torch.zeros_like(sequence)
-
-    trunk = config().build(attention=Still)
-    assert [block.attn.built for block in trunk.blocks] == [(16, 2)] * 3
-    sequence = trunk.tokenize(torch.randn(1, 3, 32, 16))
-    changed = sequence.clone()
-    changed[:, -1] = 0
-    # Without attention, no token learns of another.
-    torch.testing.assert_close(trunk.encode(sequence)[:, :-1], trunk.encode(changed)[:, :-1])
 
 
 def test_camera_vector_is_added_to_every_token_with_its_weight() -> None:

@@ -8,11 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from reknow.explain.constraint import PatchChoice
-from reknow.explain.coverage import coverage
-from reknow.explain.picks import Picks
-from reknow.explain.selection import KeptPatches
-from reknow.explain.tokens import ChosenPatches, shares
+from reknow.explain.explanation import Explanation
+from reknow.explain.measures import measured
+from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches
 from reknow.report.content import Group, PairScores, RankedPicture, RankRow, RunReport
 from reknow.report.page import render
 
@@ -159,45 +157,75 @@ def unlabelled() -> RunReport:
 
 
 @pytest.fixture(scope="session")
-def chosen() -> ChosenPatches:
+def chosen() -> Explanation:
     """Two pictures of 2 x 2 patches: the negative moves off the person, the positive stays where it was."""
     positive, before, after = np.zeros((3, 2, 4), dtype=bool)
     positive[:, 0], before[:, 1], after[:, 3] = True, True, True
-    similarity = np.tile(np.array([1.0, 0.2, 0.1, 0.0], np.float32), (2, 1))
-    choices = {
-        "before": PatchChoice(similarity, positive, before, (2, 2)),
-        "after": PatchChoice(similarity, positive, after, (2, 2)),
-    }
-    person = np.tile(np.array([0.9, 0.6, 0.1, 0.0]), (2, 1))
-    pictures = np.stack([picture(number) for number in range(2)])
-    return ChosenPatches(
+    similarity = {"rgb": np.tile(np.array([1.0, 0.2, 0.1, 0.0], np.float32), (2, 1))}
+
+    def selected(negative: np.ndarray) -> SelectedPatches:
+        negatives = PatchSet(
+            name="negatives",
+            meaning="taken for something else",
+            patches={"rgb": negative},
+            expected="background",
+            measured_as="negatives_on_background",
+        )
+        positives = PatchSet(
+            name="positives",
+            meaning="taken for the object",
+            patches={"rgb": positive},
+            measured_as="positives_on_person",
+        )
+        scores = PatchScores(name="similarity", meaning="to the picture", values=similarity)
+        return SelectedPatches(grid=(2, 2), sets=(positives, negatives), scores=scores)
+
+    moments = {"before": selected(before), "after": selected(after)}
+    person = {"rgb": np.tile(np.array([0.9, 0.6, 0.1, 0.0]), (2, 1))}
+    present = {"rgb": np.ones(2, dtype=bool)}
+    return Explanation(
         names=("first", "second"),
-        pictures=pictures,
-        person=person,
-        choices=choices,
-        shares=shares(choices, person),
+        pictures={"rgb": np.stack([picture(number) for number in range(2)])},
+        present=present,
+        selected=moments,
+        object_share=person,
+        shares=measured(moments, person, present, {}),
     )
 
 
-@pytest.fixture(scope="session")
-def kept() -> KeptPatches:
-    """Six observations of 2 x 2 patches in two spectra: what is kept moves onto the object and grows."""
+def kept_in(spectra: tuple[str, ...]) -> Explanation:
+    """Six observations of 2 x 2 patches in some spectra: what is kept moves onto the object and grows."""
     on_object, there = np.tile(np.array([0.9, 0.6, 0.1, 0.0]), (6, 1)), np.ones(6, dtype=bool)
     last, upper = np.arange(4) == 3, np.arange(4) < 2
-    spectra = ("rgb", "nir")
 
-    def picks(patches: np.ndarray) -> Picks:
+    def selected(patches: np.ndarray) -> SelectedPatches:
         mask = dict.fromkeys(spectra, np.tile(patches, (6, 1)))
-        return Picks({name: on_object.astype(np.float32) for name in spectra}, mask, mask, mask, (2, 2))
+        values = {name: on_object.astype(np.float32) for name in spectra}
+        return SelectedPatches(
+            grid=(2, 2),
+            sets=tuple(PatchSet(name=name, meaning="", patches=mask) for name in ("kept", "spatial", "frequency")),
+            scores=PatchScores(name="rollout", meaning="", values=values),
+            drops=True,
+        )
 
-    moments = {"before": picks(last), "after": picks(upper)}
+    moments = {"before": selected(last), "after": selected(upper)}
     present = dict.fromkeys(spectra, there)
     truth = dict.fromkeys(spectra, on_object)
-    return KeptPatches(
+    return Explanation(
         names=tuple(f"observation {number}" for number in range(6)),
         pictures={name: np.stack([picture(number) for number in range(6)]) for name in spectra},
         present=present,
+        selected=moments,
         object_share=truth,
-        picks=moments,
-        shares=coverage(moments, truth, present, {"small": np.arange(6) < 3}),
+        shares=measured(moments, truth, present, {"small": np.arange(6) < 3}),
     )
+
+
+@pytest.fixture(scope="session", name="kept_in")
+def kept_in_fixture():
+    return kept_in
+
+
+@pytest.fixture(scope="session")
+def kept() -> Explanation:
+    return kept_in(("rgb", "nir"))

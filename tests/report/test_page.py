@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from reknow.errors import RunError
+from reknow.methods.diagnostic import Diagnostic
 from reknow.report.content import Group, RankedPicture, RankRow, RunReport
-from reknow.report.page import render, write_report
+from reknow.report.page import DIAGNOSTICS, render, write_report
 
 NASTY = '<script>alert("x")</script> & \'quoted\' "double".jpg'
 
@@ -191,3 +192,36 @@ def test_wide_pictures_have_half_as_many_in_a_line_and_the_panels_are_named(whol
     text = render(replace(whole, rank_sheets=[wide]))
     assert [tag["class"] for tag in parse(text).all("div") if tag.get("class", "").startswith("row")] == ["row wide"]
     assert "in rgb, nir, tir; a gray panel" in " ".join(text for _, text in parse(text).texts)
+
+
+# --- Diagnostics of the method ----------------------------------------------------------------------------------------
+
+
+def diagnostics(count: int, edge: int = 20) -> list[Diagnostic]:
+    noise = [np.random.default_rng(n).integers(0, 255, (edge, edge, 3), dtype=np.uint8) for n in range(count)]
+    return [Diagnostic(title=f"Picture {n}", caption=f"Caption {n}.", picture=one) for n, one in enumerate(noise)]
+
+
+def test_what_a_method_drew_has_a_section_with_titles_and_captions(parse):
+    page = parse(render(RunReport("t", diagnostics=diagnostics(2))))
+    assert page.sections == ["diagnostics"] and page.words("h2") == ["Diagnostics of the method"]
+    assert page.words("h3") == ["Picture 0", "Picture 1"]
+    assert {"Caption 0.", "Caption 1."} <= set(page.words("p"))
+    assert [image["alt"] for image in page.all("img")] == ["Picture 0", "Picture 1"]
+
+
+def test_what_a_method_writes_is_escaped(parse):
+    source = render(RunReport("t", diagnostics=[replace(diagnostics(1)[0], title=NASTY, caption=NASTY)]))
+    page = parse(source)
+    assert "<script" not in source and page.words("h3") == [NASTY] and NASTY in page.words("p")
+
+
+def test_many_large_diagnostics_keep_the_page_small_and_say_where_the_others_are(whole, parse):
+    large = [np.random.default_rng(n).integers(0, 255, (400, 300, 3), dtype=np.uint8) for n in range(24)]
+    rows = [RankRow("best", large[0], "q", 0.5, [RankedPicture(p, True, 0.5) for p in large[:10]])] * 6
+    many = replace(whole, rank_sheets=rows, diagnostics=diagnostics(DIAGNOSTICS[0] + 5, edge=900))
+    source = render(many)
+    assert len(source.encode()) < 3_000_000
+    assert "5 more in the run" in source
+    shown = [image for image in parse(source).all("img") if image["alt"].startswith("Picture")]
+    assert len(shown) == DIAGNOSTICS[0]

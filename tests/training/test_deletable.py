@@ -95,7 +95,7 @@ def test_the_optimizers_state_is_resumed(crops, tiny, tmp_path, monkeypatch, kin
 
 def test_without_clusters_the_last_good_labels_are_trained_on(crops, tiny, tmp_path, monkeypatch) -> None:
     from reknow.clustering.dbscan import PseudoLabels
-    from reknow.methods.cluster_contrast import method as module
+    from reknow.methods import clustered as module
 
     answers = [range(48), [-1] * 48]  # every row a cluster, then no cluster at all
 

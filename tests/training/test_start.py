@@ -10,10 +10,12 @@ import torch
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecipeError, WeightsError
 from reknow.methods.catalog import recipe_named
+from reknow.models.channel_attention import SqueezeExcitation
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.recognizer import SHIPPED, load
 from reknow.training.progress import Display
 from reknow.training.start import start_of
 from reknow.training.train import train
@@ -122,7 +124,8 @@ def test_training_takes_a_neck_along_that_its_authors_compare_before(tmp_path, t
     recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=SMALL), follow_weights=False)
     start = start_of(recipe)
     assert start.network.neck.running_mean.tolist() == [3] * 64
-    assert "the batch-norm neck came with them" in start.report
+    assert "the batch-norm neck of 'cls' came with them" in start.report
+    assert not any("left as they were" in line for line in start.report)
 
 
 def test_following_a_resnet_trains_at_the_finer_stride_and_says_so(tmp_path):
@@ -144,3 +147,43 @@ def test_weights_with_nan_start_no_run(tmp_path, tiny):
     recipe = replace(tiny, weights=str(tmp_path / "vit.pth"), network=EmbedderConfig(trunk=SMALL), follow_weights=False)
     with pytest.raises(WeightsError, match=r"tensor 'norm\.weight': 1 of 64 values are not finite"):
         start_of(recipe)
+
+
+def test_what_a_recipe_puts_into_its_trunk_is_kept_on_the_network_of_a_file(tmp_path):
+    osnet_file(tmp_path)
+    own = EmbedderConfig(trunk=OSNetConfig(width=0.5, within=SqueezeExcitation(reduction=4)))
+    start = start_of(replace(recipe_named("tcmm"), network=own, weights=str(tmp_path / "mine.pth")))
+    assert start.network.trunk.config == OSNetConfig(width=0.25, within=SqueezeExcitation(reduction=4))
+    assert any("left as they were: conv2.*.within.fc1 (4 tensors)" in line for line in start.report)
+
+
+def test_what_a_recipe_puts_into_a_trunk_of_another_kind_is_refused(tmp_path, tiny):
+    osnet_file(tmp_path)
+    own = EmbedderConfig(trunk=replace(SMALL, stems=("rgb",)))
+    recipe = replace(tiny, network=own, weights=str(tmp_path / "mine.pth"), follow_weights=True)
+    with pytest.raises(RecipeError, match=r"network\.trunk\.stems.*torchreid OSNet.*weights of a Transformer"):
+        start_of(recipe)
+
+
+def test_a_recognizer_of_another_kind_gives_its_trunk_and_the_report_names_the_rest():
+    recipe = recipe_named("editor")
+    start = start_of(recipe)
+    shape = start.network.state_dict()
+    beside = sum(name.startswith("aggregation.") for name in shape)
+    assert recipe.weights == "shipped"
+    assert f"aggregation ({beside} tensors)" in next(line for line in start.report if "left as they were" in line)
+    assert "ignored: batch-norm neck of 'cls+extra'" in start.report
+
+
+def test_a_recognizer_fills_its_own_network_around_what_a_recipe_puts_in():
+    shipped = load(SHIPPED, "cpu")
+    own = replace(shipped.config, trunk=replace(shipped.config.trunk, stems=("rgb", "tir")))
+    recipe = replace(recipe_named("cluster_contrast"), network=own, weights="shipped")
+    start = start_of(recipe)
+    for spectrum in ("rgb", "tir"):
+        stem = start.network.trunk.patch_embed[spectrum].proj.weight
+        assert torch.equal(stem, shipped.network.trunk.patch_embed.proj.weight)
+    assert torch.equal(start.network.neck.running_var, shipped.network.neck.running_var)
+    assert not any("left as they were" in line for line in start.report)
+    with pytest.raises(RecipeError, match="a network of another shape"):
+        start_of(replace(recipe, network=replace(own, feature="cls")))

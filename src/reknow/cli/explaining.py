@@ -14,15 +14,15 @@ OtherData = Annotated[str | None, arg(help="Look at other data, as FORMAT:PATH; 
 
 
 def explain_tokens(
-    run: Annotated[Positional[Path], arg(help="A finished run whose method chooses patches, such as tcmm or editor.")],
+    run: Annotated[Positional[Path], arg(help="A finished run whose method selects patches, such as tcmm or editor.")],
     data: OtherData = None,
     count: Annotated[int, arg(help="Observations on the sheet.")] = 6,
     out: Annotated[Path, arg(help="The PNG to write; must be new.")] = Path("tokens.png"),
     json: Json = False,
 ) -> int:
-    """Show which patches a run's method takes for the object or keeps, before and after training, and for which reason.
+    """Show which patches a run's method selects, before and after training, and what it takes them for.
 
-    On the synthetic world, where each pixel is known, it also says how well they cover the object.
+    On the synthetic world, where each pixel is known, it also says how many lie where they ought to.
     """
     from reknow.explain.run import explain_run
     from reknow.explain.sheet import save_token_sheet

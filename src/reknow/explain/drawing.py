@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from reknow.data.pictures import Box
 from reknow.errors import RunError
@@ -54,6 +54,11 @@ class Pen:
         (x, y), reach = middle, radius
         edges = ((x - reach) * _FINER, (y - reach) * _FINER, (x + reach) * _FINER, (y + reach) * _FINER)
         self._drawing.ellipse(edges, fill=color)
+
+    def text(self, middle: tuple[float, float], text: str, height: float, color: str) -> None:
+        """A few letters around a point."""
+        font = ImageFont.load_default(_FINER * height)
+        self._drawing.text((_FINER * middle[0], _FINER * middle[1]), text, fill=color, font=font, anchor="mm")
 
     def picture(self) -> Image.Image:
         """The picture with everything that was drawn; where nothing was, its pixels are what they were."""

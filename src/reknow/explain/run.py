@@ -6,9 +6,8 @@ import torch
 
 from reknow.data.formats import open_dataset
 from reknow.errors import ReknowError, RunError
-from reknow.explain.choice import CHOOSING, explainer_of
 from reknow.explain.explanation import Explanation
-from reknow.explain.sample import Looking, Progress
+from reknow.explain.observations import Looking, Progress, explain
 from reknow.methods.recipe import Recipe
 from reknow.recognizer import Card, Recognizer, load
 from reknow.training.run import Run
@@ -21,27 +20,26 @@ SHOWN = 6
 def explain_run(
     run: Run, data: str | None = None, *, shown: int = SHOWN, progress: Progress | None = None
 ) -> Explanation:
-    """What a finished run's method chooses with the network that it started from, and with the trained one.
+    """What a finished run's method selects with the network that it started from, and with the trained one.
 
     Args:
-        run: a finished run of a method that chooses patches.
+        run: a finished run of a method that selects patches.
         data: ``FORMAT:PATH`` of the pictures; by default the run's own data.
         shown: observations that will be looked at one by one.
         progress: called with (observations done, observations in all), once for each network.
 
     Raises:
-        RunError: the run's method chooses no patches.
+        RunError: the run's method selects no patches.
         RecognizerError: the run is not finished.
         DataError: data that cannot be read.
     """
     recipe = run.recipe()
-    explain = explainer_of(recipe)
-    if explain is None:
+    if not recipe.method.selects_patches(recipe.network):
         raise RunError(
             run.folder,
-            found=f"a run of {recipe.name}, which chooses no patches",
-            expected=f"a run of {CHOOSING}",
-            remedy="Name such a run, or train one: reknow train tcmm --data FORMAT:PATH",
+            found=f"a run of {recipe.name}, which selects no patches as it is configured",
+            expected="a run of a method that does",
+            remedy="Name such a run, or train one, for example: reknow train tcmm --data FORMAT:PATH",
         )
     recognizers = {"after": load(run.folder)}
     notes: tuple[str, ...] = ()
@@ -50,7 +48,7 @@ def explain_run(
     except ReknowError as error:  # the file that the run started from may be gone: the other half still tells
         notes = (f"Before training is not shown, since the start cannot be loaded: {error}",)
     manifest = open_dataset(data or recipe.data)
-    return explain(Looking(recognizers, manifest, shown, notes, progress))
+    return explain(recipe.method, Looking(recognizers, manifest, shown, notes, progress))
 
 
 def kept_numbers(

@@ -1,4 +1,4 @@
-"""The sheet: observations with the patches that networks chose in them, as one picture.
+"""The sheet: observations with the patches that networks selected in them, as one picture.
 
 Marks differ by more than color, and are explained at the top.
 """
@@ -12,8 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from reknow.explain.drawing import INK, MUTED, save_png
 from reknow.explain.explanation import Explanation
-from reknow.explain.marks import SAMPLE, sample
-from reknow.explain.panels import Panel
+from reknow.explain.panels import SAMPLE, Panel
 
 _WIDTH = 1840  # pixels of a sheet: three pictures of three panels side by side, or two of seven
 _GAP, _MARGIN, _LINE = 8, 28, 22
@@ -24,7 +23,7 @@ def save_token_sheet(explanation: Explanation, path: Path, shown: int) -> Path:
     """Draw the first observations of an explanation into a PNG on white ground.
 
     Args:
-        explanation: what was chosen.
+        explanation: what was selected.
         path: where the PNG goes.
         shown: how many observations.
 
@@ -77,7 +76,7 @@ def _head(explanation: Explanation, width: int) -> Image.Image:
         _write(drawing, line, (0, number * _LINE), width, MUTED)
     left, top = 0, len(lines) * _LINE + _GAP // 2
     for mark, meaning in explanation.legend:
-        head.paste(sample(mark), (left, top))
+        head.paste(mark.sample(), (left, top))
         left = _write(drawing, meaning, (left + SAMPLE + _GAP, top + 3), width, INK) + 28
     return head
 

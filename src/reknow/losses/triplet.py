@@ -15,6 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reknow.distributed import part_rows
+
 
 class BatchHardTriplet(nn.Module):
     """Mean over anchors of max(0, positive - negative + margin), or of log(1 + exp(positive - negative)).
@@ -33,41 +35,66 @@ class BatchHardTriplet(nn.Module):
         self.margin = margin
 
     def forward(self, features: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
-        """Scalar loss of (B, D) features and their (B,) identities."""
-        positive, negative = hardest_distances(features, labels)
+        """Scalar loss of (B, D) features and their (B,) identities; 0 of no features.
+
+        Where several processes hold a part of a step together, the pictures of all of them are compared with; the mean
+        is over this process's own.
+        """
+        (candidates, first), (identities, _) = part_rows(features), part_rows(labels)
+        positive, negative = hardest_distances(features, labels, candidates, identities, first)
         if self.margin is None:
-            return functional.softplus(positive - negative).mean()
-        return functional.relu(positive - negative + self.margin).mean()
+            terms = functional.softplus(positive - negative)
+        else:
+            terms = functional.relu(positive - negative + self.margin)
+        return terms.mean() if len(terms) else terms.sum()
 
 
 def hardest_distances(
-    features: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]
+    features: Float[Tensor, "batch dim"],
+    labels: Int[Tensor, "batch"],
+    candidates: Float[Tensor, "part dim"] | None = None,
+    identities: Int[Tensor, "part"] | None = None,
+    first: int = 0,
 ) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
     """Per anchor, the largest distance to its own identity and the smallest to another.
 
     Args:
-        features: (B, D), not normalized.
-        labels: (B,) identities.
+        features: (B, D), not normalized: the anchors.
+        labels: (B,) their identities.
+        candidates: (P, D) what they are compared with, themselves included; by default the anchors.
+        identities: (P,) of the candidates.
+        first: place of the first anchor among the candidates.
 
     Returns:
         Both (B,); 1e-6 where an anchor is its only positive, infinite where it has no negative.
     """
-    distances = euclidean_distances(features)
-    same = labels[:, None] == labels[None, :]
+    candidates = features if candidates is None else candidates
+    identities = labels if identities is None else identities
+    distances = euclidean_distances(features, candidates, first)
+    same = labels[:, None] == identities[None, :]
     positive = distances.masked_fill(~same, 0).amax(1)
     negative = distances.masked_fill(same, torch.inf).amin(1)
     return positive, negative
 
 
-def euclidean_distances(features: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch batch"]:
-    """Pairwise distances within a batch, at least 1e-6, with a gradient of 0 and not NaN at that floor.
+def euclidean_distances(
+    features: Float[Tensor, "batch dim"], candidates: Float[Tensor, "part dim"] | None = None, first: int = 0
+) -> Float[Tensor, "batch part"]:
+    """Distances of anchors to candidates, at least 1e-6, with a gradient of 0 and not NaN at that floor.
 
-    Squares lose half the digits, so they are never formed in 16 bit, whatever autocast says.
+    Squares lose half the digits, so they are never formed in 16 bit, whatever autocast says. Arguments as in
+    :func:`hardest_distances`.
     """
     with torch.autocast(features.device.type, enabled=False):
-        features = features if features.dtype == torch.float64 else features.float()
+        exact = features if features.dtype == torch.float64 else features.float()
+        if candidates is None or candidates is features:
+            features = candidates = exact
+        else:
+            features, candidates = exact, candidates.to(exact.dtype)
         squares = features.square().sum(1)
-        squared = squares[:, None] + squares[None, :] - 2 * features @ features.T
+        others = squares if candidates is features else candidates.square().sum(1)
+        squared = squares[:, None] + others[None, :] - 2 * features @ candidates.T
         # The diagonal is 0 in theory; in float32 its rounding noise reaches 1e-3 times the feature's length.
-        itself = torch.eye(len(features), dtype=torch.bool, device=features.device)
+        anchor = torch.arange(len(features), device=features.device)
+        itself = torch.arange(len(candidates), device=features.device) == anchor[:, None] + first
         return squared.masked_fill(itself, 0).clamp(min=1e-12).sqrt()

@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
+from reknow.methods.diagnostic import Diagnostic
 from reknow.methods.optimization import ParameterGroup, weights_and_biases
 from reknow.methods.sampling import BatchRule
+from reknow.methods.selected import SelectedPatches
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch
 
@@ -138,6 +140,13 @@ class Method(nn.Module, ABC):
         """
         return weights_and_biases(self.named_parameters(), bias_lr_factor)
 
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        """Pictures for the report.
+
+        Called once after training, in eval mode, without gradient, and on the main process alone.
+        """
+        return ()
+
 
 class MethodConfig(ABC):
     """The typed settings of a method: a frozen dataclass that builds it.
@@ -156,6 +165,17 @@ class MethodConfig(ABC):
         Raises:
             DataError: the training set lacks something that the method learns from.
         """
+
+    def selects_patches(self, network: Any) -> bool:
+        """Whether :meth:`selected_patches` has something to say of networks of this config."""
+        return False
+
+    def selected_patches(self, network: Any, batch: Batch) -> SelectedPatches | None:
+        """Which patches of a batch the method selects with a network, for eyes; None where it selects none.
+
+        Called without gradient on pictures as evaluation sees them, with any network that the method can train.
+        """
+        return None
 
 
 def identity_labels(manifest: Manifest) -> Int[np.ndarray, "rows"]:

@@ -46,8 +46,8 @@ class BatchRule(ABC):
         batch_size: pictures per step over all processes.
         statistics_over: pictures that batch norms (and released TCMM's token constraint) take their statistics over,
             whatever the number of processes; None means the whole batch. A step is carried out in parts of this size,
-            so it also bounds the memory. A loss that compares pictures of a batch with each other (the triplet of the
-            supervised baseline) compares within a part.
+            so it also bounds the memory. A loss that compares pictures of a batch with each other (the triplet)
+            compares within a part, on however many processes it lies.
     """
 
     batch_size: PositiveInt = 64

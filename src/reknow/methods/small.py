@@ -9,6 +9,11 @@ of PASS's PART tokens.
 from __future__ import annotations
 
 from reknow.data.transforms import Augmentation, Preprocessing
+from reknow.methods.clustered import Clustering
+from reknow.methods.method import MethodConfig
+from reknow.methods.optimization import Optimizer, Schedule
+from reknow.methods.recipe import Recipe
+from reknow.methods.sampling import Sampling
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
 
@@ -31,3 +36,36 @@ SMALL_PREPROCESSING = Preprocessing(size=(128, 64))
 
 SMALL_AUGMENTATION = Augmentation(pad=6, erase_area=(0.02, 0.3))
 """The papers' augmentation at half their picture size: 6 pixels of padding instead of 10."""
+
+CHARACTERS = Augmentation(
+    flip=0.0,
+    pad=6,
+    erase=0.3,
+    erase_area=(0.02, 0.15),
+    erase_value=(1.0, 1.0, 1.0),
+    rotate=12.0,
+    shear=10.0,
+    scale=(0.85, 1.15),
+    fill=255,
+)
+"""For handwritten characters: strokes want small rotations and shears, and no mirror image."""
+
+OWN_DATA_CLUSTERING = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto", camera_centered=True)
+"""Nobody knows beforehand how many pictures there are of an individual."""
+
+
+def small_unsupervised(name: str, method: MethodConfig) -> Recipe:
+    """A recipe for unlabelled pictures on a laptop, from the shipped weights or from a file of the user's."""
+    return Recipe(
+        name=name,
+        method=method,
+        network=SMALL_NETWORK,
+        follow_weights=True,
+        preprocessing=SMALL_PREPROCESSING,
+        augmentation=SMALL_AUGMENTATION,
+        sampling=Sampling(batch_size=64, instances=4),
+        optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
+        schedule=Schedule(kind="cosine", warmup=1, floor=0.01),
+        epochs=16,
+        status="runs on made data; no published number to reproduce",
+    )

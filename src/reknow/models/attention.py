@@ -1,18 +1,24 @@
 """Multi-head self-attention and the pre-norm block around it (Dosovitskiy et al., "ViT", ICLR 2021, appendix A).
 
-Attribute names follow timm (``attn.qkv``, ``mlp.fc1``), so that published weights keep their names. A method may
-replace the attention by any module that is built from (width, heads) and called like :class:`Attention`.
+Attribute names follow timm (``attn.qkv``, ``mlp.fc1``), so that published weights keep their names. A recipe replaces
+the attention by a value: a frozen dataclass that is an :class:`AttentionConfig` and builds modules which are called
+like :class:`Attention`. Tensors that these share with it in name and size are filled from files of weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from jaxtyping import Float
+from timm.layers.activations import QuickGELU
 from timm.layers.drop import DropPath
 from timm.layers.mlp import Mlp
+from timm.layers.weight_init import trunc_normal_
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,8 +28,41 @@ Probabilities = Callable[[], Tensor]
 ReadProbabilities = Callable[[Probabilities], None]
 """Gets what computes a block's attention probabilities, and calls it, then or later, or not at all."""
 
-AttentionFactory = Callable[[int, int], nn.Module]
-"""(width, heads) to a module that is called like :class:`Attention`."""
+Activation = Literal["gelu", "quick_gelu"]
+"""Of the MLPs: GELU, or x sigmoid(1.702 x), with which OpenAI trained CLIP."""
+
+
+class AttentionConfig(ABC):
+    """What attends in the blocks of a trunk: a frozen dataclass that builds it."""
+
+    @abstractmethod
+    def build(self, width: int, heads: int, depth: int) -> Sequence[nn.Module]:
+        """The attention of every block, first block first.
+
+        All at once, so that an attention may know its block's number, and blocks may share a layer or the whole.
+
+        Args:
+            width: D.
+            heads: of each attention; divides `width`.
+            depth: number of blocks.
+
+        Returns:
+            `depth` modules, each called like :class:`Attention`: with (B, L, D), already normalized, and `observe`,
+            which gets what computes the probabilities.
+        """
+
+    def initialize(self, attention: nn.Module) -> None:
+        """Give one block's attention the numbers that it begins with; by default linear layers begin as ViT's."""
+        initialize_linear(attention)
+
+
+@dataclass(frozen=True)
+class SoftmaxAttention(AttentionConfig):
+    """ViT's own: every token attends to every token."""
+
+    def build(self, width: int, heads: int, depth: int) -> Sequence[Attention]:
+        """`depth` of :class:`Attention`, which share nothing."""
+        return [Attention(width, heads) for _ in range(depth)]
 
 
 class Attention(nn.Module):
@@ -78,27 +117,27 @@ class Block(nn.Module):
 
     Args:
         width: D.
-        heads: of the attention.
+        attention: called like :class:`Attention`.
         mlp_ratio: hidden width of the MLP over D.
         drop_path: probability that a picture skips a branch in training (Huang et al., "Stochastic Depth").
         layer_norm_eps: of both norms.
-        attention: what builds the attention.
+        activation: of the MLP.
     """
 
     def __init__(
         self,
         width: int,
-        heads: int,
+        attention: nn.Module,
         mlp_ratio: float,
         drop_path: float,
         layer_norm_eps: float,
-        attention: AttentionFactory = Attention,
+        activation: Activation,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=layer_norm_eps)
-        self.attn = attention(width, heads)
+        self.attn = attention
         self.norm2 = nn.LayerNorm(width, eps=layer_norm_eps)
-        self.mlp = Mlp(width, int(width * mlp_ratio))
+        self.mlp = Mlp(width, int(width * mlp_ratio), act_layer=nn.GELU if activation == "gelu" else QuickGELU)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
     def forward(
@@ -107,3 +146,12 @@ class Block(nn.Module):
         """One block; `observe` is handed to the attention."""
         sequence = sequence + self.drop_path(self.attn(self.norm1(sequence), observe))
         return sequence + self.drop_path(self.mlp(self.norm2(sequence)))
+
+
+def initialize_linear(module: nn.Module) -> None:
+    """Truncated normal of deviation 0.02 for the weights of linear layers and 0 for their biases, as in ViT."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            trunc_normal_(layer.weight, std=0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -7,12 +7,13 @@ spectrum; methods that join several bring their own network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
@@ -52,6 +53,13 @@ class EmbedderConfig(NetworkConfig):
                 found="'cls+extra' on a trunk without extra tokens",
                 expected="'cls' or 'cls+patches'",
                 remedy="Change it, or give the trunk extra_tokens.",
+            )
+        if self.trunk.stems and self.spectrum not in self.trunk.stems:
+            raise RecipeError(
+                "network, field 'spectrum'",
+                found=f"'{self.spectrum}' on a trunk with stems for {', '.join(self.trunk.stems)}",
+                expected="one of these",
+                remedy="Change it, or the trunk's stems.",
             )
         if self.feature == "projected" and not isinstance(self.trunk, OSNetConfig):
             raise RecipeError(
@@ -93,6 +101,10 @@ class Embedder(Network):
         self.spectrum: Spectrum = spectrum
         self.neck = BatchNormNeck(_feature_dim(trunk, feature))
 
+    def fillable(self) -> Mapping[str, nn.Module]:
+        """The trunk, and the neck by the feature that it is for."""
+        return {**super().fillable(), neck_of(self.feature): self.neck}
+
     @property
     def dim(self) -> int:
         """D, the size of feature and embedding."""
@@ -124,7 +136,7 @@ class Embedder(Network):
         """What the trunk makes of the pictures."""
         if self.spectrum not in batch.images:
             raise _lacks(self.spectrum, f"only {', '.join(batch.images) or 'nothing'}")
-        return self.trunk(batch.images[self.spectrum], batch.camera)
+        return self.trunk(batch.images[self.spectrum], batch.camera, self.spectrum)
 
     def feature_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
         """The tokens that make the feature, side by side: (B, D), before the neck."""
@@ -138,6 +150,11 @@ class Embedder(Network):
             case "projected":
                 assert isinstance(self.trunk, OSNet)  # EmbedderConfig saw to it
                 return self.trunk.project(tokens.cls)
+
+
+def neck_of(feature: Feature) -> str:
+    """What :meth:`Network.fillable` calls the batch-norm neck of a feature: one is of no use to another."""
+    return f"batch-norm neck of '{feature}'"
 
 
 def _feature_dim(trunk: Trunk, feature: Feature) -> int:

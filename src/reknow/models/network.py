@@ -67,6 +67,15 @@ class Network(nn.Module, ABC):
     def spectra(self) -> tuple[Spectrum, ...]:
         """What it looks at; pictures of no stated spectrum are of the first."""
 
+    def fillable(self) -> Mapping[str, nn.Module]:
+        """The modules that published weights, or another network's, may fill; whoever loads them asks nothing else.
+
+        Returns:
+            modules by the name of what fills them. ``trunk`` is a file's trunk; a part with a head, a neck or a text
+            tower adds them under a name that says which weights fit, as ``batch-norm neck of 'cls'`` does.
+        """
+        return {"trunk": self.trunk}
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a manifest that it reads beside pictures and cameras, such as the one with captions."""

@@ -8,12 +8,13 @@ classifier has no place here. Variants with instance norm (OSNet-IBN, OSNet-AIN)
 
 Decision, since methods on tokens have transformers only: the positions of the last map are the `patches`, their mean,
 which the network pools anyway, is `cls`, and there are no `extra` tokens. :meth:`OSNet.project` makes the 512 numbers
-that torchreid compares.
+that torchreid compares. As in a ResNet, a recipe may put modules inside the blocks and behind stages, and give each
+spectrum its own first convolution.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -21,7 +22,10 @@ from torch import Tensor, nn
 
 from reknow.errors import RecipeError
 from reknow.fields import check_fields
+from reknow.models.insertion import AfterStages, MapModuleConfig, Nothing, built_after, check_stages
+from reknow.models.stems import SpectrumOfRows, check_stems, per_spectrum, through
 from reknow.models.tokens import Tokens
+from reknow.observation import Spectrum
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 """The widths that the paper trains (its section 4.1)."""
@@ -39,9 +43,15 @@ class OSNetConfig:
 
     Attributes:
         width: what all channels are multiplied by: 0.25, 0.5, 0.75 or 1.0.
+        within: what stands in every block after the last norm, before the addition.
+        after: names of stages (``conv2`` to ``conv4``), each with what follows it.
+        stems: spectra that have a first convolution of their own; empty for one for all pictures.
     """
 
     width: float = 0.25
+    within: MapModuleConfig = field(default_factory=Nothing)
+    after: AfterStages = ()
+    stems: tuple[Spectrum, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self, "network.trunk")
@@ -52,6 +62,8 @@ class OSNetConfig:
                 expected=", ".join(map(str, WIDTHS)),
                 remedy="Choose one of these: no weights are published for others.",
             )
+        check_stages(self.after, self.stages)
+        check_stems(self.stems)
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
@@ -64,9 +76,18 @@ class OSNetConfig:
         stem, first, second, third = (round(channels * self.width) for channels in (64, 256, 384, 512))
         return stem, first, second, third
 
+    @property
+    def stages(self) -> dict[str, int]:
+        """Names of the stages, and the channels that leave them."""
+        return dict(zip(("conv2", "conv3", "conv4"), self.channels[1:], strict=True))
+
     def build(self) -> OSNet:
         """The trunk, with fresh random weights."""
         return OSNet(self)
+
+    def plain(self) -> OSNetConfig:
+        """The same with one stem and nothing put in: what a published file of weights holds."""
+        return replace(self, within=Nothing(), after=(), stems=())
 
 
 class OSNet(nn.Module):
@@ -101,6 +122,11 @@ class OSNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.conv1 = per_spectrum(self.conv1, config.stems)
+        for block in self.modules():
+            if isinstance(block, Block):
+                block.within = config.within.build(block.conv3.bn.num_features)
+        self.after = built_after(config.after, config.stages)
 
     @property
     def dim(self) -> int:
@@ -108,12 +134,25 @@ class OSNet(nn.Module):
         return self.config.channels[-1]
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"], camera: Int[Tensor, "batch"] | None = None
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        camera: Int[Tensor, "batch"] | None = None,
+        spectrum: SpectrumOfRows | None = None,
     ) -> Tokens:
-        """(B, 3, H, W) to tokens, a patch being 16 pixels; convolutions know no camera, so its code changes nothing."""
+        """(B, 3, H, W) to tokens, a patch being 16 pixels; convolutions know no camera, so its code changes nothing.
+
+        Args:
+            images: (B, 3, H, W).
+            camera: (B,).
+            spectrum: of all pictures, or of each; matters only to a trunk with several stems.
+        """
         # Channels last: on a core with bf16, 340 instead of 200 pictures of 128 x 64 a second were trained.
-        maps = self.maxpool(self.conv1(images.contiguous(memory_format=torch.channels_last)))
-        maps = self.conv5(self.conv4(self.conv3(self.conv2(maps))))
+        maps = self.maxpool(through(self.conv1, images.contiguous(memory_format=torch.channels_last), spectrum))
+        for name in self.config.stages:
+            maps = self.get_submodule(name)(maps)
+            if name in self.after:
+                maps = self.after[name](maps)
+        maps = self.conv5(maps)
         rows, columns = maps.shape[-2:]
         patches = maps.flatten(2).transpose(1, 2)
         return Tokens(patches.mean(1), patches[:, :0], patches, (rows, columns))
@@ -129,6 +168,9 @@ class Block(nn.Module):
     Args:
         inputs: channels that come in.
         outputs: channels that leave; streams have a quarter of them.
+
+    Attributes:
+        within: what a recipe puts before the addition; here nothing.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -141,6 +183,7 @@ class Block(nn.Module):
         self.gate = Gate(narrow)
         self.conv3 = Convolution(narrow, outputs, activated=False)
         self.downsample = Convolution(inputs, outputs, activated=False) if inputs != outputs else nn.Identity()
+        self.within: nn.Module = nn.Identity()
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, maps: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs height width"]:
@@ -148,7 +191,7 @@ class Block(nn.Module):
         squeezed = self.conv1(maps)
         streams = (self.get_submodule(f"conv2{stream}")(squeezed) for stream in STREAMS)
         mixed = sum(self.gate(stream) for stream in streams)
-        return self.activation(self.conv3(mixed) + self.downsample(maps))
+        return self.activation(self.within(self.conv3(mixed)) + self.downsample(maps))
 
 
 class Gate(nn.Module):

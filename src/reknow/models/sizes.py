@@ -25,6 +25,12 @@ def vit_large(**changes: Any) -> TransformerConfig:
     return _of("large", changes)
 
 
+def clip_vit_base(**changes: Any) -> TransformerConfig:
+    """The image tower of CLIP ViT-B/16 (Radford et al., ICML 2021) for 256 x 128, as OpenAI trained it (FIRM)."""
+    clip = {"norm_pre": True, "activation": "quick_gelu", "layer_norm_eps": 1e-5}
+    return _of("base", {**clip, **changes})
+
+
 def _of(size: SizeName, changes: dict[str, Any]) -> TransformerConfig:
     width, depth, heads = SIZES[size]
     return TransformerConfig(**{"image_size": (256, 128), "width": width, "depth": depth, "heads": heads, **changes})

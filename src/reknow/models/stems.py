@@ -4,7 +4,8 @@ Each stem is a module that maps images (B, 3, H, W) to (B, N, D) and says with :
 :class:`PatchStem` is ViT's. :class:`ConvolutionStem` is the one of TransReID-SSL (Luo et al., 2021, section 3.3,
 "ICS"): a few convolutions with IBN before the strided projection, which learn faster from little data and transfer
 better between domains. IBN (Pan et al., ECCV 2018) normalizes half the channels per picture, which takes a camera's
-color and contrast out, and half over the batch, which keeps what tells pictures apart.
+color and contrast out, and half over the batch, which keeps what tells pictures apart. Any trunk may have a stem for
+each spectrum (:class:`PerSpectrum`).
 
 Measured for 128 x 64 pixels, stride 8 and four blocks of width 128, pictures per core second, forward and backward:
 plain patches 100, convolutions 24-48 88, TransReID-SSL's 64-64-64 50. A narrow stem is nearly free, a wide one at half
@@ -13,13 +14,20 @@ the resolution costs as much as the blocks. The channels_last layout was up to 2
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from math import prod
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reknow.errors import RecipeError
 from reknow.fields import PositiveInt
+from reknow.observation import Spectrum
+
+SpectrumOfRows = Spectrum | Sequence[Spectrum]
+"""The one that all pictures of a batch are of, or one for each of them."""
 
 Convolution = tuple[PositiveInt, PositiveInt, PositiveInt]
 """(output channels, kernel, stride), padded by half the kernel."""
@@ -32,6 +40,7 @@ class PatchStem(nn.Module):
         width: D.
         patch_size: edge of a patch in pixels.
         stride: pixels between patches; below `patch_size` they overlap (TransReID).
+        bias: whether a patch vector has one; CLIP's has none.
 
     Example:
         >>> stem = PatchStem(width=8, patch_size=16, stride=12)
@@ -39,11 +48,11 @@ class PatchStem(nn.Module):
         ((21, 10), torch.Size([1, 210, 8]))
     """
 
-    def __init__(self, width: int, patch_size: int, stride: int) -> None:
+    def __init__(self, width: int, patch_size: int, stride: int, bias: bool = True) -> None:
         super().__init__()
         self.patch_size = patch_size
         self.stride = stride
-        self.proj = nn.Conv2d(3, width, patch_size, stride)
+        self.proj = nn.Conv2d(3, width, patch_size, stride, bias=bias)
 
     def grid(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(rows, columns) of the patches of an image of (height, width)."""
@@ -112,3 +121,74 @@ class InstanceBatchNorm(nn.Module):
         """Normalize (B, C, H, W)."""
         instance, batch = maps.split(self.halves, dim=1)
         return torch.cat([self.IN(instance), self.BN(batch)], dim=1)
+
+
+class PerSpectrum(nn.ModuleDict):
+    """One module for each spectrum, in the place of one for all: the first layers of a two-stream network.
+
+    In visible-infrared re-identification each spectrum has its own stem and the rest of the trunk is shared (AGW,
+    ADCA). A tensor ``conv1.weight`` of a file of weights fills ``conv1.rgb.weight``, ``conv1.tir.weight`` and so on.
+
+    Example:
+        >>> stem = PerSpectrum({"rgb": PatchStem(8, 16, 16), "tir": PatchStem(8, 16, 16)})
+        >>> stem(torch.zeros(3, 3, 32, 16), ["rgb", "tir", "rgb"]).shape
+        torch.Size([3, 2, 8])
+    """
+
+    def forward(
+        self, images: Float[Tensor, "batch channels height width"], spectrum: SpectrumOfRows | None
+    ) -> Float[Tensor, "batch ..."]:
+        """What each picture's own module makes of it, in the pictures' order.
+
+        Args:
+            images: (B, C, H, W).
+            spectrum: of all of them, or of each of the B; each module sees those of its own at once.
+
+        Raises:
+            RecipeError: no spectrum given, or one that no module is for.
+        """
+        if spectrum is None:
+            raise self._no_stem("pictures of no stated spectrum")
+        of_each = [spectrum] * len(images) if isinstance(spectrum, str) else list(spectrum)
+        rows = {name: [row for row, each in enumerate(of_each) if each == name] for name in dict.fromkeys(of_each)}
+        if beyond := [name for name in rows if name not in self]:
+            raise self._no_stem(f"pictures of '{beyond[0]}'")
+        if len(rows) == 1:
+            return self[of_each[0]](images)
+        made = torch.cat([self[name](images[chosen]) for name, chosen in rows.items()])
+        return made[torch.tensor([row for chosen in rows.values() for row in chosen], device=made.device).argsort()]
+
+    def _no_stem(self, found: str) -> RecipeError:
+        return RecipeError(
+            "network.trunk.stems",
+            found=found,
+            expected=f"each of {', '.join(self)}, for which the trunk has stems",
+            remedy="Set stems to the spectra that the network looks at, or leave them out for one stem for all.",
+        )
+
+
+def per_spectrum(module: nn.Module, spectra: tuple[Spectrum, ...]) -> nn.Module:
+    """A copy of the module for each spectrum, all with the same numbers; without spectra the module itself."""
+    return PerSpectrum({spectrum: copy.deepcopy(module) for spectrum in spectra}) if spectra else module
+
+
+def through(
+    module: nn.Module, images: Float[Tensor, "batch channels height width"], spectrum: SpectrumOfRows | None
+) -> Float[Tensor, "batch ..."]:
+    """What a first layer makes of images, whether there is one for all or one per spectrum."""
+    return module(images, spectrum) if isinstance(module, PerSpectrum) else module(images)
+
+
+def check_stems(stems: tuple[Spectrum, ...]) -> None:
+    """Refuse a spectrum that is named twice.
+
+    Raises:
+        RecipeError: names it.
+    """
+    if twice := [name for name in stems if stems.count(name) > 1]:
+        raise RecipeError(
+            "network.trunk.stems",
+            found=f"'{twice[0]}' twice",
+            expected="each spectrum once, or none for one stem for all",
+            remedy="Correct the value (--network.trunk.stems).",
+        )

@@ -4,24 +4,26 @@ ViT (Dosovitskiy et al., ICLR 2021) with what re-identification adds: overlappin
 (He et al., "TransReID", ICCV 2021: 3.0 x table[camera] on every token, CLS included), learned tokens beside CLS
 (PASS, TCMM), a convolutional stem (TransReID-SSL). How it bends:
 
-- `attention` of the constructor replaces the attention in all blocks (RIB);
+- `attention` of the config replaces the attention in all blocks (RIB);
 - `observe` shows attention probabilities block by block and keeps none (EDITOR's rollout);
 - `inject` changes the sequence after named blocks (FIRM's text);
-- :meth:`VisionTransformer.sequence` takes patch vectors of any stem (FIRM: one per spectrum);
+- `stems` of the config gives each spectrum its own stem on the one trunk (FIRM);
+- :meth:`VisionTransformer.sequence` takes patch vectors of any stem;
+- `norm_pre` and `activation` make it the image tower of CLIP (Radford et al., ICML 2021);
 - :meth:`VisionTransformer.branch` copies the last block and norm (TransReID's JPM);
 - `registers` are learned tokens that take part and whose output is dropped (TCMM's EXTRA token, zero at the start).
 
 Decision: a camera that the table does not know, or none, gets the mean of the table. The papers need the test
 cameras among the training ones; a user's new camera should still get a sensible vector.
-State-dict names are timm's and TransReID's (``blocks.0.attn.qkv.weight``, ``sie_embed``); rows of ``pos_embed`` are
-CLS, extra tokens, registers, patches.
+State-dict names are timm's and TransReID's (``blocks.0.attn.qkv.weight``, ``norm_pre.weight``, ``sie_embed``); rows of
+``pos_embed`` are CLS, extra tokens, registers, patches.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import InitVar, dataclass, replace
+from dataclasses import InitVar, dataclass, field, replace
 from functools import partial
 from math import prod
 from typing import Literal
@@ -34,9 +36,25 @@ from torch import Tensor, nn
 
 from reknow.errors import RecipeError
 from reknow.fields import NonNegativeInt, PositiveFloat, PositiveInt, ShareBelowOne, check_fields
-from reknow.models.attention import Attention, AttentionFactory, Block, Probabilities
-from reknow.models.stems import Convolution, ConvolutionStem, PatchStem
+from reknow.models.attention import (
+    Activation,
+    AttentionConfig,
+    Block,
+    Probabilities,
+    SoftmaxAttention,
+    initialize_linear,
+)
+from reknow.models.stems import (
+    Convolution,
+    ConvolutionStem,
+    PatchStem,
+    SpectrumOfRows,
+    check_stems,
+    per_spectrum,
+    through,
+)
 from reknow.models.tokens import Tokens
+from reknow.observation import Spectrum
 
 Observe = Callable[[int, Probabilities], None]
 """Gets a block's number, counted from 0, and what computes its attention probabilities (B, heads, L, L)."""
@@ -72,6 +90,10 @@ class TransformerConfig:
         cameras: rows of the camera table; 0 for none.
         camera_weight: what a camera's vector is multiplied by before it is added.
         layer_norm_eps: of every norm.
+        attention: what attends in the blocks.
+        stems: spectra that have a stem of their own; empty for one stem for all pictures.
+        norm_pre: whether a norm precedes the blocks; a patch then has no bias, as in CLIP.
+        activation: of the MLPs.
         size: sets width, depth and heads to those of ViT-S, B or L; not kept.
         patch: sets patch_size and stride alike, for patches that do not overlap; not kept.
     """
@@ -91,6 +113,10 @@ class TransformerConfig:
     cameras: NonNegativeInt = 0
     camera_weight: float = 3.0
     layer_norm_eps: PositiveFloat = 1e-6
+    attention: AttentionConfig = field(default_factory=SoftmaxAttention)
+    stems: tuple[Spectrum, ...] = ()
+    norm_pre: bool = False
+    activation: Activation = "gelu"
     size: InitVar[SizeName | None] = None
     patch: InitVar[int | None] = None
 
@@ -100,6 +126,7 @@ class TransformerConfig:
         for name, value in named.items():
             object.__setattr__(self, name, value)
         check_fields(self, "network.trunk")
+        check_stems(self.stems)
         if self.width % self.heads:
             raise RecipeError(
                 "trunk, field 'heads'",
@@ -134,9 +161,13 @@ class TransformerConfig:
                 remedy="Change the image size or the stride.",
             )
 
-    def build(self, attention: AttentionFactory = Attention) -> VisionTransformer:
+    def build(self) -> VisionTransformer:
         """The trunk, with fresh random weights."""
-        return VisionTransformer(self, attention)
+        return VisionTransformer(self)
+
+    def plain(self) -> TransformerConfig:
+        """The same with softmax attention and one stem: what a published file of weights holds."""
+        return replace(self, attention=SoftmaxAttention(), stems=())
 
 
 class VisionTransformer(nn.Module):
@@ -144,7 +175,6 @@ class VisionTransformer(nn.Module):
 
     Args:
         config: its shape.
-        attention: builds each block's attention from (width, heads).
 
     Example:
         >>> trunk = TransformerConfig(image_size=(32, 16), width=8, depth=2, heads=2, patch_size=8, stride=8).build()
@@ -153,20 +183,24 @@ class VisionTransformer(nn.Module):
         (torch.Size([3, 8]), torch.Size([3, 8, 8]), (4, 2))
     """
 
-    def __init__(self, config: TransformerConfig, attention: AttentionFactory = Attention) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
         width = config.width
-        self.patch_embed = _stem(config)
-        self.grid: tuple[int, int] = self.patch_embed.grid(config.image_size)
+        stem = _stem(config)
+        self.grid = stem.grid(config.image_size)
+        self.patch_embed = per_spectrum(stem, config.stems)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.extra_tokens = nn.Parameter(torch.empty(1, config.extra_tokens, width)) if config.extra_tokens else None
         self.register_tokens = nn.Parameter(torch.empty(1, config.registers, width)) if config.registers else None
         self.pos_embed = nn.Parameter(torch.empty(1, self.prefix + prod(self.grid), width))
         self.sie_embed = nn.Parameter(torch.empty(config.cameras, 1, width)) if config.cameras else None
+        self.norm_pre = nn.LayerNorm(width, eps=config.layer_norm_eps) if config.norm_pre else nn.Identity()
         rates = [config.drop_path * number / max(config.depth - 1, 1) for number in range(config.depth)]
+        attentions = config.attention.build(width, config.heads, config.depth)
         self.blocks = nn.ModuleList(
-            Block(width, config.heads, config.mlp_ratio, rate, config.layer_norm_eps, attention) for rate in rates
+            Block(width, attention, config.mlp_ratio, rate, config.layer_norm_eps, config.activation)
+            for rate, attention in zip(rates, attentions, strict=True)
         )
         self.norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self._initialize()
@@ -182,18 +216,29 @@ class VisionTransformer(nn.Module):
         return 1 + self.config.extra_tokens + self.config.registers
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"], camera: Int[Tensor, "batch"] | None = None
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        camera: Int[Tensor, "batch"] | None = None,
+        spectrum: SpectrumOfRows | None = None,
     ) -> Tokens:
-        """(B, 3, H, W) and camera codes (B,), -1 where unknown, to normalized tokens."""
-        return self.split(self.encode(self.tokenize(images, camera)))
+        """(B, 3, H, W) and camera codes (B,), -1 where unknown, to normalized tokens; see :meth:`tokenize`."""
+        return self.split(self.encode(self.tokenize(images, camera, spectrum)))
 
     def tokenize(
-        self, images: Float[Tensor, "batch 3 height width"], camera: Int[Tensor, "batch"] | None = None
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        camera: Int[Tensor, "batch"] | None = None,
+        spectrum: SpectrumOfRows | None = None,
     ) -> Float[Tensor, "batch length dim"]:
         """Images to the sequence that enters the first block: (B, 1 + E + R + N, D).
 
+        Args:
+            images: (B, 3, H, W).
+            camera: (B,), -1 where unknown.
+            spectrum: of all pictures, or of each; matters only to a trunk with several stems.
+
         Raises:
-            RecipeError: images of another size than the position table is for.
+            RecipeError: images of another size than the position table is for, or of a spectrum without a stem.
         """
         if tuple(images.shape[-2:]) != self.config.image_size:
             raise RecipeError(
@@ -202,23 +247,30 @@ class VisionTransformer(nn.Module):
                 expected=f"{self.config.image_size}, the trunk's image_size",
                 remedy="Set the preprocessing's size to the trunk's, or take trunk.resized(size).",
             )
-        return self.sequence(self.patch_embed(images), camera)
+        return self.sequence(through(self.patch_embed, images, spectrum), camera)
 
     def sequence(
         self, patches: Float[Tensor, "batch patches dim"], camera: Int[Tensor, "batch"] | None = None
     ) -> Float[Tensor, "batch length dim"]:
-        """Patch vectors of any stem with CLS, extra tokens and registers before them, positions and camera added."""
+        """Patch vectors of any stem with CLS, extra tokens and registers before them, positions and camera added.
+
+        Where the trunk has a norm before its blocks, the sequence has been through it.
+        """
         special = (self.cls_token, self.extra_tokens, self.register_tokens)
         prefix = torch.cat([tokens for tokens in special if tokens is not None], dim=1)
         sequence = torch.cat([prefix.expand(patches.shape[0], -1, -1), patches], dim=1) + self.pos_embed
-        if self.sie_embed is None:
-            return sequence
-        table = torch.cat([self.sie_embed, self.sie_embed.mean(0, keepdim=True)])
+        if self.sie_embed is not None:
+            sequence = sequence + self.config.camera_weight * self._camera_rows(self.sie_embed, camera)
+        return self.norm_pre(sequence)
+
+    def _camera_rows(
+        self, table: Float[Tensor, "cameras 1 dim"], camera: Int[Tensor, "batch"] | None
+    ) -> Float[Tensor, "... 1 dim"]:
+        table = torch.cat([table, table.mean(0, keepdim=True)])
         unknown = self.config.cameras
         if camera is None:
-            return sequence + self.config.camera_weight * table[unknown]
-        row = torch.where((camera >= 0) & (camera < unknown), camera, unknown)
-        return sequence + self.config.camera_weight * table[row]
+            return table[unknown][None]
+        return table[torch.where((camera >= 0) & (camera < unknown), camera, unknown)]
 
     def encode(
         self,
@@ -262,7 +314,8 @@ class VisionTransformer(nn.Module):
         """A copy for images of another (height, width): the position table is resized bilinearly, all else kept."""
         resized = copy.deepcopy(self)
         resized.config = replace(self.config, image_size=image_size)
-        resized.grid = self.patch_embed.grid(image_size)
+        with torch.device("meta"):  # a stem is asked for its grid; its weights do not matter
+            resized.grid = _stem(resized.config).grid(image_size)
         resized.pos_embed = nn.Parameter(
             resized_positions(self.pos_embed.detach(), self.prefix, self.grid, resized.grid)
         )
@@ -277,11 +330,9 @@ class VisionTransformer(nn.Module):
             nn.init.zeros_(self.register_tokens)
             with torch.no_grad():
                 self.pos_embed[:, self.prefix - self.config.registers : self.prefix] = 0
-        for module in self.blocks.modules():
-            if isinstance(module, nn.Linear):
-                trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        for block in self.blocks.children():
+            self.config.attention.initialize(block.get_submodule("attn"))
+            initialize_linear(block.get_submodule("mlp"))
 
 
 def resized_positions(
@@ -298,5 +349,5 @@ def resized_positions(
 
 def _stem(config: TransformerConfig) -> PatchStem | ConvolutionStem:
     if config.stem == "patch":
-        return PatchStem(config.width, config.patch_size, config.stride)
+        return PatchStem(config.width, config.patch_size, config.stride, bias=not config.norm_pre)
     return ConvolutionStem(config.width, config.stride, config.convolutions)

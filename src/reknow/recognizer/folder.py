@@ -41,7 +41,8 @@ def write_folder(
     try:
         with written_whole(folder) as beside:
             beside.mkdir(parents=True)
-            state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+            # Copies, since layers that several blocks share have several names, and safetensors refuses shared memory.
+            state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()}
             save_file(state, beside / "model.safetensors")
             (beside / "recognizer.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
             words = in_words(card, config, preprocessing, network.dim)

@@ -16,7 +16,6 @@ from reknow.errors import RunError
 from reknow.evaluation.intervals import bootstrap, paired_difference
 from reknow.evaluation.ranking import rows_of
 from reknow.evaluation.scores import RankingScores
-from reknow.explain.choice import explainer_of
 from reknow.explain.run import explain_run
 from reknow.report.content import Group, GroupCounts, PairScores, RunReport
 from reknow.report.groups import choose_groups
@@ -49,6 +48,7 @@ def report_of(outcome: Outcome) -> Path:
             write_groups(outcome.training.manifest, labels, folder / "groups.csv")
         groups = _groups(outcome.training.manifest, labels)
         counts = GroupCounts(len(labels), int(labels.max(initial=-1)) + 1, int((labels < 0).sum()))
+    selects = outcome.recipe.method.selects_patches(outcome.recipe.network)
     content = RunReport(
         title=f"{outcome.recipe.name} on {outcome.recipe.data}",
         summary=outcome.summary,
@@ -60,7 +60,8 @@ def report_of(outcome: Outcome) -> Path:
         rank_sheets=() if after is None else rankings(after),
         groups=groups,
         group_counts=counts,
-        patches=None if explainer_of(outcome.recipe) is None else explain_run(outcome.run),
+        patches=explain_run(outcome.run) if selects else None,
+        diagnostics=outcome.run.diagnostics(),
         recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),
         machine=machine(),
     )

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from reknow.explain.explanation import Explanation
+from reknow.methods.diagnostic import Diagnostic
 
 METRICS: dict[str, str] = {"mAP": "mAP", "rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "mINP": "mINP"}
 """The numbers of ``summary.json``, in the order of the page, with the names that readers know."""
@@ -145,7 +146,8 @@ class RunReport:
         rank_sheets: rows of any kind; the page orders them.
         groups: None where nothing was grouped.
         group_counts: of all groups, as ``groups.csv`` has them; None where nothing was grouped.
-        patches: which patches the method chose before and after training; None where it chooses none.
+        patches: which patches the method selected before and after training; None where it selects none.
+        diagnostics: pictures that the method made.
         recipe: the text of ``recipe.yaml``.
         machine: what the run was made with, in the order to print.
     """
@@ -161,5 +163,6 @@ class RunReport:
     groups: Sequence[Group] | None = None
     group_counts: GroupCounts | None = None
     patches: Explanation | None = None
+    diagnostics: Sequence[Diagnostic] = ()
     recipe: str = ""
     machine: Mapping[str, str] = field(default_factory=dict)

@@ -14,11 +14,14 @@ import jinja2
 
 from reknow.errors import RunError
 from reknow.report import curves, headline, retrieval
-from reknow.report.choices import legend_of, marked_pictures, shares_of
 from reknow.report.content import Group, Kind, RankRow, RunReport
+from reknow.report.patches import legend_of, marked_pictures, shares_of
 from reknow.report.rank_sheet import SHOWN
 from reknow.report.thumbnails import BUDGET, Thumbnail, thumbnails
 from reknow.writing import written_whole
+
+DIAGNOSTICS = (12, 400_000, 560)
+"""Diagnostic pictures of a page at most, their bytes, and the pixels of the longer side; the run's folder has all."""
 
 _SHEETS: dict[Kind, tuple[str, str]] = {
     "best": ("Best queries", "What the recognizer finds without effort."),
@@ -68,7 +71,13 @@ def render(content: RunReport) -> str:
 def _values(content: RunReport) -> dict[str, Any]:
     """What the template reads."""
     marked = marked_pictures(content.patches)
-    small = iter(thumbnails(_pictures(content), BUDGET - sum(picture.bytes for picture in marked)))
+    most, bytes_at_most, longest = DIAGNOSTICS
+    shown = content.diagnostics[:most]
+    diagnostics = list(
+        zip(shown, thumbnails([one.picture for one in shown], bytes_at_most, longest=longest), strict=True)
+    )
+    taken = sum(picture.bytes for picture in marked) + sum(len(picture.address) for _, picture in diagnostics)
+    small = iter(thumbnails(_pictures(content), BUDGET - taken))
     lines = content.metrics
     retrieval_plots = [
         retrieval.cmc(content.cmc),
@@ -98,6 +107,8 @@ def _values(content: RunReport) -> dict[str, Any]:
         "marked": marked,
         "legend": legend_of(content.patches),
         "shares": shares_of(content.patches),
+        "diagnostics": diagnostics,
+        "diagnostics_left": len(content.diagnostics) - len(diagnostics),
         "retrieval": [plot for plot in retrieval_plots if plot],
         "training": [plot for plot in training_plots if plot],
     }
@@ -165,6 +176,8 @@ def _sections(content: RunReport, values: dict[str, Any]) -> list[tuple[str, str
         sections += groups
     if values["marked"]:
         sections.append(("patches", "Patches"))
+    if values["diagnostics"]:
+        sections.append(("diagnostics", "Diagnostics of the method"))
     if values["training"]:
         sections.append(("training", "Training"))
     if content.recipe.strip():

@@ -7,6 +7,7 @@
     summary.json       the final numbers
     checkpoints/       last.pt: everything that a resumed run needs
     recognizer/        the trained network with its preprocessing and card
+    diagnostics/       01-title.png and so on, pictures that the method made; captions.json names them
     report.html
 """
 
@@ -14,13 +15,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+from PIL import Image
 
 from reknow.errors import RunError
+from reknow.methods.diagnostic import Diagnostic, check_diagnostics
 from reknow.methods.recipe import Recipe
 from reknow.values import from_plain, to_plain
 from reknow.writing import written_whole
@@ -130,6 +136,50 @@ class Run:
                 remedy="Resume with the version that began the run, or start the run again.",
             )
         return state
+
+    def keep_diagnostics(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """Write the method's pictures, and ``captions.json`` when all are there; nothing where there are none.
+
+        Files are numbered, so a title may be any text and may stand twice.
+
+        Raises:
+            RunError: something that cannot be drawn; nothing is written then. Or the disk is full.
+        """
+        check_diagnostics(diagnostics, type(self.recipe().method).__module__.rpartition(".")[0])
+        captions, folder = [], self.folder / "diagnostics"
+        for number, one in enumerate(diagnostics, 1):
+            words = re.sub(r"[^0-9A-Za-z]+", "-", one.title).strip("-").lower()[:40]
+            path = folder / f"{number:02d}-{words or 'picture'}.png"
+            with _Writing(path):
+                folder.mkdir(exist_ok=True)
+                with written_whole(path) as beside:
+                    Image.fromarray(one.picture).save(beside, format="PNG")
+            captions.append({"file": path.name, "title": one.title, "caption": one.caption})
+        if captions:
+            self.write("diagnostics/captions.json", json.dumps(captions, indent=2) + "\n")
+
+    def diagnostics(self) -> list[Diagnostic]:
+        """The pictures of :meth:`keep_diagnostics`, in order.
+
+        Raises:
+            RunError: a file of them is damaged or gone.
+        """
+        path = self.folder / "diagnostics" / "captions.json"
+        if not path.is_file():
+            return []
+        try:
+            return [
+                Diagnostic(
+                    title=one["title"],
+                    caption=one["caption"],
+                    picture=np.asarray(Image.open(path.with_name(one["file"])).convert("RGB")),
+                )
+                for one in json.loads(path.read_text(encoding="utf-8"))
+            ]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                path, found=f"cannot be read with its pictures ({error})", remedy=f"Delete the folder {path.parent}."
+            ) from error
 
     def cut_metrics(self, state: dict[str, Any]) -> None:
         """Forget what was logged after this checkpoint, since it will be logged again."""

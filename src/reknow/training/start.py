@@ -1,23 +1,23 @@
 """Where a run starts: the network of a recipe, with the weights that the recipe names.
 
 ``shipped`` and folders are recognizers, whole; a file holds a trunk of whatever origin (:mod:`reknow.models.weights`).
+Whatever else the network says is fillable gets what came with them, and the report names what stays as it was built.
 A recipe may follow its weights: then a file brings the shape of its network and the normalization of its pictures, and
-the recipe keeps the size of the pictures. That is how `reknow train tcmm --weights osnet_x0_25_msmt17.pth` adapts a
-network that the recipe did not think of.
+the recipe keeps the size of the pictures and what it has put into the trunk: another attention, modules, stems. That is
+how `reknow train tcmm --weights osnet_x0_25_msmt17.pth` adapts a network that the recipe did not think of.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from reknow.errors import RecipeError, WeightsError
 from reknow.methods.recipe import Recipe
-from reknow.models.embedder import Embedder, EmbedderConfig
-from reknow.models.network import Network
+from reknow.models.network import Network, TrunkConfig
 from reknow.models.resnet import ResNetConfig
-from reknow.models.transformer import TransformerConfig, VisionTransformer
-from reknow.models.weights import Foreign, Source, Told, fill, read_weights, resolve, said_by
+from reknow.models.transformer import TransformerConfig
+from reknow.models.weights import Foreign, Parts, Source, Told, fill_network, read_weights, resolve, said_by
 from reknow.recognizer import SHIPPED, Recognizer, load
 
 
@@ -94,9 +94,25 @@ def following(recipe: Recipe, foreign: Foreign) -> Recipe:
         trunk = replace(trunk, image_size=recipe.preprocessing.size, cameras=0)
     elif isinstance(trunk, ResNetConfig):
         trunk = ResNetConfig()  # re-identification trains at the finer stride (bag of tricks), on any weights
+    trunk = _with_what_is_put_into(recipe.network.trunk, trunk, foreign)
     network = recipe.network.around(trunk, foreign.feature)
     preprocessing = replace(recipe.preprocessing, mean=foreign.mean, std=foreign.std)
     return replace(recipe, network=network, preprocessing=preprocessing)
+
+
+def _with_what_is_put_into(own: TrunkConfig, trunk: TrunkConfig, foreign: Foreign) -> TrunkConfig:
+    """A file's trunk with all that a recipe's own differs by from the plain one of its shape."""
+    plain = own.plain()
+    put_in = {each.name: getattr(own, each.name) for each in fields(own)}
+    put_in = {name: value for name, value in put_in.items() if value != getattr(plain, name)}
+    if put_in and type(own) is not type(trunk):
+        raise RecipeError(
+            f"network.trunk.{next(iter(put_in))}",
+            found=f"{next(iter(put_in.values()))}, on weights of {foreign.origin}",
+            expected=f"weights of a {type(own).__name__.removesuffix('Config')}, for which the recipe has it",
+            remedy="Choose other weights, or leave it out.",
+        )
+    return replace(trunk, **put_in)
 
 
 def _from_file(recipe: Recipe, source: Source) -> Start:
@@ -107,7 +123,7 @@ def _from_file(recipe: Recipe, source: Source) -> Start:
         recipe = following(recipe, foreign)
     network = recipe.network.build()
     try:
-        loaded = fill(network.trunk, foreign)
+        loaded = fill_network(network, foreign)
     except WeightsError as error:
         if recipe.follow_weights:
             raise
@@ -117,17 +133,7 @@ def _from_file(recipe: Recipe, source: Source) -> Start:
             expected=error.expected,
             remedy=f"{error.remedy} With --follow-weights the run takes the network of the file.",
         ) from error
-    report = [*loaded.sentences(), *_otherwise(foreign, recipe.network.trunk)]
-    neck = {name: tensor for name, tensor in foreign.neck.items() if "num_batches" not in name}
-    if (
-        neck
-        and isinstance(network, Embedder)
-        and network.feature == foreign.feature
-        and neck["weight"].shape == network.neck.weight.shape
-    ):
-        network.neck.load_state_dict(neck, strict=False)
-        report.append("the batch-norm neck came with them")
-    return Start(recipe, network, tuple(report))
+    return Start(recipe, network, (*loaded.sentences(), *_otherwise(foreign, recipe.network.trunk)))
 
 
 def _otherwise(foreign: Foreign, trunk: object) -> list[str]:
@@ -135,7 +141,7 @@ def _otherwise(foreign: Foreign, trunk: object) -> list[str]:
     theirs = foreign.trunk
     if isinstance(theirs, TransformerConfig) and isinstance(trunk, TransformerConfig) and theirs.stride != trunk.stride:
         return [f"the file is of stride {theirs.stride}, the run's network of stride {trunk.stride}"]
-    if isinstance(theirs, ResNetConfig) and theirs != trunk:
+    if isinstance(theirs, ResNetConfig) and isinstance(trunk, ResNetConfig) and theirs.last_stride != trunk.last_stride:
         return ["the file's last stage is of stride 2, the run's of stride 1, as re-identification trains it"]
     return []
 
@@ -150,8 +156,29 @@ def _from_recognizer(recipe: Recipe) -> Start:
         )
     source = load(SHIPPED if recipe.weights == "shipped" else recipe.weights, device="cpu")
     if source.config != recipe.network:
-        if isinstance(source.config, EmbedderConfig) and not isinstance(recipe.network, EmbedderConfig):
-            return _with_its_trunk(recipe, source)
+        return _from_its_parts(recipe, source)
+    network = recipe.network.build()
+    network.load_state_dict(source.network.state_dict())
+    return Start(recipe, network, (f"weights: the recognizer '{source.card.name}', whole",))
+
+
+def _from_its_parts(recipe: Recipe, source: Recognizer) -> Start:
+    """A network of another kind, or with something put into its trunk, from the parts of a recognizer."""
+    wanted, found = recipe.network.trunk, source.config.trunk
+    likewise = found
+    if isinstance(found, TransformerConfig) and isinstance(wanted, TransformerConfig):
+        # The size of the pictures may differ (the position table is resized), and a camera table is of its own cameras.
+        likewise = replace(found, image_size=wanted.image_size, cameras=wanted.cameras, drop_path=wanted.drop_path)
+    one_shape = wanted.plain() == likewise.plain()
+    if type(source.config) is not type(recipe.network):
+        if not one_shape:
+            raise RecipeError(
+                f"recipe '{recipe.name}', field 'weights'",
+                found=f"'{recipe.weights}' holds a trunk of another shape ({found})",
+                expected=str(wanted),
+                remedy="Set the fields of network.trunk to those of the weights, or choose other weights.",
+            )
+    elif not one_shape or replace(source.config, trunk=wanted) != recipe.network:  # type: ignore[type-var]  # dataclass
         raise RecipeError(
             f"recipe '{recipe.name}', field 'weights'",
             found=f"'{recipe.weights}' holds a network of another shape ({source.config})",
@@ -159,29 +186,34 @@ def _from_recognizer(recipe: Recipe) -> Start:
             remedy="Start from that network's shape with --init-from, or choose other weights.",
         )
     network = recipe.network.build()
-    network.load_state_dict(source.network.state_dict())
-    return Start(recipe, network, (f"weights: the recognizer '{source.card.name}', whole",))
-
-
-def _with_its_trunk(recipe: Recipe, source: Recognizer) -> Start:
-    """A network of several spectra, on the trunk of a recognizer of one."""
-    wanted, found = recipe.network.trunk, source.config.trunk
-    trunk = source.network.trunk
-    # The size of the pictures may differ (the position table is resized), and a camera table is of its own cameras.
-    if not isinstance(trunk, VisionTransformer) or wanted != replace(
-        found, image_size=wanted.image_size, cameras=wanted.cameras, drop_path=wanted.drop_path
-    ):
-        raise RecipeError(
-            f"recipe '{recipe.name}', field 'weights'",
-            found=f"'{recipe.weights}' holds a trunk of another shape ({found})",
-            expected=str(wanted),
-            remedy="Set the fields of network.trunk to those of the weights, or choose other weights.",
-        )
-    network = recipe.network.build()
-    state = trunk.resized(wanted.image_size).state_dict()
-    state.pop("sie_embed", None)
-    network.trunk.load_state_dict(state, strict=False)
-    report = [f"weights: the trunk of the recognizer '{source.card.name}'; all that joins spectra is random"]
-    if wanted.image_size != found.image_size:
+    loaded = fill_network(network, *_given_by(source, wanted, recipe.weights))
+    report = loaded.sentences()
+    if isinstance(found, TransformerConfig) and wanted.image_size != found.image_size:
         report.append(f"its position table was resized from {found.image_size} to {wanted.image_size} pixels")
     return Start(recipe, network, tuple(report))
+
+
+def _given_by(source: Recognizer, wanted: TrunkConfig, name: str) -> tuple[Foreign, Parts]:
+    """A recognizer's trunk as a file of weights, for the pictures that are wanted; and its other parts."""
+    network, trunk = source.network, source.network.trunk
+    if isinstance(wanted, TransformerConfig):
+        trunk = trunk.resized(wanted.image_size)
+    state = trunk.state_dict()
+    state.pop("sie_embed", None)
+    foreign = Foreign(
+        origin=f"the trunk of the recognizer '{source.card.name}'",
+        path=Path(name),
+        trunk=trunk.config,
+        feature="cls",
+        compared="behind",
+        mean=source.preprocessing.mean,
+        std=source.preprocessing.std,
+        state=state,
+        neck={},
+        ignored=(),
+        size=source.preprocessing.size,
+        cameras=(),
+        notes=(),
+    )
+    parts = {part: module.state_dict() for part, module in network.fillable().items() if part != "trunk"}
+    return foreign, parts

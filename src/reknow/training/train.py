@@ -151,6 +151,8 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         summary = _summary(recipe, manifest, trainer, latest)
         if fabric.is_global_zero:
             _finish(run, recipe, rows, network, trainer.beginning.report, summary, cameras)
+            with torch.no_grad():
+                run.keep_diagnostics(method.eval().diagnostics())
         fabric.barrier()
     return Outcome(run, recipe, summary, trainer.beginning.scores, latest, training, fabric.is_global_zero)
 

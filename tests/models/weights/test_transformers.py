@@ -191,7 +191,10 @@ def test_timm_says_the_same(save):
         ({"blocks.0.ls1.gamma": torch.ones(16)}, r"layer scale .*: 'blocks\.0\.ls1\.gamma'"),
         ({"blocks.0.mlp.w12.weight": torch.ones(16)}, r"a gated MLP \(SwiGLU\): 'blocks\.0\.mlp\.w12\.weight'"),
         ({"blocks.0.attn.q_norm.weight": torch.ones(16)}, r"another attention .*: 'blocks\.0\.attn\.q_norm\.weight'"),
-        ({"norm_pre.weight": torch.ones(16)}, r"a norm before its blocks .*: 'norm_pre\.weight'"),
+        (
+            {"norm_pre.weight": torch.ones(16)},
+            r"looks like CLIP.* has 1 tensors more, .*'patch_embed\.proj\.bias'",
+        ),
         ({"blocks.0.mlp.more": torch.ones(16)}, r"looks like .* has 1 tensors more, such as 'blocks\.0\.mlp\.more"),
         ({"norm.bias": None}, r"1 tensors are missing, such as 'norm\.bias'"),
         ({"norm.bias": torch.ones(3)}, r"tensor 'norm\.bias': size \(3,\); expected \(16,\)"),

@@ -7,31 +7,16 @@ from dataclasses import replace
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.small import CHARACTERS, OWN_DATA_CLUSTERING, small_unsupervised
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.resnet import ResNetConfig
 
 __all__ = ["dukemtmc", "market1501", "msmt17", "omniglot", "own_data", "personx", "world"]
 
-OWN_DATA_CLUSTERING = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto", camera_centered=True)
-"""Nobody knows beforehand how many pictures there are of an individual."""
-
 
 def own_data() -> Recipe:
     """Your own unlabelled pictures, from the shipped weights, on a laptop."""
-    return Recipe(
-        name="cluster_contrast",
-        method=ClusterContrastConfig(clustering=OWN_DATA_CLUSTERING),
-        network=SMALL_NETWORK,
-        follow_weights=True,
-        preprocessing=SMALL_PREPROCESSING,
-        augmentation=SMALL_AUGMENTATION,
-        sampling=Sampling(batch_size=64, instances=4),
-        optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
-        schedule=Schedule(kind="cosine", warmup=1, floor=0.01),
-        epochs=16,
-        status="runs on made data; no published number to reproduce",
-    )
+    return small_unsupervised("cluster_contrast", ClusterContrastConfig(clustering=OWN_DATA_CLUSTERING))
 
 
 def world() -> Recipe:
@@ -41,22 +26,7 @@ def world() -> Recipe:
 
 def omniglot() -> Recipe:
     """Omniglot's characters without labels; strokes want small rotations and shears, and no mirror image."""
-    return replace(
-        own_data(),
-        name="cluster_contrast/omniglot",
-        epochs=30,
-        augmentation=Augmentation(
-            flip=0.0,
-            pad=6,
-            erase=0.3,
-            erase_area=(0.02, 0.15),
-            erase_value=(1.0, 1.0, 1.0),
-            rotate=12.0,
-            shear=10.0,
-            scale=(0.85, 1.15),
-            fill=255,
-        ),
-    )
+    return replace(own_data(), name="cluster_contrast/omniglot", epochs=30, augmentation=CHARACTERS)
 
 
 def market1501() -> Recipe:

@@ -29,9 +29,10 @@ from reknow.fields import NonNegativeFloat, Share, check_fields
 from reknow.methods.editor.background import background_consistency
 from reknow.methods.editor.heads import Head, Pair, Variant
 from reknow.methods.editor.missing import completed, drop_spectra
-from reknow.methods.editor.network import EditorNetwork, Seen
+from reknow.methods.editor.network import EditorNetwork, EditorNetworkConfig, Seen
 from reknow.methods.editor.refinement import Centers
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Moment, identity_labels
+from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches, arrays
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch, Spectrum
 
@@ -79,6 +80,35 @@ class EditorConfig(MethodConfig):
             )
         manifest = training_set.manifest
         return Editor(network, identity_labels(manifest), self, _unseen(network, manifest))
+
+    def selects_patches(self, network: EditorNetworkConfig) -> bool:
+        """Where something is made of the selection: by the aggregation, or by the background consistency."""
+        return network.aggregate or self.background_weight > 0
+
+    def selected_patches(self, network: EditorNetwork, batch: Batch) -> SelectedPatches | None:
+        """What is kept of each spectrum, and what its heads and its pixels ask for (section 3.2)."""
+        if not self.selects_patches(network.config):
+            return None
+        selected = network.look(batch).selected
+        rollout: dict[Spectrum, Tensor] = {name: selected.attention[name].mean(1) for name in network.spectra}
+        sets = {
+            "kept": (selected.kept, "that stay, whoever asked for them"),
+            "spatial": (selected.spatial, "picked by attention"),
+            "frequency": (selected.frequency, "picked by frequency"),
+        }
+        return SelectedPatches(
+            grid=network.trunk.grid,
+            sets=tuple(
+                PatchSet(name=name, meaning=meaning, patches=arrays({one: masks[one] for one in network.spectra}))
+                for name, (masks, meaning) in sets.items()
+            ),
+            scores=PatchScores(
+                name="rollout",
+                meaning="what the token of the whole picture attends to through all blocks",
+                values=arrays(rollout),
+            ),
+            drops=True,
+        )
 
 
 class Editor(Method):
@@ -144,8 +174,8 @@ class Editor(Method):
     def _spectrum_pair(self, cls: Tensor, there: Bool[Tensor, "batch"], labels: Tensor) -> Tensor:
         if in_part(int(there.sum())) < 2:
             return cls.sum() * 0
-        if not there.any():  # other processes that share this part normalize with this one
-            return self.trunk(cls[there]).sum() * 0
+        if not there.any():  # other processes that share this part normalize and compare with this one
+            return (self.trunk(cls[there]).sum() + self.pair.triplet(cls[there], labels[there])) * 0
         return self.pair(self.trunk, cls[there], labels[there])
 
     def _refinement(self, seen: Seen, labels: Tensor) -> Tensor:

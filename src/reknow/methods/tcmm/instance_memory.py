@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reknow.errors import RunError
-from reknow.methods.cluster_contrast.memory import occurrence
+from reknow.losses.prototype_memory import occurrence
 
 ROWS_AT_ONCE = 65_536
 """Memory rows that are compared at a time: 128 pictures then take 34 MB of similarities however large the memory is,

@@ -16,26 +16,28 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from reknow.fields import NonNegativeFloat, PositiveInt, Share
-from reknow.methods.cluster_contrast.memory import Update
-from reknow.methods.cluster_contrast.method import ClusterContrast, ClusterContrastConfig
+from reknow.losses.prototype_memory import Update
+from reknow.methods.clustered import Clustered, ClusteredConfig
 from reknow.methods.method import EpochPlan, Moment
+from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches, arrays
 from reknow.methods.tcmm.instance_memory import InstanceMemory
 from reknow.methods.tcmm.sampled_memory import SampledMemory
 from reknow.methods.tcmm.token_constraint import Normalize, TokenConstraint, negatives_of
 from reknow.methods.training_set import TrainingSet
-from reknow.models.embedder import Embedder
+from reknow.models.embedder import Embedder, EmbedderConfig
 from reknow.models.transformer import VisionTransformer
 from reknow.observation import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class TCMMConfig(ClusterContrastConfig):
-    """Settings of TCMM; those of cluster contrast with TCMM's momentum and update, and:
+class TCMMConfig(ClusteredConfig):
+    """Settings of TCMM; those of :class:`ClusteredConfig` with TCMM's momentum and update, and:
 
     Attributes:
         momentum: share of the old vector that an update of either memory keeps.
@@ -70,26 +72,62 @@ class TCMMConfig(ClusterContrastConfig):
         if self.token_weight and isinstance(network.trunk, VisionTransformer):
             # A convolutional trunk has as many patches as its pictures allow, so there the first step finds out.
             negatives_of(prod(network.trunk.grid), self.alpha)
-        return TCMM(super().build(network, training_set), self)
+        return TCMM(network, training_set, self)
+
+    def selects_patches(self, network: EmbedderConfig) -> bool:
+        """With the token constraint."""
+        return self.token_weight > 0
+
+    def selected_patches(self, network: Embedder, batch: Batch) -> SelectedPatches | None:
+        """What the token constraint acts on: one positive and R negatives of each picture.
+
+        Raises:
+            RecipeError: alpha makes no negative of the network's patches.
+        """
+        if not self.token_weight:
+            return None
+        tokens, constraint = network.tokens(batch), TokenConstraint(self.alpha, self.normalize, self.temperature)
+        chosen = constraint.choose(tokens)
+        nothing = torch.zeros_like(chosen.similarity, dtype=torch.bool)
+        positives = PatchSet(
+            name="positives",
+            meaning="taken for the object",
+            patches=arrays({network.spectrum: nothing.scatter(1, chosen.positive[:, None], True)}),
+            measured_as="positives_on_person",
+        )
+        negatives = PatchSet(
+            name="negatives",
+            meaning="taken for something else",
+            patches=arrays({network.spectrum: nothing.scatter(1, chosen.negatives, True)}),
+            expected="background",
+            measured_as="negatives_on_background",
+        )
+        similarity = PatchScores(
+            name="similarity",
+            meaning="of a patch to its picture as a whole",
+            values=arrays({network.spectrum: chosen.similarity}),
+        )
+        return SelectedPatches(grid=tokens.grid, sets=(positives, negatives), scores=similarity)
 
 
-class TCMM(ClusterContrast):
+class TCMM(Clustered):
     """Clusters are classes, pictures have a memory of their own, and patches answer for their picture.
 
     Args:
-        base: cluster contrast, with the prototype memory.
+        network: from pictures to unit vectors, by way of tokens.
+        training_set: N rows, which need neither identity nor camera.
         config: see :class:`TCMMConfig`.
     """
 
-    def __init__(self, base: ClusterContrast, config: TCMMConfig) -> None:
-        super().__init__(base.network, base.memory, base.clustering, len(base.last_labels))
+    def __init__(self, network: Embedder, training_set: TrainingSet, config: TCMMConfig) -> None:
+        super().__init__(network, training_set, config)
         self.token_weight = config.token_weight
         self.instance_weight = config.instance_weight
         self.constraint = TokenConstraint(config.alpha, config.normalize, config.temperature)
-        self.instances = _instance_memory(config, len(base.last_labels), base.network.dim)
+        self.instances = _instance_memory(config, len(training_set), network.dim)
 
     def planned(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> EpochPlan:
-        """Cluster contrast's plan; then the instance memory learns which picture is in which cluster."""
+        """The plan by clusters; then the instance memory learns which picture is in which cluster."""
         plan = super().planned(embeddings, cameras)
         if self.instances is not None:
             self.instances.begin_epoch(embeddings, self.last_labels.cpu())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reknow.data.transforms import Augmentation, Preprocessing
-from reknow.methods.cluster_contrast import recipes as cluster_contrast
-from reknow.methods.cluster_contrast.method import Clustering
+from reknow.methods.clustered import Clustering
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
+from reknow.methods.small import CHARACTERS, OWN_DATA_CLUSTERING, small_unsupervised
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.sizes import vit_small
@@ -20,11 +20,7 @@ PASS_NETWORK = EmbedderConfig(trunk=vit_small(extra_tokens=3, registers=1, drop_
 
 def own_data() -> Recipe:
     """Your own unlabelled pictures, from the shipped weights or from a file of yours, on a laptop."""
-    return replace(
-        cluster_contrast.own_data(),
-        name="tcmm",
-        method=TCMMConfig(clustering=cluster_contrast.OWN_DATA_CLUSTERING),
-    )
+    return small_unsupervised("tcmm", TCMMConfig(clustering=OWN_DATA_CLUSTERING))
 
 
 def world() -> Recipe:
@@ -34,8 +30,7 @@ def world() -> Recipe:
 
 def omniglot() -> Recipe:
     """Omniglot's characters without labels; strokes want small rotations and shears, and no mirror image."""
-    characters = cluster_contrast.omniglot()
-    return replace(own_data(), name="tcmm/omniglot", epochs=characters.epochs, augmentation=characters.augmentation)
+    return replace(own_data(), name="tcmm/omniglot", epochs=30, augmentation=CHARACTERS)
 
 
 def market1501() -> Recipe:

@@ -184,7 +184,10 @@ def _quoted(names: list[str]) -> str:
 
 
 def _inside(state: dict[str, Tensor]) -> tuple[tuple[str, ...], dict[str, Tensor]]:
-    """Take prefixes off, nested in any order; a name stays long where the shorter one is another tensor's."""
+    """Take prefixes off, nested in any order; a name stays long where the shorter one is another tensor's.
+
+    CLIP's towers have the same names inside, the image's below ``visual.``: there all of them stay long.
+    """
     taken: list[str] = []
     while True:
         for prefix in PREFIXES:
@@ -192,6 +195,8 @@ def _inside(state: dict[str, Tensor]) -> tuple[tuple[str, ...], dict[str, Tensor
             shorter = {
                 name if short != name and short in state else short: state[name] for name, short in shortened.items()
             }
+            if prefix == "visual." and any(name != short and short in state for name, short in shortened.items()):
+                continue
             if shorter.keys() != state.keys():
                 taken.append(prefix)
                 state = shorter

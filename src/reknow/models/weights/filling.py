@@ -1,13 +1,14 @@
 """Weights into a trunk, and the report of what became of each tensor.
 
 What a trunk may have beyond the file, since no published file has it for every method: extra tokens, registers, a
-camera table, a pooling exponent. These stay as they were, registers at zero as TCMM begins [C]. Everything else must
-be in the file, in the trunk's size.
+camera table, a pooling exponent, and whatever a recipe put in: another attention, modules in blocks or behind stages.
+These stay as they were, registers at zero as TCMM begins [C]. All that the plain trunk of its shape has must be in the
+file, in the trunk's size. Stems of several spectra all get the file's one.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from reknow.errors import WeightsError
 from reknow.models.embedder import Trunk, TrunkConfig
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
+from reknow.models.stems import PerSpectrum
 from reknow.models.transformer import TransformerConfig, VisionTransformer, resized_positions
 from reknow.models.weights.foreign import OPTIONAL, Foreign
 from reknow.models.weights.grids import Grid
+from reknow.models.weights.loaded import Loaded
 from reknow.models.weights.origins import read_weights
 from reknow.models.weights.source import Source, Told
 
@@ -32,56 +35,6 @@ SPECIAL = ("extra_tokens", "register_tokens")
 
 
 COUNTER = "num_batches_tracked"
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What a file gave to a trunk.
-
-    Attributes:
-        origin: whose network the file holds.
-        path: of the file.
-        total: number of the trunk's tensors.
-        loaded: names that were taken, whole or in part.
-        resized: names that were taken in another size, and from which to which.
-        ignored: names of the file that the trunk has no place for.
-        left: names that the trunk has and the file lacks; they stay as they were. ``pos_embed[4:5]`` are rows.
-        notes: how the file was understood, a sentence for each thing that it does not tell.
-    """
-
-    origin: str
-    path: Path
-    total: int
-    loaded: tuple[str, ...]
-    resized: tuple[str, ...]
-    ignored: tuple[str, ...]
-    left: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    def sentences(self) -> list[str]:
-        """The report, a line each; parts with many tensors are named once.
-
-        Example:
-            >>> heads = ("head.weight", "head.bias")
-            >>> loaded = Loaded("PASS ViT-S/16", Path("w/pass.pth"), 154, ("norm.bias",), (), heads, ("sie_embed",))
-            >>> print("\\n".join(loaded.sentences()))
-            weights: PASS ViT-S/16 from pass.pth, 1 of the trunk's 154 tensors
-            ignored: head (2 tensors)
-            left as they were: sie_embed
-        """
-        lines = [
-            f"weights: {self.origin} from {self.path.name}, {len(self.loaded)} of the trunk's {self.total} tensors"
-        ]
-        lines.extend(self.notes)
-        if self.resized:
-            lines.append(f"resized: {', '.join(self.resized)}")
-        if self.ignored:
-            parts = Counter(name.partition(".")[0] for name in self.ignored)
-            named = (f"{part} ({count} tensors)" if count > 1 else part for part, count in parts.items())
-            lines.append(f"ignored: {', '.join(named)}")
-        if self.left:
-            lines.append(f"left as they were: {', '.join(self.left)}")
-        return lines
 
 
 def load_trunk(trunk: Trunk, source: Source | Path | str) -> Loaded:
@@ -97,7 +50,7 @@ def said_by(trunk: TrunkConfig | None) -> Told:
     """What a trunk's shape says of a file that is to fill it."""
     if not isinstance(trunk, TransformerConfig):
         return Told()
-    return Told(size=trunk.image_size, stride=trunk.stride, heads=trunk.heads)
+    return Told(size=trunk.image_size, stride=trunk.stride, heads=trunk.heads, activation=trunk.activation)
 
 
 def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
@@ -116,13 +69,14 @@ def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
             remedy="Name weights of this network, or choose the network that the weights are of.",
         )
     if isinstance(foreign.trunk, TransformerConfig):
-        _check_heads(trunk, foreign)
+        _check_untold(trunk, foreign)
     wanted = trunk.state_dict()
     fitted = Fitted(dict(foreign.state), [], [], [])
     if isinstance(trunk, VisionTransformer) and foreign.state["pos_embed"].shape[2] == trunk.dim:
         _fit_positions(trunk, foreign, fitted)
         _fit_cameras(trunk, fitted)
-    _check(foreign, fitted.state, wanted)
+    notes = _fit_stems(trunk, fitted)
+    _check(foreign, fitted, wanted, _published(trunk, wanted))
     trunk.load_state_dict(fitted.state, strict=False)
     # Learned tokens were counted row by row; a counter of batches is no weight.
     left = [name for name in wanted if name not in fitted.state and not name.endswith((*SPECIAL, COUNTER))]
@@ -134,7 +88,7 @@ def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
         resized=tuple(fitted.resized),
         ignored=(*foreign.ignored, *fitted.ignored),
         left=(*fitted.left, *left),
-        notes=foreign.notes,
+        notes=(*foreign.notes, *notes),
     )
 
 
@@ -148,22 +102,34 @@ class Fitted:
     left: list[str]
 
 
-def _check_heads(trunk: Trunk, foreign: Foreign) -> None:
-    """Heads are in no tensor, so that other ones would compute something else without a word."""
-    theirs, ours = foreign.trunk, trunk.config if isinstance(trunk, VisionTransformer) else None
-    assert isinstance(theirs, TransformerConfig)
-    if ours is not None and theirs.width == ours.width and theirs.heads != ours.heads:
-        raise WeightsError(
-            f"{foreign.path}, heads",
-            found=f"{theirs.heads} of {foreign.origin}",
-            expected=f"{ours.heads}, the trunk's",
-            remedy="Set the recipe's network.trunk.heads to those of the weights, or say otherwise with ?heads=.",
-        )
+def _check_untold(trunk: Trunk, foreign: Foreign) -> None:
+    """Heads and activation are in no tensor, so that other ones would compute something else without a word."""
+    theirs, ours = foreign.trunk, trunk.config
+    assert isinstance(theirs, TransformerConfig) and isinstance(ours, TransformerConfig)
+    for name in ("heads", "activation"):
+        if theirs.width == ours.width and getattr(theirs, name) != getattr(ours, name):
+            raise WeightsError(
+                f"{foreign.path}, {name}",
+                found=f"{getattr(theirs, name)} of {foreign.origin}",
+                expected=f"{getattr(ours, name)}, the trunk's",
+                remedy=f"Set the recipe's network.trunk.{name} to the weights' own, or say otherwise with ?{name}=.",
+            )
 
 
-def _check(foreign: Foreign, state: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+def _published(trunk: Trunk, wanted: dict[str, Tensor]) -> Collection[str]:
+    """Names that the trunk would have if no recipe had put anything in, with its own stems."""
+    if trunk.config == trunk.config.plain():
+        return wanted
+    with torch.device("meta"):  # names alone, no memory
+        plain = trunk.config.plain().build().state_dict()
+    stems = _stems_of(trunk)
+    return {target for name in plain for target in _in_every_stem(name, stems)}
+
+
+def _check(foreign: Foreign, fitted: Fitted, wanted: dict[str, Tensor], published: Collection[str]) -> None:
+    """Refuse what does not fit; drop what a published network has and this trunk, changed by a recipe, has not."""
     remedy = "Choose weights of this size, or give the recipe's network the size of the weights."
-    for name, tensor in state.items():
+    for name, tensor in fitted.state.items():
         if name in wanted and tensor.shape != wanted[name].shape:
             raise WeightsError(
                 f"{foreign.path}, tensor '{name}'",
@@ -172,8 +138,10 @@ def _check(foreign: Foreign, state: dict[str, Tensor], wanted: dict[str, Tensor]
                 remedy=remedy,
             )
     tolerated = (*OPTIONAL, *SPECIAL, "sie_embed")
-    missing = [name for name in wanted if name not in state and not name.endswith(tolerated)]
-    beyond = [name for name in state if name not in wanted]
+    needed = [name for name in wanted if name in published and not name.endswith(tolerated)]
+    missing = [name for name in needed if name not in fitted.state]
+    without_place = [name for name in fitted.state if name not in wanted]
+    beyond = [name for name in without_place if name not in published]
     if missing or beyond:
         raise WeightsError(
             foreign.path,
@@ -182,6 +150,32 @@ def _check(foreign: Foreign, state: dict[str, Tensor], wanted: dict[str, Tensor]
             expected=f"the trunk's {len(wanted)}",
             remedy=remedy,
         )
+    for name in without_place:
+        del fitted.state[name]
+    fitted.ignored.extend(without_place)
+
+
+def _stems_of(trunk: Trunk) -> dict[str, list[str]]:
+    """Names of the modules that the trunk has once per spectrum, and the spectra."""
+    return {place: list(module) for place, module in trunk.named_modules() if isinstance(module, PerSpectrum)}
+
+
+def _in_every_stem(name: str, stems: dict[str, list[str]]) -> list[str]:
+    """Where a tensor of a trunk with one stem belongs in one with several."""
+    place, _, rest = name.partition(".")
+    spectra = stems.get(place, [])
+    inside = rest.partition(".")[0] in spectra  # the weights are of such a trunk themselves
+    return [name] if inside or not spectra else [f"{place}.{spectrum}.{rest}" for spectrum in spectra]
+
+
+def _fit_stems(trunk: Trunk, fitted: Fitted) -> list[str]:
+    """Give every stem the file's, and say so."""
+    stems = _stems_of(trunk)
+    spread = {target: tensor for name, tensor in fitted.state.items() for target in _in_every_stem(name, stems)}
+    again = len(spread) > len(fitted.state)
+    fitted.state.clear()
+    fitted.state.update(spread)
+    return [f"the stems of {', '.join(trunk.config.stems)} begin alike, with the file's"] if again else []
 
 
 def _fit_positions(trunk: VisionTransformer, foreign: Foreign, fitted: Fitted) -> None:

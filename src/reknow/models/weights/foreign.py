@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reknow.errors import WeightsError
-from reknow.models.embedder import EmbedderConfig, Feature, TrunkConfig
+from reknow.models.embedder import EmbedderConfig, Feature, TrunkConfig, neck_of
 from reknow.models.transformer import TransformerConfig
 from reknow.models.weights.file import Content
 from reknow.models.weights.soundness import single
@@ -29,6 +29,8 @@ class Normalization:
 
 IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALVES = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+CLIP = Normalization((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+NORMALIZATIONS = {"imagenet": IMAGENET, "halves": HALVES, "clip": CLIP}
 
 OPTIONAL = ("pool.p", "num_batches_tracked")
 """Endings of tensors that a file may lack: ImageNet's networks pool by the mean, and old torch counted no batches."""
@@ -68,6 +70,11 @@ class Foreign:
     size: Size | None
     cameras: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def parts(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """What it has beside the trunk, by the name that :meth:`Network.fillable` gives to a module for it."""
+        return {neck_of(self.feature): self.neck} if self.neck else {}
 
 
 def sorted_out(
@@ -121,7 +128,7 @@ def sorted_out(
             remedy="Leave the option out.",
         )
     if told.normalization:
-        normalization = IMAGENET if told.normalization == "imagenet" else HALVES
+        normalization = NORMALIZATIONS[told.normalization]
     transformer = isinstance(trunk, TransformerConfig)
     return Foreign(
         origin=origin,

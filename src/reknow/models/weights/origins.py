@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reknow.errors import WeightsError
-from reknow.models.weights import convolutions, transformers
+from reknow.models.weights import clip, convolutions, transformers
 from reknow.models.weights.file import Content, read
 from reknow.models.weights.foreign import Foreign
 from reknow.models.weights.source import Source, Told
@@ -30,12 +30,16 @@ class Adapter(NamedTuple):
 
 _VIT = ("cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "blocks.0.mlp.fc1.weight")
 _PARTS = ("part_token1", "part1_pos", "cls_pos")
+_CLIP = ("class_embedding", "positional_embedding", "conv1.weight", "transformer.resblocks.0.attn.in_proj_weight")
 
 ADAPTERS = (  # the more special first
     Adapter("TCMM", (*_VIT, *_PARTS, "token", "token_pos"), transformers.tcmm),
     Adapter("PASS", (*_VIT, *_PARTS), transformers.passes),
     Adapter("reknow's own transformer", _VIT, transformers.ours),
     Adapter("TransReID", _VIT, transformers.transreid),
+    Adapter("CLIP (OpenAI, open_clip)", tuple(f"visual.{name}" for name in _CLIP), clip.towers),
+    Adapter("CLIP's image tower", _CLIP, clip.towers),
+    Adapter("CLIP (timm)", (*_VIT, "norm_pre.weight"), clip.timm),
     Adapter("ImageNet ViT (timm, DeiT)", (*_VIT, "head.weight"), transformers.imagenet),
     Adapter("TransReID-SSL", _VIT, transformers.transreid_ssl),
     Adapter(
@@ -53,14 +57,12 @@ ADAPTERS = (  # the more special first
 
 
 VARIANTS = (
-    (r"(^|\.)transformer\.resblocks\.", "CLIP's transformer under OpenAI's names"),
-    (r"\.ls[12]\.gamma$|\.gamma_[12]$", "layer scale (DINOv2, DeiT III, CaiT)"),
+    (r"\.ls_?[12]\.gamma$|\.gamma_[12]$", "layer scale (DINOv2, DeiT III, CaiT)"),
     (r"\.mlp\.(w12|w1|w2|w3|fc1_g|fc1_x)\.", "a gated MLP (SwiGLU)"),
     (r"\.mlp\.norm\.", "a norm inside the MLP (EVA)"),
     (r"\.attn\.(q_norm|k_norm|q_bias|v_bias)|rel_pos|relative_position|rope", "another attention (EVA, BEiT, Swin)"),
-    (r"^norm_pre\.", "a norm before its blocks (CLIP)"),
     (r"^fc_norm\.", "the mean of its patches as feature (MAE fine-tuned, BEiT)"),
-    (r"^(reg_token|attn_pool\.)", "registers or a pooling of its own"),
+    (r"^(visual\.)?(reg_token|attn_pool\.)", "registers or a pooling of its own"),
     (r"^layers\.\d+\.blocks\.|^stages\.\d+\.", "stages of several resolutions (Swin, ConvNeXt)"),
 )
 """Tensors of other networks, which act inside the trunk, so that ours may not be filled without them."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reknow.errors import WeightsError, nearest
+from reknow.models.attention import Activation
 from reknow.naming import place_and_options
 from reknow.places import at_home
 
@@ -38,7 +39,8 @@ class Told:
         heads: of a transformer's attentions.
         cameras: names of the rows of its camera table, in order.
         neck: the side of the batch-norm neck on which its features are compared.
-        normalization: of its pictures, by ImageNet's values or by halves.
+        normalization: of its pictures, by ImageNet's values, by halves or by CLIP's values.
+        activation: of a transformer's MLPs.
     """
 
     size: Size | None = None
@@ -46,7 +48,8 @@ class Told:
     heads: int | None = None
     cameras: tuple[str, ...] = ()
     neck: Side | None = None
-    normalization: Literal["imagenet", "halves"] | None = None
+    normalization: Literal["imagenet", "halves", "clip"] | None = None
+    activation: Activation | None = None
 
     def given(self) -> tuple[str, ...]:
         """Names of what is told."""
@@ -159,5 +162,6 @@ _PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "heads": ("a number of heads, such as 16", _number),
     "cameras": ("the cameras' names, separated by commas, such as c1,c2,c3", _names),
     "neck": ("before or behind", _one_of("before", "behind")),
-    "normalization": ("imagenet or halves", _one_of("imagenet", "halves")),
+    "normalization": ("imagenet, halves or clip", _one_of("imagenet", "halves", "clip")),
+    "activation": ("gelu or quick_gelu", _one_of("gelu", "quick_gelu")),
 }

@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 
 from reknow.errors import WeightsError
+from reknow.models.attention import Activation
 from reknow.models.stems import Convolution
 from reknow.models.transformer import IBN_CONVOLUTIONS, TransformerConfig
 from reknow.models.weights.file import Content
-from reknow.models.weights.foreign import HALVES, IMAGENET, Foreign, of_rank, refuse_options, sorted_out
+from reknow.models.weights.foreign import CLIP, HALVES, IMAGENET, Foreign, of_rank, refuse_options, sorted_out
 from reknow.models.weights.grids import Table, read_table
 
 SIZES = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1152: "SO400M", 1280: "H", 1408: "g", 1664: "G"}
@@ -53,7 +54,8 @@ def ours(content: Content) -> Foreign | None:
         return None
     shape = shape_of(content, state)
     feature = "cls+extra" if shape.trunk.extra_tokens else "cls"
-    return _sorted(content, "reknow", shape, feature=feature, neck="neck.")
+    normalization = CLIP if shape.trunk.norm_pre else HALVES
+    return sorted_by_shape(content, "reknow", shape, feature=feature, neck="neck.", normalization=normalization)
 
 
 def tcmm(content: Content) -> Foreign:
@@ -87,7 +89,9 @@ def transreid(content: Content) -> Foreign | None:
             target = name.replace("b1.0.", f"blocks.{last}.").replace("b1.1.", "norm.")
             state[target] = state.pop(name)
         notes = ("its authors compare the global feature beside four local ones of the jigsaw branches, we it alone",)
-    return _sorted(content, "TransReID", shape_of(content, state), neck="bottleneck.", compared="before", notes=notes)
+    return sorted_by_shape(
+        content, "TransReID", shape_of(content, state), neck="bottleneck.", compared="before", notes=notes
+    )
 
 
 def imagenet(content: Content) -> Foreign:
@@ -105,7 +109,7 @@ def imagenet(content: Content) -> Foreign:
     deit = distilled or content.entry == "model"
     normalization = IMAGENET if deit else HALVES
     shape = shape_of(content, state)
-    return _sorted(content, "DeiT" if deit else "ImageNet", shape, normalization=normalization, ignored=dropped)
+    return sorted_by_shape(content, "DeiT" if deit else "ImageNet", shape, normalization=normalization, ignored=dropped)
 
 
 def transreid_ssl(content: Content) -> Foreign:
@@ -117,10 +121,10 @@ def transreid_ssl(content: Content) -> Foreign:
     shape = shape_of(content, content.state)
     height, width = shape.trunk.image_size
     if height == width and shape.trunk.stem == "patch":
-        return _sorted(
+        return sorted_by_shape(
             content, "ImageNet", shape, behind=" without a classifier", normalization=IMAGENET, neck="bottleneck."
         )
-    return _sorted(content, "TransReID-SSL", shape, neck="bottleneck.")
+    return sorted_by_shape(content, "TransReID-SSL", shape, neck="bottleneck.")
 
 
 def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Foreign:
@@ -148,7 +152,9 @@ def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Fo
             "here they stand side by side, before a neck",
         )
     compared = "before" if "base." in content.prefixes else "behind"
-    return _sorted(content, origin, shape, feature="cls+extra", neck="bottleneck.", compared=compared, notes=notes)
+    return sorted_by_shape(
+        content, origin, shape, feature="cls+extra", neck="bottleneck.", compared=compared, notes=notes
+    )
 
 
 def _row(content: Content, state: dict[str, Tensor], name: str) -> Tensor:
@@ -170,12 +176,12 @@ class Shape(NamedTuple):
     Attributes:
         trunk: its shape.
         state: its tensors under our names, with a row for CLS in the position table.
-        note: how the position table was read.
+        notes: how what the tensors do not tell was read.
     """
 
     trunk: TransformerConfig
     state: Mapping[str, Tensor]
-    note: str
+    notes: tuple[str, ...]
 
 
 def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
@@ -185,7 +191,7 @@ def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
         WeightsError: no position table of rows, or one that the file, what is told of it and what is published do not
             explain; or a width that no published network has.
     """
-    refuse_options(content, "size", "stride", "heads", "cameras", "neck", "normalization")
+    refuse_options(content, "size", "stride", "heads", "cameras", "neck", "normalization", "activation")
     table = state["pos_embed"]
     hidden, width = of_rank(content, state, "blocks.0.mlp.fc1.weight", 2).shape
     extra_tokens, registers = (_length(state, name, axis=1) for name in ("extra_tokens", "register_tokens"))
@@ -205,6 +211,8 @@ def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
     grid, note = read_table(sought, content.told, content.otherwise)
     if not grid.cls_row:
         state = {**state, "pos_embed": torch.cat([torch.zeros_like(table[:, :1]), table], dim=1)}
+    norm_pre = "norm_pre.weight" in state
+    activation, said = _activation(content, norm_pre)
     trunk = TransformerConfig(
         image_size=grid.size,
         width=width,
@@ -218,17 +226,20 @@ def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
         extra_tokens=extra_tokens,
         registers=registers,
         cameras=_length(state, "sie_embed", axis=0),
+        layer_norm_eps=1e-5 if norm_pre else 1e-6,
+        norm_pre=norm_pre,
+        activation=activation,
     )
-    return Shape(trunk, state, note)
+    return Shape(trunk, state, (note, *said))
 
 
-def _sorted(
+def sorted_by_shape(
     content: Content, origin: str, shape: Shape, *, behind: str = "", notes: tuple[str, ...] = (), **choices: Any
 ) -> Foreign:
     """:func:`sorted_out` of a transformer, whose size joins its origin's name."""
     trunk = shape.trunk
     name = f"{origin} ViT-{SIZES.get(trunk.width, trunk.width)}/{trunk.patch_size}{behind}"
-    return sorted_out(content, name, trunk, state=shape.state, notes=(*notes, shape.note), **choices)
+    return sorted_out(content, name, trunk, state=shape.state, notes=(*notes, *shape.notes), **choices)
 
 
 def _depth(state: Mapping[str, Tensor]) -> int:
@@ -256,6 +267,16 @@ def _heads(content: Content, width: int, hidden: int) -> int:
             remedy="Correct the number.",
         )
     return heads
+
+
+def _activation(content: Content, norm_pre: bool) -> tuple[Activation, tuple[str, ...]]:
+    """Of the MLPs, and a sentence that says it where it is in doubt: CLIP's was trained with one and the other."""
+    told = content.told.activation
+    if told or not norm_pre:
+        return told or "gelu", ()
+    if content.otherwise.activation:
+        return content.otherwise.activation, (f"MLPs with {content.otherwise.activation}; as the recipe's own",)
+    return "quick_gelu", (f"MLPs with quick_gelu, as OpenAI's; otherwise name {content.path.name}?activation=gelu",)
 
 
 def _convolutions(state: Mapping[str, Tensor]) -> tuple[Convolution, ...]:

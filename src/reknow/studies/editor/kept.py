@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from reknow.explain.choice import explainer_of
 from reknow.explain.run import kept_numbers
 from reknow.training.train import Outcome
 
@@ -12,4 +11,5 @@ def kept_tokens(outcome: Outcome) -> dict[str, float]:
 
     Nothing for a row that keeps none, such as the concatenated baseline.
     """
-    return {} if explainer_of(outcome.recipe) is None else kept_numbers(outcome.run)
+    recipe = outcome.recipe
+    return kept_numbers(outcome.run) if recipe.method.selects_patches(recipe.network) else {}

@@ -1,4 +1,4 @@
-"""What the page says of chosen patches: shares as they are printed, and observations with their marks."""
+"""What the page says of selected patches: shares as they are printed, and observations with their marks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 
 from reknow.evaluation.intervals import Interval
 from reknow.explain.explanation import Explanation
-from reknow.explain.marks import sample
+from reknow.explain.measures import Share
 from reknow.explain.run import SHOWN
-from reknow.explain.shares import Share
 from reknow.report.thumbnails import Thumbnail, thumbnails
 
 BUDGET = 700_000
@@ -58,7 +57,7 @@ def legend_of(explanation: Explanation | None) -> list[tuple[Thumbnail, str]]:
     """A sample of each mark, and what it means."""
     if explanation is None:
         return []
-    samples = thumbnails([np.asarray(sample(mark)) for mark, _ in explanation.legend])
+    samples = thumbnails([np.asarray(mark.sample()) for mark, _ in explanation.legend])
     return list(zip(samples, [meaning for _, meaning in explanation.legend], strict=True))
 
 

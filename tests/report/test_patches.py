@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from reknow.report.choices import BUDGET, PANELS_AT_MOST, legend_of, marked_pictures, shares_of
 from reknow.report.content import RunReport
 from reknow.report.page import render
+from reknow.report.patches import BUDGET, PANELS_AT_MOST, legend_of, marked_pictures, shares_of
 
 
 def test_a_table_says_chance_before_after_and_change(chosen, parse):
     page = parse(render(RunReport("t", patches=chosen)))
     assert page.sections == ["patches"]
     rows = page.words("td")
-    assert rows == ["50.0", "0.0", "100.0", "+100.0", "50.0", "100.0", "100.0", "+0.0"]
+    assert rows == ["50.0", "100.0", "100.0", "+0.0", "50.0", "0.0", "100.0", "+100.0"]
     assert "100.0 to 100.0" in page.words("span")
     text = " ".join(text for _, text in page.texts)
-    assert "Means over 2 pictures" in text and "The outline holds" in text
+    assert "Means over 2 observations" in text and "The outline in the picture holds" in text
 
 
 def test_every_picture_has_three_panels_that_say_what_they_are(chosen, parse):
@@ -33,17 +33,17 @@ def test_every_picture_has_three_panels_that_say_what_they_are(chosen, parse):
 
 
 def test_without_truth_there_are_pictures_and_no_table(chosen, parse):
-    blind = replace(chosen, person=None, shares=())
+    blind = replace(chosen, object_share=None, shares=())
     page = parse(render(RunReport("t", patches=blind)))
     assert len(page.all("img")) == 8 and page.all("table") == []
     assert "outline" not in " ".join(page.words("p"))
 
 
 def test_without_a_start_there_is_no_before(chosen, parse):
-    later = {"after": chosen.choices["after"]}
+    later = {"after": chosen.after}
     alone = replace(
         chosen,
-        choices=later,
+        selected=later,
         shares=tuple(replace(s, change=None, found={"after": s.found["after"]}) for s in chosen.shares),
     )
     page = parse(render(RunReport("t", patches=alone)))
@@ -71,7 +71,7 @@ def test_kept_patches_have_lines_of_spectra_and_their_coverage(kept, parse):
     assert list(rows)[:3] == [
         "Precision of kept patches",
         "Precision of kept patches, small objects",
-        "Precision of spatial picks",
+        "Precision of spatial patches",
     ]
     assert page.words("td")[:4] == ["50.0", "0.0", "100.0", "+100.0"]
     text = " ".join(text for _, text in page.texts)
@@ -79,22 +79,12 @@ def test_kept_patches_have_lines_of_spectra_and_their_coverage(kept, parse):
     assert "Means over 6 observations" in text and "The outline in the picture" in text
 
 
-def test_many_panels_mean_fewer_observations(kept, chosen):
+def test_many_panels_mean_fewer_observations(kept, kept_in, chosen):
     pictures = marked_pictures(kept)
     panels = sum(len(panels) for _, panels in pictures[0].lines)
     assert panels == 14 and len(pictures) == 6
-    wider = replace(kept, **{name: _tripled(getattr(kept, name)) for name in ("pictures", "present", "object_share")})
-    wider = replace(wider, picks={moment: replace(found, **_picks(found)) for moment, found in wider.picks.items()})
-    assert len(marked_pictures(wider)) == PANELS_AT_MOST // 21 == 4
+    assert len(marked_pictures(kept_in(("rgb", "nir", "tir")))) == PANELS_AT_MOST // 21 == 4
     assert len(marked_pictures(chosen)) == 2
-
-
-def _tripled(by_spectrum):
-    return {**by_spectrum, "tir": by_spectrum["nir"]}
-
-
-def _picks(found):
-    return {name: _tripled(getattr(found, name)) for name in ("rollout", "spatial", "frequency", "kept")}
 
 
 @pytest.mark.parametrize("function", [marked_pictures, shares_of, legend_of])

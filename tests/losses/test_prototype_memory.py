@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from reknow.methods.cluster_contrast.memory import PrototypeMemory
+from reknow.losses.prototype_memory import PrototypeMemory
 
 
 def made(update="hard", clusters=5, dim=4, momentum=0.2):

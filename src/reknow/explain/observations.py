@@ -1,4 +1,4 @@
-"""The sample: which observations are looked at, and the networks that look at them.
+"""Observations: which ones are looked at, and what the networks select in them.
 
 A random sample of the rows that nobody trained on, the same for everybody who asks; nothing is picked by its result.
 They are seen as in evaluation: eval mode, no augmentation, cameras by name where the recognizer knows them.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,16 +15,19 @@ import torch
 from reknow.data.cache import Pictures
 from reknow.data.loading import EVALUATED_AT_ONCE, evaluation_batches
 from reknow.data.manifest import Manifest
-from reknow.errors import DataError
-from reknow.observation import Batch, Spectrum
+from reknow.errors import DataError, RunError
+from reknow.explain.explanation import Explanation
+from reknow.explain.measures import measured
+from reknow.explain.truth import is_known, truth_of
+from reknow.methods.method import MethodConfig
+from reknow.methods.selected import SelectedPatches, joined
+from reknow.observation import Spectrum
 from reknow.recognizer import Recognizer
 
 Progress = Callable[[int, int], None]
 
 MEASURED_AT_MOST = 512
 """Observations behind the shares: enough that their intervals are some points wide, and seconds on two cores."""
-
-Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True)
@@ -72,30 +74,75 @@ class Looking:
         return self.recognizers["after"].pictures_of(sample)
 
     @torch.inference_mode()
-    def choices(
-        self, sample: Manifest, pictures: Pictures, choose: Callable[[Any, Batch], Choice]
-    ) -> dict[str, list[Choice]]:
-        """What each network chooses, batch by batch.
+    def selected(self, sample: Manifest, pictures: Pictures, method: MethodConfig) -> dict[str, SelectedPatches]:
+        """What a method selects with each network.
 
         Args:
             sample: the observations.
             pictures: theirs.
-            choose: a network and a batch to what it chooses there.
+            method: of the run.
+
+        Raises:
+            RunError: the method says that it selects patches, and then has none or not those of the batch.
         """
         rows = np.arange(len(pictures))
-        made: dict[str, list[Choice]] = {}
+        found: dict[str, SelectedPatches] = {}
         for moment, recognizer in self.recognizers.items():
-            made[moment], done = [], 0
+            batches, done = [], 0
             cameras, annotations = recognizer.camera_codes(sample), recognizer.annotations(sample)
             for batch in evaluation_batches(
                 pictures, rows, cameras, recognizer.preprocessing, recognizer.device, annotations
             ):
                 with recognizer.precision():
-                    made[moment].append(choose(recognizer.network, batch))
+                    selected = method.selected_patches(recognizer.network, batch)
+                if selected is None or len(selected) != len(batch):
+                    raise _unsound(method, selected, len(batch))
+                batches.append(selected)
                 done += len(batch)
                 if self.progress is not None:
                     self.progress(done, len(pictures))
-        return made
+            found[moment] = joined(batches)
+        return found
+
+
+def explain(method: MethodConfig, looking: Looking) -> Explanation:
+    """Let networks select patches, and measure these where the pictures say what they show.
+
+    Args:
+        method: that selects patches.
+        looking: who looks at what.
+
+    Raises:
+        DataError: see :meth:`Looking.sample`, and :class:`~reknow.methods.selected.SelectedPatches`.
+        RunError: see :meth:`Looking.selected`.
+    """
+    sample, network = looking.sample(), looking.recognizers["after"].network
+    known = is_known(sample, network.spectra)
+    sample = sample if known else looking.few(sample)
+    pictures = looking.pictures(sample)
+    selected = looking.selected(sample, pictures, method)
+    after, nowhere = selected["after"], np.zeros(len(sample), dtype=bool)
+    present: dict[Spectrum, np.ndarray] = {name: pictures.present.get(name, nowhere) for name in after.spectra}
+    truth = truth_of(sample, after.spectra, after.grid) if known else None
+    one = next(iter(pictures.images.values()))
+    return Explanation(
+        names=tuple(sample.column("observation")),
+        pictures={name: np.asarray(pictures.images.get(name, np.zeros_like(one))) for name in after.spectra},
+        present=present,
+        selected=selected,
+        object_share=None if truth is None else truth.object_share,
+        shares=() if truth is None else measured(selected, truth.object_share, present, truth.groups()),
+        notes=looking.notes,
+    )
+
+
+def _unsound(method: MethodConfig, selected: SelectedPatches | None, observations: int) -> RunError:
+    return RunError(
+        f"{type(method).__module__}.{type(method).__name__}.selected_patches",
+        found="nothing" if selected is None else f"patches of {len(selected)} observations",
+        expected=f"patches of the batch's {observations} observations, since selects_patches says that there are some",
+        remedy="Correct the method, or report it to its authors.",
+    )
 
 
 def _rows(manifest: Manifest, spectra: Sequence[Spectrum]) -> np.ndarray:

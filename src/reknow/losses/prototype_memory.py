@@ -1,0 +1,114 @@
+"""Prototype memory: one unit vector per cluster (Dai et al., "Cluster Contrast", ACCV 2022; spec TCMM section 2.4).
+
+The loss compares a feature with all prototypes; the prototypes then move toward the batch's features by momentum.
+Here `momentum` is the share of the OLD prototype, as in the authors' code: 0.1 keeps a tenth. Gradients use the
+prototypes as they were before the step's update [C].
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reknow.losses.contrastive import prototype_contrast
+
+Update = Literal["hard", "plain"]
+
+
+class PrototypeMemory(nn.Module):
+    """Cluster prototypes, rebuilt every epoch and moved every step.
+
+    Args:
+        dim: D, the embedding size.
+        momentum: share of the old prototype that an update keeps, in [0, 1].
+        temperature: of the softmax over prototypes.
+        update: ``hard`` moves a prototype to the batch member that is least like it; ``plain`` moves it to every
+            member in turn. The authors found `hard` better tuned and `plain` more robust (spec section 6).
+
+    Example:
+        >>> memory = PrototypeMemory(dim=2)
+        >>> memory.rebuild(torch.eye(2), torch.tensor([0, 1]))
+        >>> memory.prototypes
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+
+    prototypes: Tensor
+
+    def __init__(self, dim: int, momentum: float = 0.1, temperature: float = 0.05, update: Update = "hard") -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.temperature = temperature
+        self.update_rule: Update = update
+        self.register_buffer("prototypes", torch.zeros(0, dim))
+
+    @torch.no_grad()
+    def rebuild(self, embeddings: Float[Tensor, "rows dim"], labels: Int[Tensor, "rows"]) -> None:
+        """Prototypes become the normalized means of their clusters; outliers (label -1) take no part."""
+        kept = labels >= 0
+        count = int(labels.max().item()) + 1 if len(labels) else 0
+        sums = torch.zeros(count, embeddings.shape[1], dtype=embeddings.dtype)
+        sums.index_add_(0, labels[kept], embeddings[kept])
+        # The mean's length drops out of the normalization, so sums do.
+        self.prototypes = functional.normalize(sums, dim=1).to(self.prototypes)
+
+    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
+        """Cross-entropy of the similarities to all prototypes, over the temperature."""
+        # Cloned, so that an update before backward could not reach the gradient.
+        return prototype_contrast(embeddings, self.prototypes.clone(), labels, self.temperature)
+
+    @torch.no_grad()
+    def update(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> None:
+        """Move the prototypes of the clusters in this batch; the others stay to the bit."""
+        present, group = labels.unique(return_inverse=True)
+        embeddings = embeddings.to(self.prototypes)
+        if self.update_rule == "hard":
+            self._move(present, embeddings[self._hardest(embeddings, labels, group, len(present))])
+            return
+        # The k-th members of all clusters move together: the order within a cluster is the batch's, and there are
+        # as many turns as the fullest cluster has members, not as many as the batch has rows.
+        turn = occurrence(group)
+        for k in range(int(turn.max().item()) + 1 if len(turn) else 0):
+            members = turn == k
+            self._move(labels[members], embeddings[members])
+
+    def _hardest(self, embeddings: Tensor, labels: Tensor, group: Tensor, groups: int) -> Tensor:
+        """Per cluster, the first batch row with the smallest similarity to its prototype."""
+        similarity = (embeddings * self.prototypes[labels]).sum(1)
+        smallest = similarity.new_full((groups,), torch.inf).scatter_reduce(0, group, similarity, "amin")
+        row = torch.arange(len(labels), device=labels.device)
+        candidates = torch.where(similarity == smallest[group], row, len(labels))
+        return row.new_full((groups,), len(labels)).scatter_reduce(0, group, candidates, "amin")
+
+    def _move(self, clusters: Tensor, toward: Tensor) -> None:
+        moved = self.momentum * self.prototypes[clusters] + (1 - self.momentum) * toward
+        self.prototypes[clusters] = functional.normalize(moved, dim=1)
+
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride] (the rest is torch's to name)
+        self, state_dict: dict[str, Any], prefix: str, *rest: Any
+    ) -> None:
+        # The number of clusters changes with every epoch, so the stored memory decides the size.
+        stored = state_dict.get(f"{prefix}prototypes")
+        if stored is not None:
+            self.prototypes = torch.empty_like(stored, device=self.prototypes.device)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def occurrence(group: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
+    """How many earlier rows of the batch are in the same group; groups are numbers from 0 up.
+
+    Example:
+        >>> occurrence(torch.tensor([0, 1, 0, 0]))
+        tensor([0, 0, 1, 2])
+    """
+    order = group.argsort(stable=True)
+    position = torch.arange(len(group), device=group.device)
+    counts = group.bincount()
+    starts = counts.cumsum(0) - counts
+    occurrence = torch.empty_like(group)
+    occurrence[order] = position - starts[group[order]]
+    return occurrence

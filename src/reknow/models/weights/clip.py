@@ -1,0 +1,61 @@
+"""Adapters of CLIP's image tower (Radford et al., ICML 2021): a ViT with a norm before its blocks.
+
+Under OpenAI's names, as github openai/CLIP and open_clip write a whole model, the image tower lies in ``visual.`` and
+the text tower beside it; timm renames the former. Decisions: the feature is CLS behind the last norm, of the trunk's
+width; the projection into the space of texts and the text tower are not read. Whether the MLPs have quick GELU (OpenAI,
+MetaCLIP, DFN) or GELU (most of LAION's) no tensor tells: the former, unless told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from reknow.models.weights.file import Content
+from reknow.models.weights.foreign import CLIP, Foreign, of_rank
+from reknow.models.weights.transformers import shape_of, sorted_by_shape
+
+NAMES = (
+    (r"^conv1\.", "patch_embed.proj."),
+    (r"^ln_pre\.", "norm_pre."),
+    (r"^ln_post\.", "norm."),
+    (r"^transformer\.resblocks\.(\d+)\.", r"blocks.\1."),
+    (r"\.ln_([12])\.", r".norm\1."),
+    (r"\.attn\.in_proj_", ".attn.qkv."),
+    (r"\.attn\.out_proj\.", ".attn.proj."),
+    (r"\.mlp\.c_fc\.", ".mlp.fc1."),
+    (r"\.mlp\.c_proj\.", ".mlp.fc2."),
+)
+"""OpenAI's names in the image tower to ours; the rows of ``in_proj`` are query, key and value, as ``qkv``'s."""
+
+
+def towers(content: Content) -> Foreign:
+    """A whole CLIP, or its image tower alone, under OpenAI's names."""
+    inside = "visual." if any(name.startswith("visual.") for name in content.state) else ""
+    of_rank(content, content.state, f"{inside}class_embedding", 1)
+    of_rank(content, content.state, f"{inside}positional_embedding", 2)
+    text = {name: tensor for name, tensor in content.state.items() if not name.startswith(inside)}
+    image = {
+        _ours(name.removeprefix(inside)): tensor for name, tensor in content.state.items() if name.startswith(inside)
+    }
+    image["cls_token"] = image.pop("class_embedding")[None, None]
+    image["pos_embed"] = image.pop("positional_embedding")[None]
+    state = text | image
+    return _of(content, state)
+
+
+def timm(content: Content) -> Foreign:
+    """CLIP's image tower under timm's names, which are ours."""
+    return _of(content, content.state)
+
+
+def _ours(name: str) -> str:
+    for theirs, ours in NAMES:
+        name = re.sub(theirs, ours, name)
+    return name
+
+
+def _of(content: Content, state: Mapping[str, Tensor]) -> Foreign:
+    return sorted_by_shape(content, "CLIP", shape_of(content, state), normalization=CLIP)

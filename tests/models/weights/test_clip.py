@@ -1,0 +1,162 @@
+"""CLIP's image tower: timm is the witness, under its own names and under OpenAI's, beside a text tower or alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from reknow.errors import WeightsError
+from reknow.models.embedder import EmbedderConfig
+from reknow.models.sizes import clip_vit_base
+from reknow.models.transformer import TransformerConfig
+from reknow.models.weights import fill, load_trunk, read_weights
+from reknow.models.weights.foreign import CLIP
+from reknow.recognizer import load
+
+NAMES = (
+    ("patch_embed.proj.", "conv1."),
+    ("norm_pre.", "ln_pre."),
+    (r"\.norm([12])\.", r".ln_\1."),
+    (r"^norm\.", "ln_post."),
+    (r"^blocks\.", "transformer.resblocks."),
+    (r"attn\.qkv\.", "attn.in_proj_"),
+    (r"attn\.proj\.", "attn.out_proj."),
+    ("fc1", "c_fc"),
+    ("fc2", "c_proj"),
+)
+
+
+def witness(**changes: object) -> nn.Module:
+    """timm's CLIP image tower with two blocks, or as changed."""
+    torch.manual_seed(0)
+    name = "vit_base_patch16_clip_quickgelu_224"
+    shape = {"depth": 2, "num_classes": 0, "embed_dim": 192, "num_heads": 3}
+    network = timm.create_model(name, **{**shape, **changes}).eval()
+    with torch.no_grad():  # a norm that does nothing would hide a missing one
+        network.norm_pre.weight.uniform_(0.5, 2)
+        network.norm_pre.bias.normal_()
+    return network
+
+
+def openai(state: dict[str, Tensor], inside: str = "visual.") -> dict[str, Tensor]:
+    """timm's tensors as OpenAI names them."""
+    state = dict(state)
+    named = {"class_embedding": state.pop("cls_token")[0, 0], "positional_embedding": state.pop("pos_embed")[0]}
+    for name, tensor in state.items():
+        for ours, theirs in NAMES:
+            name = re.sub(ours, theirs, name)
+        named[name] = tensor
+    named["proj"] = torch.ones(192, 64)
+    return {f"{inside}{name}": tensor for name, tensor in named.items()}
+
+
+def text() -> dict[str, Tensor]:
+    """A text tower, whose blocks and positions have the image tower's names."""
+    block = {"attn.in_proj_weight": torch.ones(24, 8), "ln_1.weight": torch.ones(8)}
+    return {
+        "positional_embedding": torch.ones(77, 8),
+        "text_projection": torch.ones(8, 64),
+        "logit_scale": torch.tensor(1.0),
+        "token_embedding.weight": torch.ones(9, 8),
+        **{f"transformer.resblocks.{number}.{name}": tensor for number in range(3) for name, tensor in block.items()},
+    }
+
+
+FILES = {
+    "timm": lambda state: state,
+    "whole": lambda state: openai(state) | text(),
+    "whole, parallel": lambda state: {f"module.{name}": t for name, t in (openai(state) | text()).items()},
+    "half": lambda state: {name: tensor.half() for name, tensor in (openai(state) | text()).items()},
+    "below a prefix": openai,
+    "tower": lambda state: openai(state, ""),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_timm_says_the_same(kind, save):
+    network = witness()
+    foreign = read_weights(save(FILES[kind](network.state_dict())))
+    assert (foreign.origin, foreign.trunk.image_size, foreign.trunk.heads) == ("CLIP ViT-Ti/16", (224, 224), 3)
+    assert (foreign.mean, foreign.std, foreign.feature, foreign.neck) == (CLIP.mean, CLIP.std, "cls", {})
+    trunk = foreign.trunk.build().eval()
+    loaded = fill(trunk, foreign)
+    assert (loaded.left, loaded.resized) == ((), ())
+    assert any("quick_gelu" in note and "?activation=gelu" in note for note in loaded.notes)
+    images = torch.randn(1, 3, 224, 224)
+    rounding = 2e-2 if kind == "half" else 1e-5
+    with torch.inference_mode():
+        torch.testing.assert_close(trunk(images).cls, network.forward_features(images)[:, 0], rtol=0, atol=rounding)
+
+
+def test_the_text_tower_is_named_as_ignored(save):
+    loaded = load_trunk(
+        TransformerConfig(**SHAPE).build(),
+        save(openai(witness().state_dict()) | text() | {"visual.more": torch.ones(1)}),
+    )
+    line = next(line for line in loaded.sentences() if line.startswith("ignored"))
+    for named in ("positional_embedding", "transformer (6 tensors)", "token_embedding", "text_projection", "proj"):
+        assert named in line
+
+
+SHAPE = {
+    "image_size": (224, 224),
+    "width": 192,
+    "depth": 2,
+    "heads": 3,
+    "norm_pre": True,
+    "activation": "quick_gelu",
+    "layer_norm_eps": 1e-5,
+}
+
+
+def test_the_activation_is_the_one_that_is_told(save):
+    network = witness(act_layer="gelu")
+    path = save(network.state_dict())
+    foreign = read_weights(f"{path}?activation=gelu")
+    trunk = foreign.trunk.build().eval()
+    fill(trunk, foreign)
+    images = torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(trunk(images).cls, network.forward_features(images)[:, 0], rtol=0, atol=1e-5)
+    with pytest.raises(WeightsError, match=r"activation: gelu of CLIP ViT-Ti/16; expected quick_gelu"):
+        fill(TransformerConfig(**SHAPE).build(), foreign)
+    # A recipe's network says what the file does not.
+    network = TransformerConfig(**{**SHAPE, "activation": "gelu"}).build()
+    assert any("MLPs with gelu; as the recipe's own" in note for note in load_trunk(network, path).notes)
+
+
+def test_a_plain_vit_does_not_take_it_nor_it_a_plain_vit_s(save, small):
+    path = save(witness().state_dict())
+    with pytest.raises(WeightsError, match=r"lacks 1 of the trunk's tensors and has 2 more"):
+        load_trunk(TransformerConfig(**{**SHAPE, "norm_pre": False}).build(), path)
+    with pytest.raises(WeightsError, match=r"lacks 2 of the trunk's tensors .* such as 'norm_pre\.weight'"):
+        load_trunk(replace(small, norm_pre=True).build(), save(small.build().state_dict()))
+
+
+def test_variants_are_refused(save):
+    state = openai(witness().state_dict())
+    with pytest.raises(WeightsError, match=r"1 tensors more, such as 'blocks\.0\.mlp\.ln\.weight'"):
+        read_weights(save(state | {"visual.transformer.resblocks.0.mlp.ln.weight": torch.ones(768)}))
+    with pytest.raises(WeightsError, match="layer scale"):
+        read_weights(save(state | {"visual.transformer.resblocks.0.ls_1.gamma": torch.ones(192)}))
+    with pytest.raises(WeightsError, match="a pooling of its own"):
+        read_weights(save(state | {"visual.attn_pool.query": torch.ones(192)} | text()))
+
+
+def test_the_named_size_is_openai_s():
+    with torch.device("meta"):
+        names = {name: tuple(t.shape) for name, t in clip_vit_base(image_size=(224, 224)).build().state_dict().items()}
+        wanted = timm.create_model("vit_base_patch16_clip_quickgelu_224", num_classes=0).state_dict()
+    assert names == {name: tuple(tensor.shape) for name, tensor in wanted.items()}
+    assert clip_vit_base(depth=3).depth == 3
+
+
+def test_a_file_is_a_recognizer(save):
+    recognizer = load(save(openai(witness().state_dict()) | text()), "cpu", "32")
+    assert recognizer.config == EmbedderConfig(trunk=TransformerConfig(**SHAPE))
+    assert recognizer.preprocessing.mean == CLIP.mean
