@@ -131,7 +131,8 @@ class MomentumContrast(Method):
         rows = np.flatnonzero(labels >= 0)
         self.begin(embeddings, torch.from_numpy(labels), training_set.sample(settings.queue))
         counts = {"clusters": found.num_clusters, "outliers": found.num_outliers, "rows": len(labels)}
-        return EpochPlan(rows, labels[rows], counts, notes)
+        logged = {name: float(count) for name, count in counts.items()}
+        return EpochPlan(rows, labels[rows], logged, notes)
 
     def begin(
         self, embeddings: Float[Tensor, "rows dim"], labels: Int[Tensor, "rows"], queued: Int[np.ndarray, "queued"]
