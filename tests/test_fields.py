@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -60,3 +60,7 @@ def test_a_field_is_named_as_on_the_command_line():
 def test_bounds_without_an_end_say_nothing_of_it():
     assert str(Bounds(high=3)) == "at most 3"
     assert str(Bounds(-1, 1, above=True, below=True)) == "above -1 and below 1"
+
+
+def test_a_field_of_any_type_takes_anything():
+    assert misfit(object(), Any) is None and misfit(None, Any) is None

@@ -129,6 +129,8 @@ def _fits(value: Any, hint: Any) -> bool:
         if len(inner) == 2 and inner[1] is Ellipsis:
             return all(_fits(item, inner[0]) for item in value)
         return len(value) == len(inner) and all(_fits(item, kind) for item, kind in zip(value, inner, strict=True))
+    if hint is Any:
+        return True
     if hint is None or hint is NoneType:
         return value is None
     if hint is float:

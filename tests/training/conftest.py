@@ -35,6 +35,8 @@ class Bent(Method):
     def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         self.moments.append(moment)
         self.batches.append(batch.index.tolist())
+        if self.config.look:
+            self.config.look(batch.images["rgb"].clone())
         terms = {"near": (1 - (self.embed(batch) * self.rows[batch.index]).sum(1)).mean()}
         return self.config.bend(terms, self) if self.config.bend else terms
 
@@ -51,6 +53,7 @@ class BentConfig(MethodConfig):
     plan: Callable[[int, TrainingSet], Any] | None = field(default=None)
     bend: Callable[[dict[str, Tensor], Bent], Any] | None = field(default=None)
     groups: Callable[[Bent], list[ParameterGroup]] | None = field(default=None)
+    look: Callable[[Tensor], None] | None = field(default=None)
     made: ClassVar[list[Bent]] = []
 
     def build(self, network: Any, training_set: TrainingSet) -> Bent:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import torch
 
 from reknow.errors import ContractError
 from reknow.methods.method import EpochPlan
-from reknow.methods.optimization import Optimizer, ParameterGroup, Schedule
+from reknow.methods.optimization import Optimizer, ParameterGroup, Schedule, weights_and_biases
 from reknow.methods.sampling import BatchRule, PlannedRows
 from reknow.methods.training_set import TrainingSet
+from reknow.recognizer import load
 
 ALL = np.arange(48)
 
@@ -174,3 +176,36 @@ def test_an_unsupervised_method_gets_no_identity_and_the_loop_tells_its_purity(b
     assert method.config.supervised is False
     (epoch,) = [line for line in run.lines() if line["kind"] == "epoch"]
     assert epoch["purity"] == 1.0 and epoch["identities"] == 6.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Twice(BatchRule):
+    def draw(self, planned, rng, steps):
+        return [np.repeat(np.arange(4), 2)]
+
+
+def test_a_row_drawn_twice_gives_two_views_of_its_picture(bent, tiny) -> None:
+    seen = []
+    method, _ = bent(
+        {"augmentation": replace(tiny.augmentation, flip=0.5, erase=1.0)},
+        plan=lambda *_: EpochPlan(ALL[:4], ALL[:4], sampling=_Twice(batch_size=8)),
+        look=seen.append,
+    )
+    (images,) = seen
+    assert method.batches == [[0, 0, 1, 1, 2, 2, 3, 3]]
+    assert all(not torch.equal(images[2 * row], images[2 * row + 1]) for row in range(4))
+
+
+def test_what_is_evaluated_and_saved_is_the_methods_network(bent) -> None:
+    """A momentum encoder may be a copy of the network that the method was built with."""
+
+    def parted(method):
+        method.learner, method.network = method.network, copy.deepcopy(method.network).requires_grad_(False)
+        return weights_and_biases(method.named_parameters(), 1.0)
+
+    method, run = bent(groups=lambda method: parted(method) if not hasattr(method, "learner") else [
+        *weights_and_biases(method.named_parameters(), 1.0)
+    ])  # fmt: skip
+    saved = load(run.folder, device="cpu").network.state_dict()
+    kept = method.network.state_dict()
+    assert all(torch.equal(saved[name], kept[name]) for name in kept)

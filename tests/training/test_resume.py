@@ -37,8 +37,8 @@ def stop(monkeypatch):
     step = loop.Trainer._step
 
     def stopped(recipe, folder):
-        def interrupted(self, rows, batch):
-            terms = step(self, rows, batch)
+        def interrupted(self, *arguments):
+            terms = step(self, *arguments)
             self.stopping = self.position.epoch == 1
             return terms
 

@@ -43,7 +43,7 @@ class EpochPlan:
 
     rows: Int[np.ndarray, "planned"]
     labels: Int[np.ndarray, "planned"]
-    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    diagnostics: Mapping[str, float | int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     sampling: BatchRule | None = None
     phase: str = ""
@@ -88,8 +88,12 @@ class Moment:
 class Method(nn.Module, ABC):
     """A way to learn. Everything that a resumed run needs is in ``state_dict()``.
 
+    The loop calls ``train()`` before an epoch's steps; a method with a part that must stay in eval mode, such as a
+    momentum encoder, overrides it.
+
     Attributes:
-        network: from observations to the retrieval vector; what a recognizer keeps when training is over.
+        network: from observations to the retrieval vector: what is evaluated, and what a recognizer keeps when training
+            is over. As a rule the network that :meth:`MethodConfig.build` was given; in any case one of its shape.
     """
 
     network: Any  # an nn.Module with a `dim`; each method names the kind that it can train
@@ -127,7 +131,11 @@ class Method(nn.Module, ABC):
         """
 
     def after_step(self, batch: Batch) -> None:
-        """Momentum updates, after the optimizer's step; the batch is this process's share of the step."""
+        """Momentum updates, after the optimizer's step, in train mode.
+
+        The batch is this process's share of the whole step, not of a part, and what a network computes here is in 32
+        bit, whatever precision the recipe trains in.
+        """
 
     def before_evaluation(self, training_set: TrainingSet) -> None:
         """Measure what has to be measured on the network as it is before it is used. In eval mode, without gradient."""

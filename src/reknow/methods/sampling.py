@@ -74,7 +74,8 @@ class BatchRule(ABC):
             steps: how many batches the recipe asks for; None leaves the number to the rule.
 
         Returns:
-            positions into the planned rows, one array per batch, of `batch_size` or, on little data, fewer.
+            positions into the planned rows, one array per batch, of `batch_size` or, on little data, fewer. A position
+            may stand in a batch twice: its picture is then augmented twice, which gives two views of it.
         """
 
 

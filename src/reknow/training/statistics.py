@@ -79,15 +79,24 @@ class Statistics:
     """
 
     def __init__(self, module: nn.Module, processes: int) -> None:
-        self.layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
-        self.buffers = [
+        self._all = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+        self.processes = processes
+        self._groups: dict[int, ProcessGroup | None] = {1: None}
+
+    @property
+    def layers(self) -> list[_BatchNorm]:
+        """Those whose statistics move; a layer in eval mode (of a momentum encoder, say) is not touched."""
+        return [layer for layer in self._all if layer.training]
+
+    @property
+    def buffers(self) -> list[Tensor]:
+        """Their running statistics."""
+        return [
             buffer
             for layer in self.layers
             for buffer in (layer.running_mean, layer.running_var)
             if isinstance(buffer, Tensor)
         ]
-        self.processes = processes
-        self._groups: dict[int, ProcessGroup | None] = {1: None}
 
     @contextmanager
     def step(self, parts: int) -> Iterator[None]:
@@ -95,16 +104,17 @@ class Statistics:
         local = max(1, parts // self.processes)
         together = self._sharing(self.processes // parts) if parts < self.processes else None
         averaged = local > 1 or (self.processes > 1 and parts > 1)
-        self._start = [buffer.clone() for buffer in self.buffers] if averaged else []
+        self._moving = self.buffers if averaged else []
+        self._start = [buffer.clone() for buffer in self._moving]
         self._sums = [torch.zeros_like(buffer) for buffer in self._start]
         with self._exchanging(together):
             yield
-        if averaged and self.buffers:
+        if self._moving:
             flat = torch.cat([total.flatten() for total in self._sums]) / local
             if self.processes > 1:
                 torch.distributed.all_reduce(flat)
                 flat /= self.processes
-            for buffer, mean in zip(self.buffers, flat.split([b.numel() for b in self.buffers]), strict=True):
+            for buffer, mean in zip(self._moving, flat.split([b.numel() for b in self._moving]), strict=True):
                 buffer.copy_(mean.view_as(buffer))
 
     @contextmanager
@@ -112,7 +122,7 @@ class Statistics:
         """One forward pass: it starts from the step's first statistics, as all the others do."""
         yield
         if self._start:
-            for total, buffer, start in zip(self._sums, self.buffers, self._start, strict=True):
+            for total, buffer, start in zip(self._sums, self._moving, self._start, strict=True):
                 total += buffer
                 buffer.copy_(start)
 
@@ -131,13 +141,14 @@ class Statistics:
         if group is None:
             yield
             return
-        for layer in self.layers:
+        layers = self.layers
+        for layer in layers:
             vars(layer)["forward"] = partial(shared_batch_norm, layer, group)
         try:
             with sharing_part(group):
                 yield
         finally:
-            for layer in self.layers:
+            for layer in layers:
                 del vars(layer)["forward"]
 
 

@@ -103,6 +103,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         )
         method = recipe.method.build(network.to(fabric.device).eval(), training_set)
         check_groups(method, method.parameter_groups(recipe.optimizer.bias_lr_factor))
+        network = method.network  # as a rule the same; a momentum encoder may be a copy of it
         for note in (*manifest.notes, *recipe.notes):
             shown.line(f"note: {note}")
         for line in start.report:
