@@ -17,6 +17,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import torch
 import yaml
 from PIL import Image
 
+from reknow.data.picture_files import open_picture
 from reknow.errors import RunError
 from reknow.methods.diagnostic import Diagnostic, check_diagnostics
 from reknow.methods.recipe import Recipe
@@ -172,7 +174,7 @@ class Run:
                 Diagnostic(
                     title=one["title"],
                     caption=one["caption"],
-                    picture=np.asarray(Image.open(path.with_name(one["file"])).convert("RGB")),
+                    picture=np.asarray(open_picture(BytesIO(path.with_name(one["file"]).read_bytes())).convert("RGB")),
                 )
                 for one in json.loads(path.read_text(encoding="utf-8"))
             ]
