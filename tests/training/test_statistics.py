@@ -66,3 +66,19 @@ def test_one_part_alone_is_plain_batch_norm():
     plain(values)
     assert torch.equal(network.running_mean, plain.running_mean)
     assert torch.equal(network.running_var, plain.running_var)
+
+
+def test_a_layer_in_eval_mode_is_not_touched():
+    """A momentum encoder's; the mean of three equal values is not to the bit what they are."""
+    network = nn.Sequential(nn.BatchNorm1d(4), nn.BatchNorm1d(4)).train()
+    network[1].eval()
+    network[1].running_mean.copy_(torch.tensor([0.1, 0.3, 0.7, 1e-8]))
+    network[1].running_var.copy_(torch.tensor([0.1, 1.3, 3.7, 1e7]))
+    before = {name: value.clone() for name, value in network[1].state_dict().items()}
+    statistics = Statistics(network, processes=1)
+    with statistics.step(parts=3):
+        for part in torch.randn(3, 5, 4):
+            with statistics.part():
+                network(part)
+    assert all(torch.equal(value, before[name]) for name, value in network[1].state_dict().items())
+    assert network[0].running_mean.any()
