@@ -17,7 +17,7 @@ from reknow.data.doctor import examine, summary
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import import_dataset, open_dataset
 from reknow.data.manifest import SCHEMA, Manifest
-from reknow.errors import DataError
+from reknow.errors import ContractError, DataError
 
 CAPTIONS = ['a "white" goat, 🐐\nthat stands', None, "Ziege; weiß"]
 
@@ -310,3 +310,16 @@ def test_the_summary_shows_own_columns_in_a_line():
 
 def test_the_doctor_takes_no_notice():
     assert [finding.message for finding in examine(small())] == [finding.message for finding in examine(small({}))]
+
+
+def test_a_network_reads_own_columns_alone_and_says_what_lacks() -> None:
+    manifest = Manifest.from_columns(
+        {"rgb": ["a.png", "b.png"], "identity": ["1", "2"]}, root=Path(), name="some", own={"captoin": ["a dog", None]}
+    )
+    assert manifest.own_cells(["captoin", "caption"]) == {"captoin": ["a dog", None], "caption": [None, None]}
+    for ours in ("identity", "rgb", "observation", "tracklet"):
+        with pytest.raises(ContractError, match=f"'{ours}', a column of every manifest"):
+            manifest.own_cells([ours])
+    assert manifest.notes_on(["captoin"]) == ("The network reads the column 'captoin', which is empty in 1 of 2 rows.",)
+    (note,) = manifest.notes_on(["caption"])
+    assert "'caption', which some lacks" in note and "Did you mean 'captoin'?" in note

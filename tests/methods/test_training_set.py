@@ -76,8 +76,21 @@ def test_class_means_are_those_of_the_rows_kept_whole(made, pixels) -> None:
     assert not means[1].any()  # a class without rows
     both = made().class_means(lambda batch: {"a": mean_color(batch), "b": batch.camera}, labels)
     torch.testing.assert_close(both["b"], torch.tensor([0.5, 0.0, 0.25]))
-    with pytest.raises(ValueError, match="every label is -1"):
+
+
+def test_class_means_of_what_has_no_class_or_no_label_are_refused(made) -> None:
+    with pytest.raises(ContractError, match="every label is -1"):
         made().class_means(mean_color, np.full(ROWS, -1))
+    with pytest.raises(ContractError, match=r"labels of shape \(3,\); expected \(10,\) labels"):
+        made().class_means(mean_color, np.zeros(3, int))
+    with pytest.raises(ContractError, match=r"shape \(3, 3\) for a batch of 4"):
+        made().class_means(lambda batch: mean_color(batch)[1:], np.zeros(ROWS, int))
+
+
+def test_rows_beyond_the_set_are_refused(made) -> None:
+    for wrong in (-1, ROWS):
+        with pytest.raises(ContractError, match=f"row {wrong}; expected rows from 0 to 9"):
+            made().batches(np.array([0, wrong]))
 
 
 def test_a_sample_is_the_same_whenever_it_is_asked_for_and_depends_on_the_seed(made) -> None:

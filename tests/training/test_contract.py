@@ -31,11 +31,11 @@ class Lines(BatchRule):
         return [order[first : first + self.batch_size] for first in range(0, len(order), self.batch_size)]
 
 
-def forced(rows: np.ndarray, labels: np.ndarray) -> EpochPlan:
-    """A plan whose shapes nobody checked, as outside the tests."""
+def forced(rows: np.ndarray, labels: np.ndarray, **fields: object) -> EpochPlan:
+    """A plan whose types nobody checked, as outside the tests."""
     plan = EpochPlan(ALL, ALL)
-    object.__setattr__(plan, "rows", rows)
-    object.__setattr__(plan, "labels", labels)
+    for name, value in {"rows": rows, "labels": labels, **fields}.items():
+        object.__setattr__(plan, name, value)
     return plan
 
 
@@ -54,7 +54,20 @@ def forced(rows: np.ndarray, labels: np.ndarray) -> EpochPlan:
             lambda *_: EpochPlan(ALL, ALL, sampling=_Empty()),
             "_Empty of the package .*, draw: no batch of 48 planned rows",
         ),
-        (lambda *_: EpochPlan(ALL, ALL, sampling=_Beyond()), "position 48; expected batches of positions from 0 to 47"),
+        (
+            lambda *_: EpochPlan(ALL, ALL, sampling=_Beyond()),
+            "position 48 in batch 1 of 1; expected positions from 0 to 47",
+        ),
+        (lambda *_: EpochPlan(ALL, ALL, sampling=_Draws(made=None)), "draw: a NoneType; expected a list of arrays"),
+        (lambda *_: EpochPlan(ALL, ALL, sampling=_Draws(made=[[1, 2]])), "batch 1 of 1 is a list"),
+        (lambda *_: EpochPlan(ALL, ALL, sampling=_Draws(made=[ALL[:0]])), "batch 1 of 1 is empty"),
+        (lambda *_: EpochPlan(ALL, ALL, sampling=_Draws(made=[ALL / 1.0])), "of type float64|type float64"),
+        (lambda *_: EpochPlan(ALL, ALL, sampling=_Draws(made=[ALL])), "has 48 positions; expected at most 8"),
+        (lambda *_: forced(ALL, ALL, sampling="half"), "a sampling that is a str; expected a BatchRule"),
+        (lambda *_: forced(ALL, ALL, phase=3), "a phase that is a int"),
+        (lambda *_: forced(ALL, ALL, notes="one sentence"), "notes that are no tuple of texts"),
+        (lambda *_: forced(ALL, ALL, diagnostics={"clusters": "many"}), "the diagnostic 'clusters' is a str"),
+        (lambda *_: EpochPlan(ALL, ALL, {"epoch": 1.0}), "the diagnostic 'epoch'; expected another name"),
     ],
 )
 def test_a_plan_that_breaks_a_rule_is_refused(bent, plan, message) -> None:
@@ -75,6 +88,15 @@ class _Beyond(Lines):
         return [np.array([1, 48])]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Draws(Lines):
+    batch_size: int = 8
+    made: object = None
+
+    def draw(self, planned, rng, steps):
+        return self.made
+
+
 @pytest.mark.parametrize(
     ("bend", "message"),
     [
@@ -91,6 +113,11 @@ def test_terms_that_break_a_rule_are_refused(bent, bend, message) -> None:
         bent(bend=bend)
 
 
+def _worded(group: ParameterGroup) -> ParameterGroup:
+    object.__setattr__(group, "phases", "looks")  # as outside the tests, where nothing checks the type
+    return group
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
@@ -99,8 +126,10 @@ def test_terms_that_break_a_rule_are_refused(bent, bend, message) -> None:
         (lambda m: [ParameterGroup("a", [*m.network.parameters()]), ParameterGroup("a", [m.rows])], "two groups named"),
         (lambda m: [ParameterGroup("a", [*m.parameters(), torch.nn.Parameter(torch.ones(1))])], "not the method's"),
         (lambda m: [ParameterGroup("a", [*m.parameters()]), ParameterGroup("b", [])], "'b' without parameters"),
+        (lambda m: [_worded(ParameterGroup("a", [*m.parameters()]))], "phases of 'a' are the text 'looks'"),
+        (lambda m: [{"params": [*m.parameters()]}], "parameter_groups: a dict; expected a list of ParameterGroup"),
     ],
-    ids=["lacking", "twice", "names", "foreign", "empty"],
+    ids=["lacking", "twice", "names", "foreign", "empty", "phases", "torch's"],
 )
 def test_groups_that_break_a_rule_are_refused_before_anything_is_written(bent, tmp_path, groups, message) -> None:
     with pytest.raises(ContractError, match=message):
@@ -209,3 +238,24 @@ def test_what_is_evaluated_and_saved_is_the_methods_network(bent) -> None:
     saved = load(run.folder, device="cpu").network.state_dict()
     kept = method.network.state_dict()
     assert all(torch.equal(saved[name], kept[name]) for name in kept)
+
+
+def test_a_phase_in_which_nothing_moves_is_refused(bent) -> None:
+    with pytest.raises(
+        ContractError, match="the phase 'lokos', in which no parameter group moves; expected one of looks"
+    ):
+        bent(
+            plan=lambda *_: EpochPlan(ALL, ALL // 2, phase="lokos"),
+            groups=lambda method: [ParameterGroup("all", [*method.parameters()], phases=("looks",))],
+        )
+
+
+def test_the_logged_rate_is_that_of_a_group_that_moves(bent) -> None:
+    _, run = bent(
+        plan=lambda *_: EpochPlan(ALL, ALL // 2, phase="rows"),
+        groups=lambda m: [
+            ParameterGroup("network", [*m.network.parameters()], phases=("network",)),
+            ParameterGroup("rows", [m.rows], optimizer=Optimizer(lr=0.125), schedule=Schedule(), phases=("rows",)),
+        ],
+    )
+    assert {line["learning_rate"] for line in run.lines() if line["kind"] == "step"} == {0.125}

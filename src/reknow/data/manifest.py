@@ -23,7 +23,7 @@ import pyarrow.parquet
 
 from reknow.data.columns import own_columns, text_column
 from reknow.data.levels import Levels, written
-from reknow.errors import DataError, nearest
+from reknow.errors import ContractError, DataError, nearest
 from reknow.observation import SPECTRA, Spectrum
 from reknow.writing import written_whole
 
@@ -174,6 +174,38 @@ class Manifest:
     def cells(self, names: Sequence[str]) -> dict[str, list[str | None]]:
         """Several columns by name; one that the table lacks is empty."""
         return {name: self.column(name) if name in self.table.column_names else [None] * len(self) for name in names}
+
+    def own_cells(self, names: Sequence[str]) -> dict[str, list[str | None]]:
+        """Several of the user's own columns by name; one that the table lacks is empty.
+
+        Raises:
+            ContractError: a column of the manifest's own. What a network reads beside pictures must not be able to tell
+                it an identity, neither in training nor where it is scored.
+        """
+        taken = [name for name in names if name in SCHEMA.names]
+        if taken:
+            raise ContractError(
+                "columns of a network",
+                found=f"'{taken[0]}', a column of every manifest",
+                expected="own columns of the user, such as captions; cameras and spectra are in the batch",
+                remedy="Name other columns.",
+            )
+        return self.cells(names)
+
+    def notes_on(self, names: Sequence[str]) -> tuple[str, ...]:
+        """What a user should know of columns that a network reads: which are not there, and which have empty cells."""
+        notes = []
+        for name in names:
+            if name not in self.own_columns:
+                near = f" {nearest(name, self.own_columns)}." if self.own_columns else ""
+                notes.append(
+                    f"The network reads the column '{name}', which {self.name} lacks: it counts as empty.{near}"
+                )
+            elif empty := self.table.column(name).null_count:
+                notes.append(
+                    f"The network reads the column '{name}', which is empty in {empty:,} of {len(self):,} rows."
+                )
+        return tuple(notes)
 
     def has(self, name: str) -> bool:
         """Whether any row fills this column."""

@@ -60,11 +60,13 @@ def outputs_of(
     alone, done = True, 0
     for batch in batches:
         made = function(batch)
-        alone = isinstance(made, Tensor)
-        parts = {"": made} if isinstance(made, Tensor) else made
+        alone = not isinstance(made, Mapping)
+        parts = made if isinstance(made, Mapping) else {"": made}
         if done and parts.keys() != whole.keys():
             raise _changed(function, f"values named {sorted(parts)}", f"values named {sorted(whole)}, as before")
         for name, values in parts.items():
+            if not isinstance(values, Tensor):
+                raise _changed(function, f"a {type(values).__name__}", "a tensor")
             if values.ndim == 0:
                 raise _changed(function, "one value for a whole batch", f"shape {(len(batch), '...')}")
             if name not in whole:

@@ -168,7 +168,7 @@ def _made(brought: Contribution, name: str, function: object) -> Recipe:
     except Exception as error:
         raise refused(f"its function raises {type(error).__name__}: {error}", contract) from error
     if not isinstance(recipe, Recipe):
-        raise refused(f"its function returns a {type(recipe).__name__}", contract)
+        raise refused(f"its function returns a value of type {type(recipe).__name__}", contract)
     if recipe.name != name:
         raise refused(f"returns a recipe with the name '{recipe.name}'", f"the name '{name}', which its runs will bear")
     kept = "frozen dataclasses of the package, of numbers, texts and tuples, since a run keeps its recipe as a file"

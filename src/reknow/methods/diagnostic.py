@@ -25,7 +25,7 @@ class Diagnostic:
     picture: np.ndarray
 
 
-def check_diagnostics(diagnostics: Sequence[object], package: str) -> None:
+def check_diagnostics(diagnostics: object, package: str) -> None:
     """Refuse what cannot be drawn.
 
     Args:
@@ -35,9 +35,13 @@ def check_diagnostics(diagnostics: Sequence[object], package: str) -> None:
     Raises:
         RunError: something else than a :class:`Diagnostic`, or a picture that is not (H, W, 3) uint8.
     """
+    if not isinstance(diagnostics, Sequence):
+        diagnostics = [diagnostics]
     for number, one in enumerate(diagnostics):
         if not isinstance(one, Diagnostic):
             found = f"a {type(one).__name__}"
+        elif not (isinstance(one.title, str) and isinstance(one.caption, str)):
+            found = f"the title {one.title!r} and the caption {one.caption!r}"
         elif not isinstance(one.picture, np.ndarray):
             found = f"'{one.title}' with a picture of type {type(one.picture).__name__}"
         elif one.picture.dtype != np.uint8 or one.picture.shape[2:] != (3,) or not one.picture.size:
@@ -47,6 +51,6 @@ def check_diagnostics(diagnostics: Sequence[object], package: str) -> None:
         raise RunError(
             f"package '{package}', diagnostic {number}",
             found=found,
-            expected="a reknow.methods.diagnostic.Diagnostic with a picture of uint8 and shape (height, width, 3)",
+            expected="a Diagnostic with two texts and a picture of uint8 and shape (height, width, 3)",
             remedy="Correct the method's diagnostics(). The trained recognizer is saved; --resume makes the rest.",
         )

@@ -81,6 +81,13 @@ class Schedule:
                 expected="turns in ascending order, each of them once",
                 remedy=f"--schedule.milestones {' '.join(map(str, sorted(set(self.milestones))))}",
             )
+        if self.milestones and self.kind != "step":
+            raise RecipeError(
+                "schedule.milestones",
+                found=f"{self.milestones} with the kind '{self.kind}'",
+                expected="none, since only the kind 'step' drops",
+                remedy="--schedule.kind step, or leave the milestones out.",
+            )
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,10 @@ class ParameterGroup:
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
     phases: tuple[str, ...] = ()
+
+    def moves_in(self, phase: str) -> bool:
+        """Whether the group moves in a phase."""
+        return not self.phases or phase in self.phases
 
 
 def weights_and_biases(named: Iterable[tuple[str, nn.Parameter]], bias_lr_factor: float) -> list[ParameterGroup]:

@@ -36,7 +36,7 @@ class Recipe:
         augmentation: what training does to a picture.
         sampling: how batches are drawn.
         optimizer: how weights move.
-        schedule: the learning rate over epochs.
+        schedule: the learning rate over the run.
         epochs: how many.
         iterations: steps per epoch; None leaves it to the sampling, by default as many as it takes to draw as many
             pictures as were planned.
@@ -74,13 +74,17 @@ class Recipe:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is allowed and hardly meant; said when the recipe is carried out."""
-        warmup = self.schedule.warmup
-        if self.schedule.counts != "epochs" or not 0 < self.epochs <= warmup:
-            return ()
-        return (
-            f"The warm-up (schedule.warmup {warmup}) lasts as long as the run (epochs {self.epochs}), so the learning "
-            "rate never comes to its peak; --schedule.warmup shortens it.",
-        )
+        schedule, counts = self.schedule, self.schedule.counts
+        turns = self.epochs if counts == "epochs" else self.epochs * (self.iterations or 0)
+        notes = []
+        if 0 < turns <= schedule.warmup:
+            notes.append(
+                f"The warm-up (schedule.warmup {schedule.warmup}) lasts as long as the run ({counts} {turns}), so the "
+                "learning rate never comes to its peak; --schedule.warmup shortens it."
+            )
+        if turns and (late := [turn for turn in schedule.milestones if turn >= turns]):
+            notes.append(f"The run ({counts} {turns}) ends before the milestone {late[0]} of its schedule.")
+        return tuple(notes)
 
     def evaluates_after(self, epoch: int) -> bool:
         """Whether the test rows are embedded after this epoch, counted from 0: after the last in any case."""

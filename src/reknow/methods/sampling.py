@@ -87,7 +87,8 @@ class Sampling(BatchRule):
         batch_size: P times K pictures per step over all processes.
         instances: K, pictures per identity.
         cross_camera: prefer an identity's pictures from other cameras than the first one drawn.
-        statistics_over: a divisor of the batch size; see :class:`BatchRule`.
+        statistics_over: pictures that batch norms take their statistics over, a divisor of the batch size; None means
+            the whole batch.
     """
 
     instances: PositiveInt = 4

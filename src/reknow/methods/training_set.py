@@ -24,6 +24,7 @@ from reknow.data.manifest import Manifest
 from reknow.data.outputs import Progress, outputs_of
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.distributed import gathered, processes, rank, summed
+from reknow.errors import ContractError
 from reknow.observation import Batch, Spectrum
 
 ToTensor = Callable[[Batch], Tensor]
@@ -122,6 +123,13 @@ class TrainingSet:
             rows: which; by default all, in order.
         """
         rows = np.arange(len(self)) if rows is None else np.asarray(rows)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise ContractError(
+                "batches of a training set",
+                found=f"row {rows.min() if rows.min() < 0 else rows.max()}",
+                expected=f"rows from 0 to {len(self) - 1}",
+                remedy="Ask for rows of the training set.",
+            )
         return evaluation_batches(
             self._pictures, rows, self.cameras, self._preprocessing, self._device, self._annotations
         )
@@ -175,11 +183,18 @@ class TrainingSet:
             (C, ...) on the CPU in 32 bit, C = the largest label + 1, zero for a class without rows; or a dictionary.
 
         Raises:
-            ValueError: no row has a class.
+            ContractError: another number of labels than of rows, no row with a class, or values of another number of
+                rows than the batch.
         """
+        labels = np.asarray(labels)
         classes, rows = int(labels.max(initial=-1)) + 1, np.flatnonzero(labels >= 0)
-        if not classes:
-            raise ValueError("class means of rows that have no class: every label is -1")
+        if labels.shape != (len(self),) or not classes:
+            raise ContractError(
+                "class_means of a training set",
+                found=f"labels of shape {labels.shape}" if classes else "no row with a class: every label is -1",
+                expected=f"({len(self)},) labels, at least one of them 0 or more",
+                remedy="Pass a label for every row; where no row has a class, there are no means to ask for.",
+            )
         share = _share_of(rows)
         progress, done, alone = self._progress(), 0, True
         sums: dict[str, Tensor] = {}
@@ -189,6 +204,13 @@ class TrainingSet:
             alone = isinstance(made, Tensor)
             group = torch.from_numpy(labels)[batch.index.cpu()].to(batch.index.device)
             for name, values in ({"": made} if isinstance(made, Tensor) else made).items():
+                if values.ndim == 0 or len(values) != len(batch):
+                    raise ContractError(
+                        "class_means of a training set",
+                        found=f"values of shape {tuple(values.shape)} for a batch of {len(batch)}",
+                        expected="one row of values for every observation",
+                        remedy="Correct what the function returns.",
+                    )
                 if name not in sums:
                     sums[name] = torch.zeros(classes, *values.shape[1:], device=values.device)
                 sums[name].index_add_(0, group.to(values.device), values.float())

@@ -96,7 +96,9 @@ def _part(content: dict[str, Any], name: str, kind: type[Kind], folder: Path) ->
     try:
         value = from_plain(content.get(name), where)
     except RecipeError as error:
-        remedy = f"{_RESTORE} Where another version of reknow or another package wrote it, install that one."
+        # A class of a package that is not here says so; anything else is damage, or another version's.
+        known = error.remedy if "package" in error.remedy else "Where another version of reknow wrote it, install that."
+        remedy = f"{known} {_RESTORE}"
         named = error.where if error.where.startswith(where) else f"{where}, {error.where}"
         raise RecognizerError(named, found=error.found, expected=error.expected, remedy=remedy) from error
     if not isinstance(value, kind):

@@ -201,7 +201,7 @@ class Recognizer:
 
     def annotations(self, manifest: Manifest) -> Mapping[str, Tensor]:
         """What the network asks for beside pictures, of every row of a manifest: (N, ...) tensors by name."""
-        return self.network.annotations(manifest.cells(self.network.columns))
+        return self.network.annotations(manifest.own_cells(self.network.columns))
 
     def embed_pictures(
         self,

@@ -159,13 +159,14 @@ def evaluate_recognizer(
     examination = examination_of(manifest, data, protocol)
     embeddings = recognizer.embed_manifest(examination.manifest, display.bar("embedding"), pixels=True)
     assessment = examination.assess(embeddings)
+    unread = examination.manifest.notes_on(recognizer.network.columns)
     numbers = {
         "recognizer": recognizer.card.name,
         "dataset": data,
         **assessment.numbers(),
         "intervals": in_percent(assessment.intervals),
         **made_with(recognizer),
-        "notes": list(dict.fromkeys((*manifest.notes, *assessment.notes, *assessment.scores.notes))),
+        "notes": list(dict.fromkeys((*manifest.notes, *unread, *assessment.notes, *assessment.scores.notes))),
     }
     if rerank:
         numbers["reranked"] = _reranked(assessment)

@@ -18,6 +18,9 @@ from reknow.methods.method import EpochPlan, Method
 from reknow.methods.optimization import ParameterGroup
 from reknow.methods.sampling import BatchRule
 
+LOGGED = frozenset({"kind", "epoch", "notes", "purity"})
+"""Names that a line of the log has beside a plan's diagnostics."""
+
 
 def author_of(value: object) -> str:
     """Whose a method or rule is, for messages.
@@ -30,12 +33,22 @@ def author_of(value: object) -> str:
     return f"{kind.__qualname__} of the package '{kind.__module__.partition('.')[0]}'"
 
 
-def check_groups(method: Method, groups: Sequence[ParameterGroup]) -> None:
+def check_groups(method: Method, groups: object) -> list[ParameterGroup]:
     """Every parameter that learns belongs to exactly one group, and no two groups have one name.
 
     Raises:
         ContractError: otherwise.
     """
+    if not isinstance(groups, Sequence) or not all(isinstance(group, ParameterGroup) for group in groups):
+        other = groups
+        if isinstance(groups, Sequence):
+            other = next(one for one in groups if not isinstance(one, ParameterGroup))
+        raise ContractError(
+            f"{author_of(method)}, parameter_groups",
+            found=_said(other),
+            expected="a list of ParameterGroup",
+            remedy="Return reknow.methods.optimization.ParameterGroup values.",
+        )
     names = {id(parameter): name for name, parameter in method.named_parameters()}
     held = Counter(id(parameter) for group in groups for parameter in group.parameters)
     twice = [names.get(one, "a parameter that is not the method's") for one, count in held.items() if count > 1]
@@ -61,6 +74,15 @@ def check_groups(method: Method, groups: Sequence[ParameterGroup]) -> None:
             expected="every parameter that learns in exactly one group, each group with a name of its own",
             remedy="Correct the groups; what must not learn has requires_grad False.",
         )
+    for group in groups:
+        if isinstance(group.phases, str):
+            raise ContractError(
+                f"{author_of(method)}, parameter_groups",
+                found=f"the phases of '{group.name}' are the text '{group.phases}'",
+                expected="a tuple of names",
+                remedy=f"Write phases=('{group.phases}',).",
+            )
+    return list(groups)
 
 
 def check_plan(method: Method, plan: object, rows: int) -> EpochPlan:
@@ -91,30 +113,71 @@ def check_plan(method: Method, plan: object, rows: int) -> EpochPlan:
         raise ContractError(where, found=f"row {values[counts > 1][0]} twice", expected="every row once", remedy=remedy)
     if (plan.labels < 0).any():
         raise ContractError(where, found=f"label {plan.labels.min()}", expected="labels from 0 up", remedy=remedy)
+    _check_words(plan, where, remedy)
     return plan
 
 
-def check_batches(rule: BatchRule, batches: Sequence[Int[np.ndarray, "_"]], planned: int) -> None:
-    """A rule draws at least one batch, and in each at least one of the planned rows.
+def _check_words(plan: EpochPlan, where: str, remedy: str) -> None:
+    """What a plan says beside rows and labels."""
+    if not (plan.sampling is None or isinstance(plan.sampling, BatchRule)):
+        found = f"a sampling that is {_said(plan.sampling)}"
+        raise ContractError(where, found=found, expected="a BatchRule, or None", remedy=remedy)
+    if not isinstance(plan.phase, str):
+        raise ContractError(where, found=f"a phase that is {_said(plan.phase)}", expected="its name", remedy=remedy)
+    if isinstance(plan.notes, str) or not all(isinstance(note, str) for note in plan.notes):
+        raise ContractError(where, found="notes that are no tuple of texts", expected="sentences", remedy=remedy)
+    for name, value in plan.diagnostics.items():
+        if name in LOGGED or not isinstance(name, str):
+            expected = f"another name than {', '.join(sorted(LOGGED))}, which a line of the log has itself"
+            raise ContractError(where, found=f"the diagnostic '{name}'", expected=expected, remedy=remedy)
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            found = f"the diagnostic '{name}' is {_said(value)}"
+            raise ContractError(where, found=found, expected="a number", remedy=remedy)
+
+
+def check_phase(method: Method, groups: Sequence[ParameterGroup], phase: str) -> None:
+    """Something moves in a phase.
+
+    Raises:
+        ContractError: no group of the method does.
+    """
+    if not any(group.moves_in(phase) for group in groups):
+        named = sorted({known for group in groups for known in group.phases})
+        raise ContractError(
+            f"{author_of(method)}, before_epoch",
+            found=f"the phase '{phase}', in which no parameter group moves",
+            expected=f"one of {', '.join(named)}",
+            remedy="Correct the plan's phase, or the groups' phases.",
+        )
+
+
+def check_batches(rule: BatchRule, batches: object, planned: int) -> list[Int[np.ndarray, "_"]]:
+    """A rule draws at least one batch, in each at least one of the planned rows, and no more than its size.
 
     Raises:
         ContractError: otherwise.
     """
-    sizes = [len(batch) for batch in batches]
-    outside = next((batch for batch in batches if len(batch) and (batch.min() < 0 or batch.max() >= planned)), None)
-    found = (
-        f"no batch of {planned} planned rows" if not batches
-        else f"an empty batch ({sizes.index(0) + 1} of {len(batches)})" if 0 in sizes
-        else f"position {outside.min() if outside.min() < 0 else outside.max()}" if outside is not None
-        else ""
-    )  # fmt: skip
-    if found:
-        raise ContractError(
-            f"{author_of(rule)}, draw",
-            found=found,
-            expected=f"batches of positions from 0 to {planned - 1}" if planned else "planned rows to draw from",
-            remedy="Plan more rows, or ask the rule for smaller batches.",
-        )
+
+    def refused(found: str, expected: str) -> ContractError:
+        remedy = "Plan more rows, or ask the rule for other batches."
+        return ContractError(f"{author_of(rule)}, draw", found=found, expected=expected, remedy=remedy)
+
+    if not isinstance(batches, Sequence):
+        raise refused(_said(batches), "a list of arrays of positions")
+    if not batches:
+        raise refused(f"no batch of {planned} planned rows", "at least one")
+    for number, batch in enumerate(batches, 1):
+        which = f"batch {number} of {len(batches)}"
+        if not (isinstance(batch, np.ndarray) and batch.ndim == 1 and np.issubdtype(batch.dtype, np.integer)):
+            raise refused(f"{which} is {_said(batch)}", "one row of whole numbers")
+        if not len(batch):
+            raise refused(f"{which} is empty", "at least one position")
+        if batch.min() < 0 or batch.max() >= planned:
+            wrong = batch.min() if batch.min() < 0 else batch.max()
+            raise refused(f"position {wrong} in {which}", f"positions from 0 to {planned - 1}")
+        if len(batch) > rule.batch_size:
+            raise refused(f"{which} has {len(batch)} positions", f"at most {rule.batch_size}, its batch_size")
+    return list(batches)
 
 
 def check_terms(method: Method, terms: object) -> dict[str, Tensor]:

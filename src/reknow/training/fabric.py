@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from typing import Any
 
 import torch
@@ -29,8 +30,10 @@ def start_fabric(recipe: Recipe) -> Fabric:
     if processes > 1:
         from lightning_fabric.strategies.ddp import DDPStrategy
 
-        # Memories are buffers whose size changes; the loop itself keeps statistics equal.
-        strategy = DDPStrategy(broadcast_buffers=False)
+        # Memories are buffers whose size changes; the loop itself keeps statistics equal. A process's share of a batch
+        # need not use every parameter: that of one spectrum leaves the other's stem alone.
+        strategy = DDPStrategy(broadcast_buffers=False, find_unused_parameters=True)
+        warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
     fabric = Fabric(devices=local, num_nodes=processes // local, strategy=strategy, precision=precision)
     fabric.launch()
     return fabric

@@ -31,7 +31,7 @@ from reknow.methods.sampling import BatchRule, PlannedRows
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch, Spectrum
 from reknow.training.beginning import Beginning
-from reknow.training.contract import check_batches, check_plan, check_terms
+from reknow.training.contract import check_batches, check_phase, check_plan, check_terms
 from reknow.training.optimization import Optimizers
 from reknow.training.progress import Display
 from reknow.training.run import Run
@@ -135,6 +135,7 @@ class Trainer:
             plan = check_plan(
                 self.method, self.method.before_epoch(position.epoch, self.training_set), len(self.training_set)
             )
+            check_phase(self.method, self.optimizers.groups, plan.phase)
             position.plan = plan
             self._report_plan(plan)
         rule = position.plan.sampling or self.recipe.sampling
@@ -308,8 +309,7 @@ class Trainer:
         }
         planned = PlannedRows(plan.labels, self.training_set.cameras[plan.rows], present)
         rng = np.random.default_rng((self.recipe.seed, self.position.epoch))
-        batches = rule.draw(planned, rng, self.recipe.iterations)
-        check_batches(rule, batches, len(planned))
+        batches = check_batches(rule, rule.draw(planned, rng, self.recipe.iterations), len(planned))
         return [plan.rows[batch] for batch in batches]
 
     def _load(

@@ -40,18 +40,26 @@ class Optimizers:
         self._schedule = schedule
 
     def set_rates(self, moment: Moment) -> float:
-        """Set every group's learning rate for the coming step; returns the first group's."""
+        """Set every group's learning rate for the coming step; returns that of the first group that moves."""
+        shown: list[float] = []
         for groups, settings, built in zip(self._groups, self.settings, self.all, strict=True):
             for group, state in zip(groups, built.param_groups, strict=True):  # loading a state makes them anew
                 schedule = group.schedule or self._schedule
                 peak = settings.lr * group.lr_factor
                 state["lr"] = learning_rate(peak, settings.lr, schedule, *turn_of(schedule, moment))
-        return float(self.all[0].param_groups[0]["lr"])
+                if group.moves_in(moment.phase):
+                    shown.append(float(state["lr"]))
+        return shown[0]
+
+    @property
+    def groups(self) -> list[ParameterGroup]:
+        """All of them, in the order of the optimizers."""
+        return list(chain.from_iterable(self._groups))
 
     def hold_back(self, phase: str) -> None:
         """Drop the gradients of groups that do not move in this phase; optimizers pass over what has none."""
-        for group in chain.from_iterable(self._groups):
-            if group.phases and phase not in group.phases:
+        for group in self.groups:
+            if not group.moves_in(phase):
                 for parameter in group.parameters:
                     parameter.grad = None
 

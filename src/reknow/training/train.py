@@ -93,7 +93,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
             lambda: _open_pictures(rows, recipe, shown),
             recipe.preprocessing,
             names=recipe.method.supervised,
-            annotations=network.annotations(rows.cells(network.columns)),
+            annotations=network.annotations(rows.own_cells(network.columns)),
             epochs=recipe.epochs,
             iterations=recipe.iterations,
             seed=recipe.seed,
@@ -104,7 +104,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         method = recipe.method.build(network.to(fabric.device).eval(), training_set)
         check_groups(method, method.parameter_groups(recipe.optimizer.bias_lr_factor))
         network = method.network  # as a rule the same; a momentum encoder may be a copy of it
-        for note in (*manifest.notes, *recipe.notes):
+        for note in (*manifest.notes, *recipe.notes, *rows.notes_on(network.columns)):
             shown.line(f"note: {note}")
         for line in start.report:
             shown.line(line)
@@ -244,7 +244,8 @@ def _words(assessment: Assessment) -> str:
 def _summary(recipe: Recipe, manifest: Manifest, trainer: Trainer, after: Assessment | None) -> dict[str, Any]:
     """The content of ``summary.json``: percentages, or null where the data cannot tell."""
     unknown: dict[str, Any] = dict.fromkeys(("mAP", "rank1", "rank5", "rank10", "mINP"))
-    notes = [*manifest.notes, *recipe.notes, *trainer.position.notes]
+    unread = manifest.training().notes_on(trainer.method.network.columns)
+    notes = [*manifest.notes, *recipe.notes, *unread, *trainer.position.notes]
     if after is None:
         why = "No query and gallery in the data" if manifest.has("identity") else "No identities in the data"
         notes.append(f"{why}, so there are no scores; look at the groups.")
