@@ -97,3 +97,69 @@ def steps_of(folder):
         for line in lines
         if line["kind"] == "step"
     ]
+
+
+HALVES = """
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from reknow.methods.method import EpochPlan, Method, MethodConfig
+from reknow.methods.sampling import BatchRule
+from reknow.training.progress import Display
+from reknow.training.train import train
+from reknow.values import from_plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides(BatchRule):
+    def draw(self, planned, rng, steps):
+        return [np.r_[0:4, 24:28], np.r_[4:8, 28:32]]
+
+
+class Halves(Method):
+    def __init__(self, network):
+        super().__init__(network)
+        self.sides = torch.nn.ParameterList([torch.ones(network.dim), torch.ones(network.dim)])
+
+    def before_epoch(self, epoch, training_set):
+        rows = np.arange(len(training_set))
+        return EpochPlan(rows, rows // 24, sampling=Sides(batch_size=8))
+
+    def losses(self, batch, moment):
+        vectors = self.embed(batch)
+        terms = [vectors[row] @ self.sides[int(side)] for row, side in enumerate(batch.label)]
+        return {"side": torch.stack(terms).mean()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalvesConfig(MethodConfig):
+    def build(self, network, training_set):
+        return Halves(network)
+
+
+recipe = from_plain(yaml.safe_load(Path("tiny.yaml").read_text()), "tiny")
+train(replace(recipe, method=HalvesConfig()), Path(sys.argv[1]), display=Display(quiet=True))
+"""
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_share_of_a_batch_may_leave_parameters_alone(crops, tiny, tmp_path):
+    """As where one process gets the pictures of one spectrum, and the other stem is not used there."""
+    network = replace(tiny.network, trunk=replace(tiny.network.trunk, drop_path=0.0))  # it is drawn per process
+    recipe = replace(tiny, data=f"folder:{crops}", network=network, epochs=1, precision="32-true")
+    recipe = replace(recipe, optimizer=Optimizer(kind="sgd", lr=1e-2))
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(to_plain(recipe)))
+    (tmp_path / "script.py").write_text(HALVES)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for command in ([*torchrun, "script.py", "two"], [sys.executable, "script.py", "one"]):
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=200)
+    two, one = steps_of(tmp_path / "two"), steps_of(tmp_path / "one")
+    assert len(two) == len(one) == 2
+    for several, alone in zip(two, one, strict=True):
+        assert several == pytest.approx(alone, abs=1e-5)

@@ -31,7 +31,7 @@ def run(tiny, tmp_path) -> Run:
 
 def test_pictures_come_back_as_they_were_kept(run):
     kept = [made("Memory of clusters", 10), made("Weights", 200)]
-    run.keep_diagnostics(kept)
+    run.keep_diagnostics(kept, "somebody")
     folder = run.folder / "diagnostics"
     assert sorted(file.name for file in folder.iterdir()) == [
         "01-memory-of-clusters.png",
@@ -45,14 +45,14 @@ def test_pictures_come_back_as_they_were_kept(run):
 
 def test_titles_may_be_any_text_and_stand_twice(run):
     titles = ["../../etc/passwd", "same", "same", "<b>bold</b>\n", "", "é\0" + "x" * 300]
-    run.keep_diagnostics([made(title, shade) for shade, title in enumerate(titles)])
+    run.keep_diagnostics([made(title, shade) for shade, title in enumerate(titles)], "somebody")
     assert [one.title for one in run.diagnostics()] == titles
     assert [int(one.picture[0, 0, 0]) for one in run.diagnostics()] == list(range(6))
     assert len(list((run.folder / "diagnostics").glob("*.png"))) == 6
 
 
 def test_nothing_is_written_where_there_is_nothing(run):
-    run.keep_diagnostics(())
+    run.keep_diagnostics((), "somebody")
     assert run.diagnostics() == [] and not (run.folder / "diagnostics").exists()
 
 
@@ -69,19 +69,19 @@ def test_nothing_is_written_where_there_is_nothing(run):
     ids=["float", "gray", "alpha", "empty", "batch", "tensor"],
 )
 def test_what_is_no_picture_is_refused_with_the_method_s_package_and_nothing_is_written(run, bad):
-    where = r"package 'reknow\.methods\.cluster_contrast', diagnostic 1: 'odd'"
+    where = r"package 'somebody', diagnostic 1: 'odd'"
     with pytest.raises(RunError, match=f"{where} with a picture"):
-        run.keep_diagnostics([made("fine"), made("odd", picture=bad)])
+        run.keep_diagnostics([made("fine"), made("odd", picture=bad)], "somebody")
     assert not (run.folder / "diagnostics").exists()
 
 
 def test_what_is_no_diagnostic_is_refused():
-    with pytest.raises(RunError, match=r"package 'made', diagnostic 0: a ndarray; expected a reknow\.methods"):
+    with pytest.raises(RunError, match=r"package 'made', diagnostic 0: a ndarray; expected a Diagnostic"):
         check_diagnostics([np.zeros((6, 4, 3), np.uint8)], "made")
 
 
 def test_damaged_or_lost_files_are_named(run):
-    run.keep_diagnostics([made("one")])
+    run.keep_diagnostics([made("one")], "somebody")
     captions = run.folder / "diagnostics" / "captions.json"
     (run.folder / "diagnostics" / "01-one.png").write_bytes(b"no picture")
     with pytest.raises(RunError, match=r"captions\.json: cannot be read"):

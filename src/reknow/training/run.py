@@ -139,15 +139,19 @@ class Run:
             )
         return state
 
-    def keep_diagnostics(self, diagnostics: Sequence[Diagnostic]) -> None:
+    def keep_diagnostics(self, diagnostics: Sequence[Diagnostic], package: str) -> None:
         """Write the method's pictures, and ``captions.json`` when all are there; nothing where there are none.
 
         Files are numbered, so a title may be any text and may stand twice.
 
+        Args:
+            diagnostics: the method's.
+            package: where the method comes from, for messages.
+
         Raises:
             RunError: something that cannot be drawn; nothing is written then. Or the disk is full.
         """
-        check_diagnostics(diagnostics, type(self.recipe().method).__module__.rpartition(".")[0])
+        check_diagnostics(diagnostics, package)
         captions, folder = [], self.folder / "diagnostics"
         for number, one in enumerate(diagnostics, 1):
             words = re.sub(r"[^0-9A-Za-z]+", "-", one.title).strip("-").lower()[:40]

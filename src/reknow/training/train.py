@@ -153,7 +153,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         if fabric.is_global_zero:
             _finish(run, recipe, rows, network, trainer.beginning.report, summary, cameras)
             with torch.no_grad():
-                run.keep_diagnostics(method.eval().diagnostics())
+                run.keep_diagnostics(method.eval().diagnostics(), type(method).__module__)
         fabric.barrier()
     return Outcome(run, recipe, summary, trainer.beginning.scores, latest, training, fabric.is_global_zero)
 
