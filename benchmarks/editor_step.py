@@ -38,7 +38,7 @@ from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.recipes import rgbnt201
 from reknow.methods.method import Method, Moment
 from reknow.methods.training_set import TrainingSet
-from reknow.models.attention import Attention, Probabilities, ReadProbabilities
+from reknow.models.attention import Attention, AttentionConfig, Probabilities, ReadProbabilities
 from reknow.observation import Batch
 from reknow.recognizer.precision import computes_in_bf16, computing
 from reknow.training.optimization import build_optimizer
@@ -66,6 +66,14 @@ class KeptAttention(Attention):
         if observe is not None:
             observe(lambda: probabilities)
         return self.proj((probabilities @ value).transpose(1, 2).reshape(batch, length, width))
+
+
+class Kept(AttentionConfig):
+    """Builds it for every block."""
+
+    def build(self, width: int, heads: int, depth: int) -> list[KeptAttention]:
+        """`depth` of them."""
+        return [KeptAttention(width, heads) for _ in range(depth)]
 
 
 class KeptMaps:
@@ -171,7 +179,7 @@ def _wait() -> None:
 
 pictures, cameras = torch.cat(list(batch.images.values())), batch.camera.repeat(len(spectra))
 keeping = copy.deepcopy(method)
-keeping.network.trunk = recipe.network.trunk.build(attention=KeptAttention).to(device).train()
+keeping.network.trunk = replace(recipe.network.trunk, attention=Kept()).build().to(device).train()
 keeping.network.trunk.load_state_dict(method.network.trunk.state_dict())
 full, kept = stepping(method), stepping(keeping)
 sides = {"full": full, "bare": bare, "naive": naive}
