@@ -24,9 +24,9 @@ from reknow.data.pictures import read_picture
 from reknow.methods.cluster_contrast.recipes import world
 from reknow.methods.small import SMALL_NETWORK, SMALL_PREPROCESSING
 from reknow.methods.supervised.recipes import world_target
+from reknow.progress import Display
 from reknow.recognizer import Card, Recognizer
-from reknow.training.assessment import Examination
-from reknow.training.progress import Display
+from reknow.recognizer.evaluation import EvaluationSplit
 from reknow.training.train import train
 
 options = arguments(__doc__, write="keep the lines in docs/measured/adaptation.json")
@@ -44,14 +44,14 @@ def color_histogram(picture: np.ndarray) -> np.ndarray:
 
 def lower_bounds(data: str) -> dict[str, float]:
     """mAP of a color histogram and of the network before any training."""
-    examination = Examination.of(open_dataset(data))
-    assert examination is not None
-    rows = examination.manifest
+    split = EvaluationSplit.of(open_dataset(data))
+    assert split is not None
+    rows = split.manifest
     histograms = np.stack([color_histogram(read_picture(rows.root, reference)) for reference in rows.column("rgb")])
     untrained = Recognizer(SMALL_NETWORK, SMALL_NETWORK.build(), SMALL_PREPROCESSING, Card(name="untrained"))
     return {
-        "histogram": 100 * examination.assess(Embeddings(histograms, rows)).scores.mAP,
-        "untrained": 100 * examination.assess(untrained.embed_manifest(rows)).scores.mAP,
+        "histogram": 100 * split.score(Embeddings(histograms, rows)).scores.mAP,
+        "untrained": 100 * split.score(untrained.embed_manifest(rows)).scores.mAP,
     }
 
 

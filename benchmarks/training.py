@@ -21,10 +21,10 @@ from reknow.data.manifest import Manifest
 from reknow.methods.method import Moment
 from reknow.methods.supervised.recipes import own_data
 from reknow.methods.training_set import TrainingSet
+from reknow.progress import Display
 from reknow.training.beginning import Beginning
 from reknow.training.fabric import start_fabric
 from reknow.training.loop import Position, Trainer, _Sealed
-from reknow.training.progress import Display
 from reknow.training.run import Run
 
 options = arguments(__doc__)

@@ -283,7 +283,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.pt", r"the name ends in '\.pt'; expected \.onnx.* Name it a\.pt\.onnx"),
         ("osnet_x0", r"the name has no ending; expected \.onnx.* Name it osnet_x0\.onnx"),
         ("link.onnx", "already exists"),
-        (300 * "a" + ".onnx", "it cannot be written"),
+        (300 * "a" + ".onnx", "cannot be written"),
     ],
 )
 def test_a_bad_place_is_refused_before_the_work(tmp_path: Path, no_work: None, name: str, says: str) -> None:
@@ -304,7 +304,7 @@ def test_a_folder_that_takes_no_files_is_refused_before_the_work(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "touch", touch)
-    with pytest.raises(ExportError, match=r"it cannot be written .*Permission denied.* Check the folder"):
+    with pytest.raises(ExportError, match=r"cannot be written .*Permission denied.* Check the folder"):
         export_onnx(recognizer_of("patches"), tmp_path / "a.onnx")
 
 

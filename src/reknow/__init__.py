@@ -21,7 +21,7 @@ __all__ = ["Recognizer", "ReknowError", "load"]
 def __getattr__(name: str) -> object:
     # torch takes seconds to import; `import reknow` must not.
     if name in ("Recognizer", "load"):
-        from reknow.platforms import refuse_windows
+        from reknow.machine import refuse_windows
 
         refuse_windows()
         from reknow import recognizer

@@ -9,23 +9,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reknow.errors import RunError
+from reknow.errors import ReknowError, RunError
+
+HAVE_ROOM = "Check the folder, its permissions and the room on its disk."
+"""What to do about most of what goes wrong while a file is written."""
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(
+    path: Path,
+    error: type[ReknowError] = RunError,
+    remedy: str = HAVE_ROOM,
+    *,
+    also: tuple[type[Exception], ...] = (),
+) -> Iterator[Path]:
     """Where to write a file or a folder, which gets its name at the end; where that fails, nothing is left.
 
     Whether `path` may exist is the caller's business: a file is replaced, and so is an empty folder.
 
     Args:
         path: the final name; its folder must exist by the end of the block.
+        error: raised where it cannot be written.
+        remedy: what its message says to do then.
+        also: exceptions beside OSError by which a library says that a file cannot be written.
 
     Yields:
         a hidden path in the same folder, so on the same disk; it is this process's own, and the block makes it.
 
     Raises:
-        OSError: it cannot be renamed. Callers say in their own words what could not be written.
+        ReknowError: of the kind `error`, where it cannot be written or renamed. Whatever else the block raises passes.
 
     Example:
         >>> import tempfile
@@ -35,15 +47,31 @@ def written_whole(path: Path) -> Iterator[Path]:
         >>> path.read_text()
         'all of it'
     """
-    if "\0" in str(path):
-        raise OSError(errno.EINVAL, "a null character in its name")  # the system's own calls raise a ValueError
-    beside = beside_of(path)
+    with failures_named(path, error, remedy, also=also):
+        if "\0" in str(path):
+            raise OSError(errno.EINVAL, "a null character in its name")  # the system's own calls raise a ValueError
+        beside = beside_of(path)
+        try:
+            yield beside
+            beside.replace(path)
+        except BaseException:  # Ctrl-C too
+            _remove(beside)
+            raise
+
+
+@contextmanager
+def failures_named(
+    path: Path,
+    error: type[ReknowError] = RunError,
+    remedy: str = HAVE_ROOM,
+    *,
+    also: tuple[type[Exception], ...] = (),
+) -> Iterator[None]:
+    """What a disk can do wrong while the block writes, as an error that names the file; see :func:`written_whole`."""
     try:
-        yield beside
-        beside.replace(path)
-    except BaseException:  # Ctrl-C too
-        _remove(beside)
-        raise
+        yield
+    except (OSError, *also) as reason:
+        raise error(path, found=f"cannot be written ({reason})", remedy=remedy) from reason
 
 
 def beside_of(path: Path) -> Path:
@@ -51,22 +79,16 @@ def beside_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def write_file(path: Path, content: str | bytes) -> Path:
-    """Write a file beside and rename it; text as UTF-8. Folders are made.
+def write_file(path: Path, content: str | bytes, error: type[ReknowError] = RunError, remedy: str = HAVE_ROOM) -> Path:
+    """Write a file by :func:`written_whole`; text as UTF-8. Folders are made.
 
     Raises:
-        RunError: the disk is full, or the folder may not be written.
+        ReknowError: of the kind `error`: the disk is full, or the folder may not be written.
     """
-    try:
+    with failures_named(path, error, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as beside:
-            beside.write_bytes(content.encode() if isinstance(content, str) else content)
-    except OSError as error:
-        raise RunError(
-            path,
-            found=f"could not be written ({error})",
-            remedy="Free space or permissions there, and start the same command again.",
-        ) from error
+    with written_whole(path, error, remedy) as beside:
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reknow import platforms
+from reknow import machine
 from reknow.errors import ReknowError
 
 NAME = "bär 識"
@@ -69,7 +69,7 @@ def test_without_standard_output_it_works_and_is_silent():
 
 @pytest.mark.parametrize("system", ["win32", "cygwin"])
 def test_windows_is_refused_with_one_sentence(reknow, monkeypatch, system):
-    monkeypatch.setattr(platforms.sys, "platform", system)
+    monkeypatch.setattr(machine.sys, "platform", system)
     code, out, err = reknow("recipes")
     assert code == 2 and out == ""
     assert err.startswith("reknow: Windows: ") and len(err.splitlines()) == 1 and "Subsystem for Linux" in err
@@ -78,8 +78,8 @@ def test_windows_is_refused_with_one_sentence(reknow, monkeypatch, system):
 def test_importing_on_windows_says_so_too(monkeypatch):
     import reknow
 
-    monkeypatch.setattr(platforms.sys, "platform", "win32")
+    monkeypatch.setattr(machine.sys, "platform", "win32")
     with pytest.raises(ReknowError, match="Subsystem for Linux"):
         reknow.load  # noqa: B018
-    monkeypatch.setattr(platforms.sys, "platform", "darwin")
+    monkeypatch.setattr(machine.sys, "platform", "darwin")
     assert callable(reknow.load)

@@ -14,7 +14,7 @@ from reknow.data.embeddings import Embeddings
 from reknow.data.formats import import_dataset, open_dataset
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
-from reknow.training.assessment import Examination
+from reknow.recognizer.evaluation import EvaluationSplit
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def test_what_is_under_test_asks_and_what_is_trained_on_answers(shop):
     manifest = open_dataset(f"folder:{shop}?identity=subfolder&gallery=train")
     assert manifest.closed
     assert len(manifest.training()) == 6 and len(manifest.rows_of("query")) == 3
-    examination = Examination.of(manifest)
-    assert examination is not None
-    assert len(examination.query) == 3 and len(examination.gallery) == 6
-    assert {examination.manifest.column("split")[row] for row in examination.gallery} == {"train"}
-    assert examination.notes == ("A closed set: the gallery holds the training pictures (gallery=train).",)
+    split = EvaluationSplit.of(manifest)
+    assert split is not None
+    assert len(split.query) == 3 and len(split.gallery) == 6
+    assert {split.manifest.column("split")[row] for row in split.gallery} == {"train"}
+    assert split.notes == ("A closed set: the gallery holds the training pictures (gallery=train).",)
 
 
 def test_without_the_option_nothing_asks_and_the_note_names_it(shop):
@@ -103,17 +103,17 @@ def test_every_format_takes_it_and_a_protocol(tmp_path):
 @pytest.mark.parametrize("half", ["query", "gallery"])
 def test_half_of_an_evaluation_is_not_completed_by_guessing(half):
     from reknow.errors import EvaluationError
-    from reknow.training.assessment import examination_of
+    from reknow.recognizer.evaluation import evaluation_split
 
     columns = {"rgb": list("abcd"), "identity": list("xxyy"), "split": ["train", half, "train", half]}
     manifest = Manifest.from_columns(columns, root=Path(), name="made")
-    assert Examination.of(manifest) is None
+    assert EvaluationSplit.of(manifest) is None
     with pytest.raises(EvaluationError, match=f"rows of the split {half} but none.*gallery=train"):
-        examination_of(manifest, "table:made.csv")
+        evaluation_split(manifest, "table:made.csv")
 
 
 def test_queries_drawn_from_rows_that_nobody_trains_on_say_so():
     columns = {"rgb": list("abcd"), "identity": list("xxyy"), "split": ["query"] * 4}
-    examination = Examination.of(Manifest.from_columns(columns, root=Path(), name="made"))
-    assert examination is not None
-    assert examination.notes == ("The data have no query and gallery: queries were drawn from its rows.",)
+    split = EvaluationSplit.of(Manifest.from_columns(columns, root=Path(), name="made"))
+    assert split is not None
+    assert split.notes == ("The data have no query and gallery: queries were drawn from its rows.",)

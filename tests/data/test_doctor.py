@@ -424,7 +424,7 @@ def test_world_pictures_are_examined(monkeypatch):
             raise DataError(reference, found="unknown kind", remedy="Write people.")
         return np.asarray(noise(int(reference[-1])))
 
-    monkeypatch.setitem(sys.modules, "reknow.data.world", SimpleNamespace(render_reference=render))
+    monkeypatch.setitem(sys.modules, "reknow.world", SimpleNamespace(render_reference=render))
     manifest = Manifest.from_columns({"rgb": ["world:a/1", "world:b/1", "world:absent/2"]}, root=Path(), name="w")
     assert {("error", "file", 2), ("warning", "duplicate", 1)} <= set(told(manifest))
 

@@ -307,7 +307,7 @@ def test_another_process_opens_the_zip_again(archive, monkeypatch):
 
 def test_world_references_are_rendered_and_cut(monkeypatch):
     world = SimpleNamespace(render_reference=lambda reference: gradient(), WORLD_VERSION=41)
-    monkeypatch.setitem(sys.modules, "reknow.data.world", world)
+    monkeypatch.setitem(sys.modules, "reknow.world", world)
     assert np.array_equal(read_picture(Path("/nowhere"), "world:people/x"), gradient())
     assert read_picture(Path("/nowhere"), "world:people/x", (0, 0, 2, 2)).shape == (2, 2, 3)
     first = read_bytes(Path("/nowhere"), "world:people/x")

@@ -7,9 +7,9 @@ import pytest
 
 from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest
-from reknow.data.world import sight_of
 from reknow.explain.patches import covered
 from reknow.explain.truth import Truth, gradient, is_known, person_mask, truth_of
+from reknow.world import sight_of
 
 WORLD = "world:target?train_identities=2&test_identities=2&spectra=rgb,nir,tir"
 

@@ -12,7 +12,7 @@ import reknow
 import reknow.methods
 from reknow.errors import RecipeError, RecognizerError
 from reknow.methods.catalog import METHODS, listing, recipe_named, recipes
-from reknow.training.progress import Display
+from reknow.progress import Display
 from reknow.training.run import Run
 from reknow.training.train import train
 

@@ -32,9 +32,9 @@ from reknow.methods.sampling import Sampling
 from reknow.methods.training_set import TrainingSet
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import SPECTRA, Batch
+from reknow.progress import Display
 from reknow.recognizer import Recognizer, load
 from reknow.training import loop
-from reknow.training.progress import Display
 from reknow.training.train import train
 from reknow.values import to_plain
 
@@ -243,7 +243,7 @@ def test_losses_do_not_depend_on_identities_and_file_names(name: str, data: str,
 SCRIPT = """
 import sys, yaml
 from pathlib import Path
-from reknow.training.progress import Display
+from reknow.progress import Display
 from reknow.training.train import train
 from reknow.values import from_plain
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reknow.progress import Display
 from reknow.studies.study import Study, Variant
-from reknow.training.progress import Display
 
 LABELLED = r"?identity_pattern=(person\d+)&camera=_c(\d)_"
 

@@ -88,7 +88,7 @@ def test_the_seed_is_the_run_s_and_the_world_s():
 
 
 def test_a_person_has_as_many_pictures_as_the_sizes_say():
-    from reknow.data.world import world_manifest
+    from reknow.data.formats.world import read as world_manifest
 
     rows = len(world_manifest("target", seed=1, train_identities=300, test_identities=0))
     assert rows / 300 == pytest.approx(PICTURES_OF_A_PERSON, rel=0.05)

@@ -67,7 +67,7 @@ def bent(tiny, crops, tmp_path, monkeypatch):
     from dataclasses import replace
 
     from reknow import values
-    from reknow.training.progress import Display
+    from reknow.progress import Display
     from reknow.training.train import train
 
     plain = values.to_plain

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from reknow.methods.optimization import Optimizer, ParameterGroup, Schedule
+from reknow.progress import Display
 from reknow.training import loop, run
-from reknow.training.progress import Display
 from reknow.training.train import train
 
 PLAIN = Optimizer(kind="sgd", lr=0.1, momentum=0.0, weight_decay=0.0)

@@ -15,14 +15,14 @@ from reknow.methods.recipe import Optimizer, Sampling
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
-from reknow.training.progress import Display
+from reknow.progress import Display
 from reknow.training.train import train
 from reknow.values import to_plain
 
 SCRIPT = """
 import sys, yaml
 from pathlib import Path
-from reknow.training.progress import Display
+from reknow.progress import Display
 from reknow.training.train import train
 from reknow.values import from_plain
 import torch
@@ -110,7 +110,7 @@ import yaml
 
 from reknow.methods.method import EpochPlan, Method, MethodConfig
 from reknow.methods.sampling import BatchRule
-from reknow.training.progress import Display
+from reknow.progress import Display
 from reknow.training.train import train
 from reknow.values import from_plain
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from reknow.errors import DataError
 from reknow.methods.supervised.method import SupervisedConfig
-from reknow.training.progress import Display
+from reknow.progress import Display
 from reknow.training.train import train
 
 QUIET = Display(quiet=True)

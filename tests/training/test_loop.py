@@ -10,8 +10,8 @@ import torch
 
 from reknow.errors import RecipeError, RunError
 from reknow.methods.recipe import Optimizer
+from reknow.progress import Display
 from reknow.training import loop, run
-from reknow.training.progress import Display
 from reknow.training.train import train
 
 QUIET = Display(quiet=True)

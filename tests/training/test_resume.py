@@ -12,9 +12,9 @@ import torch
 from reknow.errors import DataError, RunError
 from reknow.evaluation.scores import RankingScores
 from reknow.models.transformer import TransformerConfig
+from reknow.progress import Display
 from reknow.training import loop
 from reknow.training.beginning import Beginning
-from reknow.training.progress import Display
 from reknow.training.run import Run
 from reknow.training.train import train
 

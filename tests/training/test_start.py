@@ -15,8 +15,8 @@ from reknow.models.embedder import EmbedderConfig
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.progress import Display
 from reknow.recognizer import SHIPPED, load
-from reknow.training.progress import Display
 from reknow.training.start import start_of
 from reknow.training.train import train
 

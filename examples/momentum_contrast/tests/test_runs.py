@@ -15,8 +15,8 @@ import yaml
 
 import reknow
 from reknow import cli
+from reknow.progress import Display
 from reknow.training import loop
-from reknow.training.progress import Display
 from reknow.training.train import train
 from reknow.values import to_plain
 
@@ -80,7 +80,7 @@ def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(tiny, tmp_path, monkey
 SCRIPT = """
 import sys, yaml
 from pathlib import Path
-from reknow.training.progress import Display
+from reknow.progress import Display
 from reknow.training.train import train
 from reknow.values import from_plain
 

@@ -14,7 +14,7 @@ from reknow.cli.terminal import forget_output, show_any_letter
 from reknow.cli.training import demo, list_recipes, study, train_by
 from reknow.cli.using import cluster, embed, evaluate, export
 from reknow.errors import ReknowError
-from reknow.platforms import refuse_windows
+from reknow.machine import refuse_windows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ def check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json 
     """Look for what would spoil training or numbers, row by row; exit code 1 if there are errors."""
     from reknow.data.doctor import examine
     from reknow.data.formats import open_dataset
-    from reknow.training.progress import Display
+    from reknow.progress import Display
 
     manifest = open_dataset(data)
     with Display() as display:

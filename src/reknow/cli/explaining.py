@@ -26,7 +26,7 @@ def explain_tokens(
     """
     from reknow.explain.run import explain_run
     from reknow.explain.sheet import save_token_sheet
-    from reknow.training.progress import Display
+    from reknow.progress import Display
     from reknow.training.run import Run
 
     check_new_file(out)
@@ -50,11 +50,11 @@ def explain_ranks(
 
     Queries are chosen by rule, not by taste; --json says which gallery pictures they found.
     """
+    from reknow.progress import Display
     from reknow.recognizer import load
+    from reknow.recognizer.evaluation import evaluate_recognizer
     from reknow.report.rank_sheet import save_rank_sheet
     from reknow.report.rankings import rankings
-    from reknow.training.assessment import evaluate_recognizer
-    from reknow.training.progress import Display
     from reknow.training.run import Run
 
     check_new_file(out)
@@ -62,7 +62,7 @@ def explain_ranks(
     recognizer, data = load(run), data or Run.open(run).recipe().data
     with Display() as display:
         evaluated = evaluate_recognizer(recognizer, data, display=display)
-    rows = rankings(evaluated.assessment, count=count)
+    rows = rankings(evaluated.result, count=count)
     save_rank_sheet(rows, out)
     facts = {**evaluated.numbers, "queries_shown": [row.as_json() for row in rows], "file": str(out)}
     print_facts(facts, json, lines=[*scores(facts), *map(found, rows), f"sheet: {out}"])

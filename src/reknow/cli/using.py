@@ -40,10 +40,10 @@ def evaluate(
 ) -> int:
     """Score a recognizer on a data set that has identities: mAP, CMC, mINP with intervals, by a named protocol."""
     from reknow.evaluation.protocols import protocol_named
+    from reknow.progress import Display
+    from reknow.recognizer.evaluation import evaluate_recognizer
+    from reknow.recognizer.subsets import subset_scores
     from reknow.report.build import evaluation_report
-    from reknow.training.assessment import evaluate_recognizer
-    from reknow.training.progress import Display
-    from reknow.training.subsets import subset_scores
 
     if out is not None:
         check_new_folder(out)
@@ -73,7 +73,7 @@ def embed(
 ) -> int:
     """Embed every picture of a data set into one Parquet file, for `reknow cluster` or for your own tools."""
     from reknow.data.formats import open_dataset
-    from reknow.training.progress import Display
+    from reknow.progress import Display
 
     check_new_file(out)
     model, manifest = recognizer_named(recognizer, precision, size), open_dataset(data)
@@ -108,7 +108,7 @@ def cluster(
     """Group embedded pictures by individual, without labels: a CSV with a group for each picture."""
     from reknow.clustering.dbscan import pseudo_labels
     from reknow.data.embeddings import Embeddings
-    from reknow.training.groups import write_groups
+    from reknow.data.groups import write_groups
 
     check_new_file(out)
     read = Embeddings.read(embeddings)

@@ -79,13 +79,8 @@ class Embeddings:
                 "reknow.recognizer": self.recognizer,
             }
         )
-        try:
-            with written_whole(path) as beside:
-                pyarrow.parquet.write_table(table, beside)
-        except OSError as error:
-            raise DataError(
-                path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
-            ) from error
+        with written_whole(path, DataError) as beside:
+            pyarrow.parquet.write_table(table, beside)
 
     @classmethod
     def read(cls, path: Path) -> Embeddings:

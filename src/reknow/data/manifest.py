@@ -265,16 +265,11 @@ class Manifest:
         path = Path(path)
         if path.suffix not in (".csv", ".parquet"):
             raise DataError(path, found=f"suffix '{path.suffix}'", expected=".csv or .parquet", remedy="Rename it.")
-        try:
-            with written_whole(path) as beside:
-                if path.suffix == ".csv":
-                    pyarrow.csv.write_csv(self.table, beside)
-                else:
-                    pyarrow.parquet.write_table(self.table, beside)
-        except OSError as error:
-            raise DataError(
-                path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
-            ) from error
+        with written_whole(path, DataError) as beside:
+            if path.suffix == ".csv":
+                pyarrow.csv.write_csv(self.table, beside)
+            else:
+                pyarrow.parquet.write_table(self.table, beside)
 
 
 def _named_observations(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:

@@ -65,7 +65,7 @@ def read_picture(
         DataError: no such file, not a picture, a damaged or too large one, or a box without a pixel in the picture.
     """
     if reference.startswith(WORLD_PREFIX):
-        from reknow.data.world import render_reference
+        from reknow.world import render_reference
 
         pixels = render_reference(reference)
     else:
@@ -80,7 +80,7 @@ def read_bytes(root: Path, reference: str) -> bytes:
         DataError: no such file or zip member, or it cannot be read.
     """
     if reference.startswith(WORLD_PREFIX):
-        from reknow.data.world import WORLD_VERSION
+        from reknow.world import WORLD_VERSION
 
         return f"{reference}\n{WORLD_VERSION}".encode()
     path = locate(root, reference)

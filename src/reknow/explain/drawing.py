@@ -8,7 +8,6 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from reknow.data.pictures import Box
-from reknow.errors import RunError
 from reknow.writing import written_whole
 
 GOOD, BAD = "#13803f", "#c42b2b"
@@ -106,11 +105,6 @@ def save_png(sheet: Image.Image, path: Path) -> Path:
     Raises:
         RunError: the file cannot be written.
     """
-    try:
-        with written_whole(path) as beside:
-            sheet.save(beside, format="PNG", optimize=True)
-    except OSError as error:
-        raise RunError(
-            path, found=f"cannot be written ({error})", remedy="Choose a folder that you may write to."
-        ) from error
+    with written_whole(path) as beside:
+        sheet.save(beside, format="PNG", optimize=True)
     return path

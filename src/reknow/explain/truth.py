@@ -18,10 +18,10 @@ from scipy.ndimage import binary_erosion
 
 from reknow.data.manifest import Manifest
 from reknow.data.pictures import WORLD_PREFIX
-from reknow.data.world import Sight, render, sight_of
-from reknow.data.world.reference import parse_reference
 from reknow.explain.patches import covered
 from reknow.observation import SPECTRA, Spectrum
+from reknow.world import Sight, render, sight_of
+from reknow.world.reference import parse_reference
 
 ON_OBJECT = 0.5
 """Share of a patch's pixels from which on it is on the object."""

@@ -23,7 +23,7 @@ from reknow.errors import ExportError, MissingExtra, nearest
 from reknow.export.agreement import BATCHES, LARGEST_DEVIATION, deviation
 from reknow.export.graph import IMAGENET_MEAN, IMAGENET_STD, Input, NormalizedToVectors, PixelsToVectors
 from reknow.recognizer import Recognizer
-from reknow.writing import written_whole
+from reknow.writing import failures_named, written_whole
 
 LARGEST_FILE = 2**31 - 1
 """Bytes that Protocol Buffers, and so ONNX, put into one file."""
@@ -67,33 +67,28 @@ def export_onnx(recognizer: Recognizer, path: Path, input: Input = "normalized")
             behind then.
     """
     path = Path(path)
-    try:
+    with failures_named(path, ExportError):
         _refuse(recognizer, path, input)
-        onnx, runtime = _extras()
-        with written_whole(path) as beside:
-            beside.touch()  # a folder that takes no files is found before the work
-            preprocessing = recognizer.preprocessing
-            network = copy.deepcopy(recognizer.network).cpu().float().eval()
-            reference = PixelsToVectors(network, preprocessing).eval()
-            model = reference if input == "pixels" else NormalizedToVectors(network, preprocessing).eval()
-            proto = _translated(model, preprocessing.size, path)
-            metadata = _metadata(recognizer, input)
-            onnx.helper.set_model_props(proto, metadata)
-            onnx.save_model(proto, beside)
-            differs = deviation(reference, _session(runtime, beside, path), preprocessing.size, input)
-            if not differs <= LARGEST_DEVIATION:  # so written, NaN is refused too
-                raise ExportError(
-                    path,
-                    found=f"vectors that differ from torch's by up to {differs:.2g}, so it was not kept",
-                    expected=f"at most {LARGEST_DEVIATION:g}",
-                    remedy="Report it with the versions of torch, onnx and onnxruntime; "
-                    "another version may translate it.",
-                )
-            size = beside.stat().st_size
-    except OSError as error:
-        raise ExportError(
-            path, found=f"it cannot be written ({error})", remedy="Check the folder, its permissions and the disk."
-        ) from error
+    onnx, runtime = _extras()
+    with written_whole(path, ExportError) as beside:
+        beside.touch()  # a folder that takes no files is found before the work
+        preprocessing = recognizer.preprocessing
+        network = copy.deepcopy(recognizer.network).cpu().float().eval()
+        reference = PixelsToVectors(network, preprocessing).eval()
+        model = reference if input == "pixels" else NormalizedToVectors(network, preprocessing).eval()
+        proto = _translated(model, preprocessing.size, path)
+        metadata = _metadata(recognizer, input)
+        onnx.helper.set_model_props(proto, metadata)
+        onnx.save_model(proto, beside)
+        differs = deviation(reference, _session(runtime, beside, path), preprocessing.size, input)
+        if not differs <= LARGEST_DEVIATION:  # so written, NaN is refused too
+            raise ExportError(
+                path,
+                found=f"vectors that differ from torch's by up to {differs:.2g}, so it was not kept",
+                expected=f"at most {LARGEST_DEVIATION:g}",
+                remedy="Report it with the versions of torch, onnx and onnxruntime; another version may translate it.",
+            )
+        size = beside.stat().st_size
     opset = next(opset.version for opset in proto.opset_import if opset.domain == "")
     return Exported(path, input, opset, BATCHES, differs, size, metadata)
 

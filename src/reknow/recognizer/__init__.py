@@ -5,7 +5,7 @@
 - ``precision.py``: where a network computes in bf16;
 - ``card.py``: where a recognizer comes from and what it is for, as fields and in words;
 - ``folder.py``: a recognizer on disk;
-- ``foreign.py``: a file of weights that somebody else trained, as a recognizer.
+- ``pretrained.py``: a file of weights that somebody else trained, as a recognizer.
 """
 
 from reknow.recognizer.card import Card, known_cameras

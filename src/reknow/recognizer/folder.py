@@ -38,19 +38,13 @@ def write_folder(
     if folder.exists():
         raise RecognizerError(folder, found="already exists", remedy="Name another folder.")
     content = {"network": to_plain(config), "preprocessing": to_plain(preprocessing), "card": to_plain(card)}
-    try:
-        with written_whole(folder) as beside:
-            beside.mkdir(parents=True)
-            # Copies, since layers that several blocks share have several names, and safetensors refuses shared memory.
-            state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()}
-            save_file(state, beside / "model.safetensors")
-            (beside / "recognizer.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            words = in_words(card, config, preprocessing, network.dim)
-            (beside / "README.md").write_text(words, encoding="utf-8")
-    except (OSError, SafetensorError) as error:
-        raise RecognizerError(
-            folder, found=f"could not be written ({error})", remedy="Check the folder, its permissions and the disk."
-        ) from error
+    with written_whole(folder, RecognizerError, also=(SafetensorError,)) as beside:
+        beside.mkdir(parents=True)
+        # Copies, since layers that several blocks share have several names, and safetensors refuses shared memory.
+        state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()}
+        save_file(state, beside / "model.safetensors")
+        (beside / "recognizer.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        (beside / "README.md").write_text(in_words(card, config, preprocessing, network.dim), encoding="utf-8")
 
 
 def read_folder(folder: Path) -> tuple[NetworkConfig, Network, Preprocessing, Card]:

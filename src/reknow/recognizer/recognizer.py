@@ -27,8 +27,8 @@ from reknow.models.weights import resolve
 from reknow.observation import Batch
 from reknow.recognizer.card import Card, known_cameras
 from reknow.recognizer.folder import read_folder, write_folder
-from reknow.recognizer.foreign import read_file
 from reknow.recognizer.precision import Precision, computing, resolved
+from reknow.recognizer.pretrained import read_file
 from reknow.recognizer.reading import Picture, one_by_one, resized_batches
 
 SHIPPED = Path(__file__).parent.parent / "shipped"

@@ -11,20 +11,20 @@ import numpy as np
 from jaxtyping import Int
 
 from reknow.clustering.dbscan import pseudo_labels
+from reknow.data.groups import write_groups
 from reknow.data.manifest import Manifest
 from reknow.errors import RunError
 from reknow.evaluation.intervals import bootstrap, paired_difference
 from reknow.evaluation.ranking import rows_of
 from reknow.evaluation.scores import RankingScores
 from reknow.explain.run import explain_run
+from reknow.machine import machine
+from reknow.recognizer.evaluation import EvaluationResult, RecognizerEvaluation, per_query
 from reknow.report.content import Group, GroupCounts, PairScores, RunReport
 from reknow.report.groups import choose_groups
 from reknow.report.page import write_report
 from reknow.report.portrait import panels_of, portrait
 from reknow.report.rankings import rankings
-from reknow.training.assessment import Assessment, Evaluated, per_query
-from reknow.training.groups import write_groups
-from reknow.training.machine import machine
 from reknow.training.train import Outcome
 from reknow.writing import write_file
 
@@ -68,7 +68,7 @@ def report_of(outcome: Outcome) -> Path:
     return write_report(content, folder / "report.html")
 
 
-def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
+def evaluation_report(evaluated: RecognizerEvaluation, folder: Path) -> Path:
     """Write ``report.html`` and ``scores.json`` of an evaluation without training into a new folder.
 
     Returns:
@@ -84,7 +84,7 @@ def evaluation_report(evaluated: Evaluated, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a null character in its name
         raise RunError(folder, found=f"cannot be made ({error})", remedy="Name another folder with --out.") from error
-    after = evaluated.assessment
+    after = evaluated.result
     content = RunReport(
         title=f"{evaluated.recognizer} on {evaluated.dataset}",
         summary=evaluated.numbers,
@@ -120,10 +120,10 @@ def _reranked_intervals(numbers: Mapping[str, Any]) -> dict[str, tuple[float, fl
     return {f"reranked.{name}": (low, high) for name, (low, high) in found.items() if low is not None}
 
 
-def _pair_scores(assessment: Assessment) -> PairScores | None:
+def _pair_scores(result: EvaluationResult) -> PairScores | None:
     """Similarities of a fixed random sample of query-gallery pairs; what the protocol removes is in neither half."""
-    query, gallery = assessment.query, assessment.gallery
-    rows = rows_of(query, gallery, assessment.protocol)
+    query, gallery = result.query, result.gallery
+    rows = rows_of(query, gallery, result.protocol)
     asked = np.random.default_rng(0).permutation(len(query))[: max(1, PAIRS_SAMPLED // len(gallery))]
     asked = asked[rows.query_identity[asked] >= 0]
     similarity = query.vectors[asked] @ gallery.vectors.T

@@ -12,7 +12,6 @@ from typing import Any
 
 import jinja2
 
-from reknow.errors import RunError
 from reknow.report import curves, headline, retrieval
 from reknow.report.content import Group, Kind, RankRow, RunReport
 from reknow.report.patches import legend_of, marked_pictures, shares_of
@@ -45,13 +44,8 @@ def write_report(content: RunReport, path: Path) -> Path:
     """
     path = Path(path)
     text = render(content)
-    try:
-        with written_whole(path) as beside:
-            beside.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(
-            path, found=f"the report cannot be written ({error})", remedy="Choose a folder that exists and has room."
-        ) from error
+    with written_whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
     return path
 
 

@@ -5,34 +5,34 @@ from __future__ import annotations
 import numpy as np
 
 from reknow.evaluation.ranking import ranked
+from reknow.recognizer.evaluation import EvaluationResult
 from reknow.report.choice import choose_queries
 from reknow.report.content import KINDS, RankedPicture, RankRow
 from reknow.report.portrait import panels_of, portrait
 from reknow.report.rank_sheet import SHOWN
-from reknow.training.assessment import Assessment
 
 
-def rankings(assessment: Assessment, count: int = 4) -> list[RankRow]:
+def rankings(result: EvaluationResult, count: int = 4) -> list[RankRow]:
     """Queries with the ten nearest gallery pictures that the protocol lets them see.
 
     Args:
-        assessment: scores, and the embeddings that they come from.
+        result: scores, and the embeddings that they come from.
         count: queries of each kind, the best first, then the typical, then the worst.
 
     Raises:
         DataError: `count` below 1, or a picture that cannot be read.
     """
-    query, gallery = assessment.query.manifest, assessment.gallery.manifest
+    query, gallery = result.query.manifest, result.gallery.manifest
     panels = panels_of(query, gallery)
     asked, asked_by = query.column("observation"), query.column("camera")
     found, found_by = gallery.column("observation"), gallery.column("camera")
-    chosen = choose_queries(assessment.scores.average_precision, count)
+    chosen = choose_queries(result.scores.average_precision, count)
     rows: list[RankRow] = []
     for kind in KINDS:
         wanted = np.asarray(chosen[kind], dtype=np.int64)
         if not len(wanted):
             continue
-        head = ranked(assessment.query.select(wanted), assessment.gallery, assessment.protocol, top=SHOWN)
+        head = ranked(result.query.select(wanted), result.gallery, result.protocol, top=SHOWN)
         for row, hits, matches, similarity in zip(wanted, head.rows, head.matches, head.similarity, strict=True):
             results = [
                 RankedPicture(
@@ -50,7 +50,7 @@ def rankings(assessment: Assessment, count: int = 4) -> list[RankRow]:
                     kind,
                     portrait(query, int(row), panels),
                     asked[row],
-                    float(assessment.scores.average_precision[row]),
+                    float(result.scores.average_precision[row]),
                     results,
                     asked_by[row] or "",
                     panels,

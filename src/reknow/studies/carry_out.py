@@ -19,14 +19,14 @@ import numpy as np
 
 from reknow.errors import RecipeError, RunError
 from reknow.evaluation.intervals import Interval
+from reknow.machine import machine
 from reknow.methods.recipe import Recipe
+from reknow.progress import Display
 from reknow.studies.findings import Findings, Row
 from reknow.studies.folder import RunFolder, StudyFolder, slug
 from reknow.studies.record import Record
 from reknow.studies.statistics import over_queries, over_seeds
 from reknow.studies.study import Measurement, Study, Variant, differences, seeded
-from reknow.training.machine import machine
-from reknow.training.progress import Display
 from reknow.training.train import train
 from reknow.values import to_plain
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reknow.errors import RunError
-from reknow.training.machine import machine
+from reknow.machine import machine
 from reknow.training.train import Outcome
 
 NAME = "record.json"

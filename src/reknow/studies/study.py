@@ -74,7 +74,7 @@ class Study:
         base: what the variants differ from.
         variants: the rows; the first is what the others are compared with, usually the base as it is.
         measurements: what is measured beside the runs.
-        columns: numbers of the table, of a run's summary, of its last epoch or of its examination; the first is
+        columns: numbers of the table, of a run's summary, of its last epoch or of its split; the first is
             compared over queries too.
         examine: what else to find out about a run that has just ended, by the names of the columns.
         plot: draws the findings.

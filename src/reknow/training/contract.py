@@ -52,7 +52,7 @@ def check_groups(method: Method, groups: object) -> list[ParameterGroup]:
     names = {id(parameter): name for name, parameter in method.named_parameters()}
     held = Counter(id(parameter) for group in groups for parameter in group.parameters)
     twice = [names.get(one, "a parameter that is not the method's") for one, count in held.items() if count > 1]
-    foreign = [one for one in held if one not in names]
+    unknown = [one for one in held if one not in names]
     learning = [(name, id(parameter)) for name, parameter in method.named_parameters() if parameter.requires_grad]
     missing = [name for name, one in learning if one not in held]
     titles = Counter(group.name for group in groups)
@@ -60,7 +60,7 @@ def check_groups(method: Method, groups: object) -> list[ParameterGroup]:
     empty = [group.name for group in groups if not group.parameters]
     found = (
         f"'{twice[0]}' in two groups" if twice
-        else "a parameter that is not the method's" if foreign
+        else "a parameter that is not the method's" if unknown
         else f"'{missing[0]}', which learns, in no group" if missing
         else f"two groups named '{same[0]}'" if same
         else f"the group '{empty[0]}' without parameters" if empty

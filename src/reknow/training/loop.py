@@ -30,12 +30,12 @@ from reknow.methods.recipe import Recipe
 from reknow.methods.sampling import BatchRule, PlannedRows
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch, Spectrum
+from reknow.progress import Display
+from reknow.training.batch_norm import Statistics, check_parts, parts_of, shares_of
 from reknow.training.beginning import Beginning
 from reknow.training.contract import check_batches, check_phase, check_plan, check_terms
 from reknow.training.optimization import Optimizers
-from reknow.training.progress import Display
 from reknow.training.run import Run
-from reknow.training.statistics import Statistics, check_parts, parts_of, shares_of
 from reknow.training.window import Window
 from reknow.values import from_plain, to_plain
 

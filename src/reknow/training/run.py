@@ -31,7 +31,10 @@ from reknow.errors import RunError
 from reknow.methods.diagnostic import Diagnostic, check_diagnostics
 from reknow.methods.recipe import Recipe
 from reknow.values import from_plain, to_plain
-from reknow.writing import written_whole
+from reknow.writing import failures_named, write_file, written_whole
+
+RESUME = "Free space or permissions there. What was written before is whole; continue with --resume."
+"""What to do where a run could not write."""
 
 
 class Run:
@@ -55,7 +58,7 @@ class Run:
                 remedy="Name another folder with --out, or continue that run with --resume.",
             )
         run = cls(folder)
-        with _Writing(folder):
+        with failures_named(folder, remedy=RESUME):
             (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         run.keep_recipe(recipe)
         return run
@@ -89,10 +92,7 @@ class Run:
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file beside and rename it."""
-        path = self.folder / name
-        with _Writing(path), written_whole(path) as beside:
-            beside.write_text(text, encoding="utf-8")
-        return path
+        return write_file(self.folder / name, text, remedy=RESUME)
 
     def summarize(self, summary: dict[str, Any]) -> None:
         """Write ``summary.json``."""
@@ -105,7 +105,7 @@ class Run:
 
     def log(self, kind: str, **values: Any) -> None:
         """Append one line to the metrics."""
-        with _Writing(self.metrics), self.metrics.open("a", encoding="utf-8") as stream:
+        with failures_named(self.metrics, remedy=RESUME), self.metrics.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"kind": kind, **values}) + "\n")
 
     def lines(self) -> list[dict[str, Any]]:
@@ -118,7 +118,8 @@ class Run:
         """Replace the checkpoint; on a full disk the previous one stays whole."""
         state = {**state, "metrics_bytes": self.metrics.stat().st_size if self.metrics.exists() else 0}
         path = self.folder / "checkpoints" / "last.pt"
-        with _Writing(path), written_whole(path) as beside:
+        # torch says of a full disk that its zip writer failed, by a RuntimeError.
+        with written_whole(path, remedy=RESUME, also=(RuntimeError,)) as beside:
             torch.save(state, beside)
 
     def load(self) -> dict[str, Any]:
@@ -156,10 +157,10 @@ class Run:
         for number, one in enumerate(diagnostics, 1):
             words = re.sub(r"[^0-9A-Za-z]+", "-", one.title).strip("-").lower()[:40]
             path = folder / f"{number:02d}-{words or 'picture'}.png"
-            with _Writing(path):
+            with failures_named(folder, remedy=RESUME):
                 folder.mkdir(exist_ok=True)
-                with written_whole(path) as beside:
-                    Image.fromarray(one.picture).save(beside, format="PNG")
+            with written_whole(path, remedy=RESUME) as beside:
+                Image.fromarray(one.picture).save(beside, format="PNG")
             captions.append({"file": path.name, "title": one.title, "caption": one.caption})
         if captions:
             self.write("diagnostics/captions.json", json.dumps(captions, indent=2) + "\n")
@@ -191,21 +192,3 @@ class Run:
         """Forget what was logged after this checkpoint, since it will be logged again."""
         if self.metrics.exists():
             os.truncate(self.metrics, min(state["metrics_bytes"], self.metrics.stat().st_size))
-
-
-class _Writing:
-    """Turn what a disk can do wrong into an error that names the file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        # torch.save reports a full disk as a RuntimeError of its zip writer.
-        if isinstance(error, OSError) or (isinstance(error, RuntimeError) and "write" in str(error).lower()):
-            raise RunError(
-                self.path,
-                found=f"could not be written ({error})",
-                remedy="Free space or permissions there. What was written before is whole; continue with --resume.",
-            ) from error

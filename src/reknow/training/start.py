@@ -17,7 +17,7 @@ from reknow.methods.recipe import Recipe
 from reknow.models.network import Network, TrunkConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
-from reknow.models.weights import Foreign, Parts, Source, Told, fill_network, read_weights, resolve, said_by
+from reknow.models.weights import Parts, PretrainedWeights, Source, Told, fill_network, read_weights, resolve, said_by
 from reknow.recognizer import SHIPPED, Recognizer, load
 
 
@@ -86,21 +86,21 @@ def starting_from(recipe: Recipe, folder: Path) -> Recipe:
     return replace(recipe, network=source.config, preprocessing=source.preprocessing, weights=str(folder))
 
 
-def following(recipe: Recipe, foreign: Foreign) -> Recipe:
+def following(recipe: Recipe, pretrained: PretrainedWeights) -> Recipe:
     """The recipe with the network of the weights, at the recipe's own picture size."""
-    trunk = foreign.trunk
+    trunk = pretrained.trunk
     if isinstance(trunk, TransformerConfig):
         # A camera table is of the file's own cameras, and a file does not tell its stochastic depth.
         trunk = replace(trunk, image_size=recipe.preprocessing.size, cameras=0)
     elif isinstance(trunk, ResNetConfig):
         trunk = ResNetConfig()  # re-identification trains at the finer stride (bag of tricks), on any weights
-    trunk = _with_what_is_put_into(recipe.network.trunk, trunk, foreign)
-    network = recipe.network.around(trunk, foreign.feature)
-    preprocessing = replace(recipe.preprocessing, mean=foreign.mean, std=foreign.std)
+    trunk = _with_what_is_put_into(recipe.network.trunk, trunk, pretrained)
+    network = recipe.network.around(trunk, pretrained.feature)
+    preprocessing = replace(recipe.preprocessing, mean=pretrained.mean, std=pretrained.std)
     return replace(recipe, network=network, preprocessing=preprocessing)
 
 
-def _with_what_is_put_into(own: TrunkConfig, trunk: TrunkConfig, foreign: Foreign) -> TrunkConfig:
+def _with_what_is_put_into(own: TrunkConfig, trunk: TrunkConfig, pretrained: PretrainedWeights) -> TrunkConfig:
     """A file's trunk with all that a recipe's own differs by from the plain one of its shape."""
     plain = own.plain()
     put_in = {each.name: getattr(own, each.name) for each in fields(own)}
@@ -108,7 +108,7 @@ def _with_what_is_put_into(own: TrunkConfig, trunk: TrunkConfig, foreign: Foreig
     if put_in and type(own) is not type(trunk):
         raise RecipeError(
             f"network.trunk.{next(iter(put_in))}",
-            found=f"{next(iter(put_in.values()))}, on weights of {foreign.origin}",
+            found=f"{next(iter(put_in.values()))}, on weights of {pretrained.origin}",
             expected=f"weights of a {type(own).__name__.removesuffix('Config')}, for which the recipe has it",
             remedy="Choose other weights, or leave it out.",
         )
@@ -118,12 +118,12 @@ def _with_what_is_put_into(own: TrunkConfig, trunk: TrunkConfig, foreign: Foreig
 def _from_file(recipe: Recipe, source: Source) -> Start:
     trunk = recipe.network.trunk
     # A recipe that follows its weights has no network to say what they do not tell, but it has pictures.
-    foreign = read_weights(source, Told(size=recipe.preprocessing.size) if recipe.follow_weights else said_by(trunk))
+    pretrained = read_weights(source, Told(size=recipe.preprocessing.size) if recipe.follow_weights else said_by(trunk))
     if recipe.follow_weights:
-        recipe = following(recipe, foreign)
+        recipe = following(recipe, pretrained)
     network = recipe.network.build()
     try:
-        loaded = fill_network(network, foreign)
+        loaded = fill_network(network, pretrained)
     except WeightsError as error:
         if recipe.follow_weights:
             raise
@@ -133,12 +133,12 @@ def _from_file(recipe: Recipe, source: Source) -> Start:
             expected=error.expected,
             remedy=f"{error.remedy} With --follow-weights the run takes the network of the file.",
         ) from error
-    return Start(recipe, network, (*loaded.sentences(), *_otherwise(foreign, recipe.network.trunk)))
+    return Start(recipe, network, (*loaded.sentences(), *_otherwise(pretrained, recipe.network.trunk)))
 
 
-def _otherwise(foreign: Foreign, trunk: object) -> list[str]:
+def _otherwise(pretrained: PretrainedWeights, trunk: object) -> list[str]:
     """Where the run's trunk sees its pictures otherwise than the file's did."""
-    theirs = foreign.trunk
+    theirs = pretrained.trunk
     if isinstance(theirs, TransformerConfig) and isinstance(trunk, TransformerConfig) and theirs.stride != trunk.stride:
         return [f"the file is of stride {theirs.stride}, the run's network of stride {trunk.stride}"]
     if isinstance(theirs, ResNetConfig) and isinstance(trunk, ResNetConfig) and theirs.last_stride != trunk.last_stride:
@@ -193,14 +193,14 @@ def _from_its_parts(recipe: Recipe, source: Recognizer) -> Start:
     return Start(recipe, network, tuple(report))
 
 
-def _given_by(source: Recognizer, wanted: TrunkConfig, name: str) -> tuple[Foreign, Parts]:
+def _given_by(source: Recognizer, wanted: TrunkConfig, name: str) -> tuple[PretrainedWeights, Parts]:
     """A recognizer's trunk as a file of weights, for the pictures that are wanted; and its other parts."""
     network, trunk = source.network, source.network.trunk
     if isinstance(wanted, TransformerConfig):
         trunk = trunk.resized(wanted.image_size)
     state = trunk.state_dict()
     state.pop("sie_embed", None)
-    foreign = Foreign(
+    pretrained = PretrainedWeights(
         origin=f"the trunk of the recognizer '{source.card.name}'",
         path=Path(name),
         trunk=trunk.config,
@@ -216,4 +216,4 @@ def _given_by(source: Recognizer, wanted: TrunkConfig, name: str) -> tuple[Forei
         notes=(),
     )
     parts = {part: module.state_dict() for part, module in network.fillable().items() if part != "trunk"}
-    return foreign, parts
+    return pretrained, parts

@@ -17,17 +17,17 @@ from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest, encode
 from reknow.errors import DataError, RecipeError
 from reknow.evaluation.scores import RankingScores
+from reknow.machine import peak_memory_gb
 from reknow.methods.recipe import Recipe
 from reknow.methods.training_set import TrainingSet
 from reknow.models.network import Network
+from reknow.progress import Display
 from reknow.recognizer import Card, Recognizer, known_cameras
-from reknow.training.assessment import Assessment, Examination, in_percent, numbers_of
+from reknow.recognizer.evaluation import EvaluationResult, EvaluationSplit, in_percent, numbers_of
 from reknow.training.beginning import Beginning
 from reknow.training.contract import check_groups
 from reknow.training.fabric import start_fabric
 from reknow.training.loop import Trainer
-from reknow.training.machine import peak_memory_gb
-from reknow.training.progress import Display
 from reknow.training.run import Run
 from reknow.training.start import Start, start_of
 
@@ -50,7 +50,7 @@ class Outcome:
     recipe: Recipe
     summary: dict[str, Any]
     before: RankingScores | None
-    after: Assessment | None
+    after: EvaluationResult | None
     training: Embeddings
     main_process: bool = True
 
@@ -109,27 +109,27 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         for line in start.report:
             shown.line(line)
         training_set.open()
-        examination = Examination.of(manifest)
-        test_pictures = None if examination is None else _open_pictures(examination.manifest, recipe, shown)
+        split = EvaluationSplit.of(manifest)
+        test_pictures = None if split is None else _open_pictures(split.manifest, recipe, shown)
         test_pixels = None if test_pictures is None else test_pictures.hashes()
         # Only now is anything written: whatever is wrong with data or recipe has shown itself.
         run = _open_run(folder, recipe, resume, fabric)
         beginning = Beginning(manifest.fingerprint(), start.report)
         trainer = Trainer(recipe, method, training_set, rows.codes("identity"), run, fabric, shown, beginning)
 
-        def assess() -> Assessment | None:
-            if examination is None or test_pictures is None:
+        def assess() -> EvaluationResult | None:
+            if split is None or test_pictures is None:
                 return None
             card = Card(name=recipe.name, dataset=manifest.name, cameras=cameras)
             # Whatever a run trains in, its scores are made in 32 bit.
             recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, fabric.device, "32")
             vectors = recognizer.embed_pictures(
                 test_pictures,
-                recognizer.camera_codes(examination.manifest),
-                annotations=recognizer.annotations(examination.manifest),
+                recognizer.camera_codes(split.manifest),
+                annotations=recognizer.annotations(split.manifest),
                 progress=shown.bar("embedding test rows"),
             )
-            return examination.assess(Embeddings(vectors, examination.manifest, pixels=test_pixels))
+            return split.score(Embeddings(vectors, split.manifest, pixels=test_pixels))
 
         if resume:
             trainer.resume()
@@ -139,7 +139,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
             if fabric.is_global_zero:
                 run.log("evaluation", epoch=-1, **_percent(untrained))
                 shown.line(f"before training: {_words(untrained)}")
-        latest: Assessment | None = None
+        latest: EvaluationResult | None = None
         for epoch in trainer.fit():
             if recipe.evaluates_after(epoch):
                 latest = assess()
@@ -232,16 +232,16 @@ def _open_pictures(rows: Manifest, recipe: Recipe, display: Display) -> Pictures
     )
 
 
-def _percent(assessment: Assessment) -> dict[str, Any]:
-    return {name: value for name, value in assessment.numbers().items() if not isinstance(value, str)}
+def _percent(result: EvaluationResult) -> dict[str, Any]:
+    return {name: value for name, value in result.numbers().items() if not isinstance(value, str)}
 
 
-def _words(assessment: Assessment) -> str:
-    numbers = assessment.scores
+def _words(result: EvaluationResult) -> str:
+    numbers = result.scores
     return f"mAP {100 * numbers.mAP:.1f}, rank-1 {100 * float(numbers.cmc[0]):.1f} ({numbers.protocol})"
 
 
-def _summary(recipe: Recipe, manifest: Manifest, trainer: Trainer, after: Assessment | None) -> dict[str, Any]:
+def _summary(recipe: Recipe, manifest: Manifest, trainer: Trainer, after: EvaluationResult | None) -> dict[str, Any]:
     """The content of ``summary.json``: percentages, or null where the data cannot tell."""
     unknown: dict[str, Any] = dict.fromkeys(("mAP", "rank1", "rank5", "rank10", "mINP"))
     unread = manifest.training().notes_on(trainer.method.network.columns)

@@ -20,9 +20,9 @@ from reknow.methods.editor.method import EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.recipes import own_data
 from reknow.methods.recipe import Recipe, Sampling
+from reknow.progress import Display
 from reknow.recognizer import load
-from reknow.training.assessment import evaluate_recognizer
-from reknow.training.progress import Display
+from reknow.recognizer.evaluation import evaluate_recognizer
 from reknow.training.run import Run
 from reknow.training.train import train
 from reknow.values import to_plain
@@ -99,7 +99,7 @@ def test_a_camera_table_that_is_too_small_is_refused_before_anything_is_written(
 SCRIPT = """
 import yaml
 from pathlib import Path
-from reknow.training.progress import Display
+from reknow.progress import Display
 from reknow.training.train import train
 from reknow.values import from_plain
 import torch

@@ -15,7 +15,7 @@ from reknow.models.embedder import EmbedderConfig
 from reknow.models.sizes import clip_vit_base
 from reknow.models.transformer import TransformerConfig
 from reknow.models.weights import fill, load_trunk, read_weights
-from reknow.models.weights.foreign import CLIP
+from reknow.models.weights.pretrained import CLIP
 from reknow.recognizer import load
 
 NAMES = (
@@ -80,11 +80,11 @@ FILES = {
 @pytest.mark.parametrize("kind", FILES)
 def test_timm_says_the_same(kind, save):
     network = witness()
-    foreign = read_weights(save(FILES[kind](network.state_dict())))
-    assert (foreign.origin, foreign.trunk.image_size, foreign.trunk.heads) == ("CLIP ViT-Ti/16", (224, 224), 3)
-    assert (foreign.mean, foreign.std, foreign.feature, foreign.neck) == (CLIP.mean, CLIP.std, "cls", {})
-    trunk = foreign.trunk.build().eval()
-    loaded = fill(trunk, foreign)
+    pretrained = read_weights(save(FILES[kind](network.state_dict())))
+    assert (pretrained.origin, pretrained.trunk.image_size, pretrained.trunk.heads) == ("CLIP ViT-Ti/16", (224, 224), 3)
+    assert (pretrained.mean, pretrained.std, pretrained.feature, pretrained.neck) == (CLIP.mean, CLIP.std, "cls", {})
+    trunk = pretrained.trunk.build().eval()
+    loaded = fill(trunk, pretrained)
     assert (loaded.left, loaded.resized) == ((), ())
     assert any("quick_gelu" in note and "?activation=gelu" in note for note in loaded.notes)
     images = torch.randn(1, 3, 224, 224)
@@ -117,14 +117,14 @@ SHAPE = {
 def test_the_activation_is_the_one_that_is_told(save):
     network = witness(act_layer="gelu")
     path = save(network.state_dict())
-    foreign = read_weights(f"{path}?activation=gelu")
-    trunk = foreign.trunk.build().eval()
-    fill(trunk, foreign)
+    pretrained = read_weights(f"{path}?activation=gelu")
+    trunk = pretrained.trunk.build().eval()
+    fill(trunk, pretrained)
     images = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
         torch.testing.assert_close(trunk(images).cls, network.forward_features(images)[:, 0], rtol=0, atol=1e-5)
     with pytest.raises(WeightsError, match=r"activation: gelu of CLIP ViT-Ti/16; expected quick_gelu"):
-        fill(TransformerConfig(**SHAPE).build(), foreign)
+        fill(TransformerConfig(**SHAPE).build(), pretrained)
     # A recipe's network says what the file does not.
     network = TransformerConfig(**{**SHAPE, "activation": "gelu"}).build()
     assert any("MLPs with gelu; as the recipe's own" in note for note in load_trunk(network, path).notes)

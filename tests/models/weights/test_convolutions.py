@@ -14,7 +14,7 @@ from reknow.errors import WeightsError
 from reknow.models.osnet import WIDTHS, OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.weights import fill, load_trunk, read_weights
-from reknow.models.weights.foreign import IMAGENET
+from reknow.models.weights.pretrained import IMAGENET
 
 ORDER = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
@@ -46,12 +46,12 @@ def numbered(whole: nn.Module, pooling: dict[str, torch.Tensor]) -> dict[str, ob
 @pytest.mark.parametrize("power", [None, 2.5], ids=["mean", "generalized mean"])
 def test_cluster_contrast_gives_its_own_feature(save, whole, power):
     pooling = {} if power is None else {"module.gap.p": torch.tensor([power])}
-    foreign = read_weights(save(numbered(whole, pooling)))
-    assert foreign.origin == "cluster-contrast ResNet-50"
-    assert foreign.ignored == ()
-    assert len(foreign.neck) == 5
+    pretrained = read_weights(save(numbered(whole, pooling)))
+    assert pretrained.origin == "cluster-contrast ResNet-50"
+    assert pretrained.ignored == ()
+    assert len(pretrained.neck) == 5
     trunk = ResNetConfig(last_stride=2).build().eval()
-    assert fill(trunk, foreign).left == ()
+    assert fill(trunk, pretrained).left == ()
     images = torch.randn(1, 3, 64, 32)
     with torch.inference_mode():
         maps = nn.Sequential(*(whole.get_submodule(name) for name in ORDER))(images).clamp(min=1e-6)
@@ -97,13 +97,13 @@ REDUCED = {"heads.bottleneck.0.weight": torch.ones(9, 2048, 1, 1)}
     ],
 )
 def test_layers_behind_tell_whose_resnet_it_is(save, stages, module, behind, origin, last_stride, power, compared):
-    foreign = read_weights(save(inside(f"module.{module}", stages) | inside("module.", behind)))
-    assert (foreign.origin, foreign.trunk) == (origin, ResNetConfig(last_stride=last_stride))
-    assert foreign.compared == compared
-    assert len(foreign.neck) == (5 if compared == "behind" else 0)
-    assert (foreign.state["pool.p"].item() if "pool.p" in foreign.state else None) == power
-    assert (foreign.mean, foreign.std) == (IMAGENET.mean, IMAGENET.std)
-    assert not [name for name in foreign.ignored if "pool_layer" in name]
+    pretrained = read_weights(save(inside(f"module.{module}", stages) | inside("module.", behind)))
+    assert (pretrained.origin, pretrained.trunk) == (origin, ResNetConfig(last_stride=last_stride))
+    assert pretrained.compared == compared
+    assert len(pretrained.neck) == (5 if compared == "behind" else 0)
+    assert (pretrained.state["pool.p"].item() if "pool.p" in pretrained.state else None) == power
+    assert (pretrained.mean, pretrained.std) == (IMAGENET.mean, IMAGENET.std)
+    assert not [name for name in pretrained.ignored if "pool_layer" in name]
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_other_layers_inside_are_refused_by_name(save, stages, other):
 
 def test_fast_reid_s_own_normalization_is_kept(save, stages):
     pixels = {"pixel_mean": torch.full((1, 3, 1, 1), 127.5), "pixel_std": torch.full((1, 3, 1, 1), 51.0)}
-    foreign = read_weights(save(inside("backbone.", stages) | FAST_REID | pixels))
-    assert (foreign.mean, foreign.std) == ((0.5,) * 3, (0.2,) * 3)
+    pretrained = read_weights(save(inside("backbone.", stages) | FAST_REID | pixels))
+    assert (pretrained.mean, pretrained.std) == ((0.5,) * 3, (0.2,) * 3)
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_what_a_resnet_does_not_have_cannot_be_told(save, whole, options, messag
 
 def test_what_is_told_of_a_resnet(save, stages):
     path = save(inside("base.", stages) | BAG_OF_TRICKS)
-    foreign = read_weights(f"{path}?stride=32&neck=before&size=384x128&normalization=halves")
-    assert foreign.trunk == ResNetConfig(last_stride=2)
-    assert (foreign.compared, foreign.size, foreign.mean) == ("before", (384, 128), (0.5, 0.5, 0.5))
-    assert len(foreign.neck) == 5  # training may take it along
+    pretrained = read_weights(f"{path}?stride=32&neck=before&size=384x128&normalization=halves")
+    assert pretrained.trunk == ResNetConfig(last_stride=2)
+    assert (pretrained.compared, pretrained.size, pretrained.mean) == ("before", (384, 128), (0.5, 0.5, 0.5))
+    assert len(pretrained.neck) == 5  # training may take it along
 
 
 def test_cluster_contrast_with_a_reduced_feature_is_refused(save, whole):
@@ -172,12 +172,12 @@ def test_width_of_an_osnet_is_found_from_its_channels(save, width):
     torch.manual_seed(0)
     source = OSNetConfig(width=width).build().eval()
     classifier = {"classifier.weight": torch.ones(10, 512), "classifier.bias": torch.ones(10)}
-    foreign = read_weights(save(source.state_dict() | classifier))
-    assert foreign.origin == f"torchreid OSNet x{width}"
-    assert foreign.trunk == OSNetConfig(width=width)
-    assert (foreign.feature, foreign.mean, foreign.std) == ("projected", IMAGENET.mean, IMAGENET.std)
-    target = foreign.trunk.build().eval()
-    loaded = fill(target, foreign)
+    pretrained = read_weights(save(source.state_dict() | classifier))
+    assert pretrained.origin == f"torchreid OSNet x{width}"
+    assert pretrained.trunk == OSNetConfig(width=width)
+    assert (pretrained.feature, pretrained.mean, pretrained.std) == ("projected", IMAGENET.mean, IMAGENET.std)
+    target = pretrained.trunk.build().eval()
+    loaded = fill(target, pretrained)
     assert loaded.ignored == tuple(classifier)
     assert (loaded.resized, loaded.left) == ((), ())
     images = torch.randn(1, 3, 32, 16)

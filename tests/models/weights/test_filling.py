@@ -22,8 +22,8 @@ def test_safetensors_round_trip(tmp_path, small):
 
 
 def test_half_precision_is_read_as_single(save, small):
-    foreign = read_weights(save(small.build().half().state_dict()), said_by(small))
-    assert {tensor.dtype for tensor in foreign.state.values()} == {torch.float32}
+    pretrained = read_weights(save(small.build().half().state_dict()), said_by(small))
+    assert {tensor.dtype for tensor in pretrained.state.values()} == {torch.float32}
 
 
 def test_positions_are_resized_and_learned_tokens_keep_their_rows(save, small):

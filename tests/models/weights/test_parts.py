@@ -147,13 +147,14 @@ def test_a_network_gets_what_it_says_is_fillable_and_the_rest_is_named(save, sma
 
 
 def test_a_neck_that_the_file_has_not_is_named_and_one_of_another_feature_is_ignored(save, small):
-    foreign = read_weights(save(small.build().state_dict()), said_by(small))
+    pretrained = read_weights(save(small.build().state_dict()), said_by(small))
     assert (
-        "left as they were: neck (4 tensors)" in fill_network(EmbedderConfig(trunk=small).build(), foreign).sentences()
+        "left as they were: neck (4 tensors)"
+        in fill_network(EmbedderConfig(trunk=small).build(), pretrained).sentences()
     )
-    foreign = read_weights(save(with_neck(small.build(), 16)), said_by(small))
+    pretrained = read_weights(save(with_neck(small.build(), 16)), said_by(small))
     other = EmbedderConfig(trunk=small, feature="cls+patches").build()
-    lines = fill_network(other, foreign).sentences()
+    lines = fill_network(other, pretrained).sentences()
     assert "left as they were: neck (4 tensors)" in lines
     assert "ignored: batch-norm neck of 'cls'" in lines
     assert other.neck.running_mean.tolist() == [0] * 32

@@ -12,7 +12,7 @@ from reknow.errors import WeightsError
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig, resized_positions
 from reknow.models.weights import Source, Told, fill, load_trunk, read_weights, said_by
-from reknow.models.weights.foreign import HALVES, IMAGENET
+from reknow.models.weights.pretrained import HALVES, IMAGENET
 from reknow.observation import Batch
 from reknow.recognizer import SHIPPED, load
 
@@ -27,13 +27,13 @@ def of_case(path, case, stride=16):
 def test_tcmm_checkpoint_gives_the_golden_feature(save, pass_case):
     weights, case = pass_case
     path = save({"state_dict": {f"module.{name}": tensor for name, tensor in weights.items()}})
-    foreign = read_weights(of_case(path, case))
-    assert foreign.origin == "TCMM ViT-48/16"
-    assert (foreign.feature, foreign.ignored) == ("cls+extra", ())
-    assert foreign.trunk.image_size == tuple(case["images"].shape[2:])
-    embedder = EmbedderConfig(trunk=foreign.trunk, feature=foreign.feature).build().eval()
-    loaded = fill(embedder.trunk, foreign)
-    embedder.neck.load_state_dict(foreign.neck)
+    pretrained = read_weights(of_case(path, case))
+    assert pretrained.origin == "TCMM ViT-48/16"
+    assert (pretrained.feature, pretrained.ignored) == ("cls+extra", ())
+    assert pretrained.trunk.image_size == tuple(case["images"].shape[2:])
+    embedder = EmbedderConfig(trunk=pretrained.trunk, feature=pretrained.feature).build().eval()
+    loaded = fill(embedder.trunk, pretrained)
+    embedder.neck.load_state_dict(pretrained.neck)
     assert (loaded.resized, loaded.ignored, loaded.left) == ((), (), ())
     with torch.inference_mode():
         found = embedder(Batch.of({"rgb": case["images"]}))
@@ -46,18 +46,18 @@ def test_pass_pretraining_is_a_teacher_without_the_extra_token(save, pass_case):
     teacher = {f"backbone.{name}": t for name, t in weights.items() if name not in gone and "bottleneck" not in name}
     head = {"head.mlp.0.weight": torch.ones(2, 2), "head.last_layer.weight_g": torch.ones(2, 1)}
     path = save({"student": {"module.x": torch.ones(1)}, "teacher": teacher | head, "epoch": 99})
-    foreign = read_weights(of_case(path, case))
-    assert foreign.origin == "PASS ViT-48/16"
-    assert foreign.ignored == tuple(head)
-    assert foreign.neck == {}
-    trunk = replace(foreign.trunk, registers=1).build().eval()
-    rows = foreign.state["pos_embed"].shape[1]
+    pretrained = read_weights(of_case(path, case))
+    assert pretrained.origin == "PASS ViT-48/16"
+    assert pretrained.ignored == tuple(head)
+    assert pretrained.neck == {}
+    trunk = replace(pretrained.trunk, registers=1).build().eval()
+    rows = pretrained.state["pos_embed"].shape[1]
     before = trunk.pos_embed.detach().clone()
-    assert fill(trunk, foreign).left == ("register_tokens", "pos_embed[4:5]")
-    assert torch.equal(trunk.pos_embed[:, :4], foreign.state["pos_embed"][:, :4])
+    assert fill(trunk, pretrained).left == ("register_tokens", "pos_embed[4:5]")
+    assert torch.equal(trunk.pos_embed[:, :4], pretrained.state["pos_embed"][:, :4])
     assert torch.equal(trunk.pos_embed[:, 4], torch.zeros(1, 48))  # a register begins at zero, as TCMM's
     assert torch.equal(before[:, 4], trunk.pos_embed[:, 4])
-    assert torch.equal(trunk.pos_embed[:, 5:], foreign.state["pos_embed"][:, 4:])
+    assert torch.equal(trunk.pos_embed[:, 5:], pretrained.state["pos_embed"][:, 4:])
     assert trunk.pos_embed.shape[1] == rows + 1
     # With TCMM's own two rows put back in, it is TCMM's trunk.
     trunk.register_tokens.data.copy_(weights["token"])
@@ -72,10 +72,10 @@ def test_pass_pretraining_is_a_teacher_without_the_extra_token(save, pass_case):
 def test_pass_with_a_neck_for_another_feature_has_none(save, pass_case):
     weights, case = pass_case
     weights["bottleneck.weight"] = torch.ones(48)  # of PASS's mean fusion
-    foreign = read_weights(of_case(save(weights), case))
-    assert (foreign.neck, foreign.compared) == ({}, "before")
-    assert any("join CLS and parts otherwise" in note for note in foreign.notes)
-    assert "bottleneck.weight" in foreign.ignored
+    pretrained = read_weights(of_case(save(weights), case))
+    assert (pretrained.neck, pretrained.compared) == ({}, "before")
+    assert any("join CLS and parts otherwise" in note for note in pretrained.notes)
+    assert "bottleneck.weight" in pretrained.ignored
 
 
 def test_transreid_checkpoint_gives_the_golden_global_feature(save, transreid_case):
@@ -83,21 +83,21 @@ def test_transreid_checkpoint_gives_the_golden_global_feature(save, transreid_ca
     unused = {"base.fc.weight": torch.ones(10, 48), "base.fc.bias": torch.ones(10)}
     size = tuple(case["images"].shape[2:])
     stride = 16 if (size[0] // 16) * (size[1] // 16) + 1 == weights["base.pos_embed"].shape[1] else 12
-    foreign = read_weights(of_case(save(weights | unused), case, stride))
-    assert foreign.origin == "TransReID ViT-48/16"
-    assert foreign.compared == "before"  # NECK_FEAT of the authors' configurations
-    assert foreign.trunk.depth == 3
-    assert foreign.trunk.cameras == 4
-    parts = {name.partition(".")[0] for name in foreign.ignored}
+    pretrained = read_weights(of_case(save(weights | unused), case, stride))
+    assert pretrained.origin == "TransReID ViT-48/16"
+    assert pretrained.compared == "before"  # NECK_FEAT of the authors' configurations
+    assert pretrained.trunk.depth == 3
+    assert pretrained.trunk.cameras == 4
+    parts = {name.partition(".")[0] for name in pretrained.ignored}
     local = {f"{part}_{number}" for part in ("bottleneck", "classifier") for number in range(1, 5)}
     assert parts == {"b2", "fc", "classifier"} | local
-    trunk = foreign.trunk.build().eval()
-    loaded = fill(trunk, foreign)
+    trunk = pretrained.trunk.build().eval()
+    loaded = fill(trunk, pretrained)
     assert (loaded.resized, loaded.left) == ((), ())
     with torch.inference_mode():
         cls = trunk(case["images"], case["cam_ids"]).cls
     torch.testing.assert_close(cls, case["expected/train_feat_0"], rtol=0, atol=2e-5)
-    assert torch.equal(foreign.neck["running_mean"], weights["bottleneck.running_mean"])
+    assert torch.equal(pretrained.neck["running_mean"], weights["bottleneck.running_mean"])
 
 
 def test_jigsaw_branch_replaces_the_last_block_that_never_ran(save, transreid_case):
@@ -105,11 +105,11 @@ def test_jigsaw_branch_replaces_the_last_block_that_never_ran(save, transreid_ca
     whole = weights | {name.replace("b1.0.", "base.blocks.2."): -t for name, t in weights.items() if "b1.0." in name}
     whole |= {name.replace("b1.1.", "base.norm."): -t for name, t in weights.items() if "b1.1." in name}
     size = tuple(case["images"].shape[2:])
-    foreign = read_weights(Source(save(whole), Told(size=size, heads=HEADS)))  # the stride follows from the size
-    assert foreign.trunk.depth == 3
-    assert foreign.trunk.stride == (16 if weights["base.pos_embed"].shape[1] in (9, 19) else 12)
-    assert torch.equal(foreign.state["blocks.2.mlp.fc1.weight"], weights["b1.0.mlp.fc1.weight"])
-    assert torch.equal(foreign.state["norm.bias"], weights["b1.1.bias"])
+    pretrained = read_weights(Source(save(whole), Told(size=size, heads=HEADS)))  # the stride follows from the size
+    assert pretrained.trunk.depth == 3
+    assert pretrained.trunk.stride == (16 if weights["base.pos_embed"].shape[1] in (9, 19) else 12)
+    assert torch.equal(pretrained.state["blocks.2.mlp.fc1.weight"], weights["b1.0.mlp.fc1.weight"])
+    assert torch.equal(pretrained.state["norm.bias"], weights["b1.1.bias"])
 
 
 def named(trunk: nn.Module, prefix: str = "") -> dict[str, torch.Tensor]:
@@ -146,12 +146,12 @@ NECK = {f"bottleneck.{name}": tensor for name, tensor in nn.BatchNorm1d(16).stat
 def test_every_origin_gives_back_the_same_tokens(save, small, shape, wrap, origin, normalization):
     torch.manual_seed(0)
     source = replace(small, **shape).build().eval()
-    foreign = read_weights(save(wrap(source)), said_by(source.config))
-    assert foreign.origin == origin
-    assert (foreign.mean, foreign.std) == (normalization.mean, normalization.std)
-    assert (len(foreign.neck) == 5) == (wrap(source).get("state_dict", wrap(source)).keys() >= NECK.keys())
-    target = foreign.trunk.build().eval()
-    loaded = fill(target, foreign)
+    pretrained = read_weights(save(wrap(source)), said_by(source.config))
+    assert pretrained.origin == origin
+    assert (pretrained.mean, pretrained.std) == (normalization.mean, normalization.std)
+    assert (len(pretrained.neck) == 5) == (wrap(source).get("state_dict", wrap(source)).keys() >= NECK.keys())
+    target = pretrained.trunk.build().eval()
+    loaded = fill(target, pretrained)
     assert (loaded.resized, loaded.left) == ((), ())
     images = torch.randn(2, 3, *source.config.image_size)
     with torch.inference_mode():
@@ -163,9 +163,9 @@ def test_distillation_token_goes_with_its_position(save, small):
     state = named(source) | HEAD | {"head_dist.weight": torch.ones(10, 16), "dist_token": torch.ones(1, 1, 16)}
     rows = source.state_dict()["pos_embed"]
     state["pos_embed"] = torch.cat([rows[:, :1], torch.full((1, 1, 16), 9.0), rows[:, 1:]], dim=1)
-    foreign = read_weights(save(state), said_by(small))
-    assert torch.equal(foreign.state["pos_embed"], rows)
-    assert set(foreign.ignored) == {"dist_token", "pos_embed[1:2]", "head.weight", "head.bias", "head_dist.weight"}
+    pretrained = read_weights(save(state), said_by(small))
+    assert torch.equal(pretrained.state["pos_embed"], rows)
+    assert set(pretrained.ignored) == {"dist_token", "pos_embed[1:2]", "head.weight", "head.bias", "head_dist.weight"}
 
 
 def test_timm_says_the_same(save):
@@ -174,12 +174,12 @@ def test_timm_says_the_same(save):
 
     torch.manual_seed(0)
     witness = timm.create_model("vit_tiny_patch16_224", depth=2).eval()
-    foreign = read_weights(save(witness.state_dict()))
-    assert foreign.origin == "ImageNet ViT-Ti/16"
-    assert foreign.trunk.image_size == (224, 224)
-    assert foreign.trunk.heads == 3
-    trunk = foreign.trunk.build().eval()
-    fill(trunk, foreign)
+    pretrained = read_weights(save(witness.state_dict()))
+    assert pretrained.origin == "ImageNet ViT-Ti/16"
+    assert pretrained.trunk.image_size == (224, 224)
+    assert pretrained.trunk.heads == 3
+    trunk = pretrained.trunk.build().eval()
+    fill(trunk, pretrained)
     images = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
         torch.testing.assert_close(trunk(images).cls, witness.forward_features(images)[:, 0], rtol=0, atol=1e-5)
@@ -242,10 +242,10 @@ def test_shape_comes_with_the_weights(save, changes):
 
 def test_shape_of_the_shipped_network():
     recognizer = load()
-    foreign = read_weights(SHIPPED / "model.safetensors")
-    assert EmbedderConfig(trunk=foreign.trunk, feature=foreign.feature) == recognizer.config
-    assert (foreign.mean, foreign.std) == (recognizer.preprocessing.mean, recognizer.preprocessing.std)
-    assert len(foreign.neck) == 5
+    pretrained = read_weights(SHIPPED / "model.safetensors")
+    assert EmbedderConfig(trunk=pretrained.trunk, feature=pretrained.feature) == recognizer.config
+    assert (pretrained.mean, pretrained.std) == (recognizer.preprocessing.mean, recognizer.preprocessing.std)
+    assert len(pretrained.neck) == 5
 
 
 def test_positions_on_the_patches_alone_are_timm_s(save):
@@ -254,11 +254,11 @@ def test_positions_on_the_patches_alone_are_timm_s(save):
 
     torch.manual_seed(0)
     witness = timm.create_model("vit_tiny_patch16_224", depth=2, no_embed_class=True).eval()
-    foreign = read_weights(save(witness.state_dict()))
-    assert foreign.trunk.image_size == (224, 224)
-    assert any("196 patches and none for CLS read as 14 x 14" in note for note in foreign.notes)
-    trunk = foreign.trunk.build().eval()
-    fill(trunk, foreign)
+    pretrained = read_weights(save(witness.state_dict()))
+    assert pretrained.trunk.image_size == (224, 224)
+    assert any("196 patches and none for CLS read as 14 x 14" in note for note in pretrained.notes)
+    trunk = pretrained.trunk.build().eval()
+    fill(trunk, pretrained)
     images = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():
         torch.testing.assert_close(trunk(images).cls, witness.forward_features(images)[:, 0], rtol=0, atol=1e-5)
@@ -272,10 +272,10 @@ def test_heads_are_those_of_the_published_width(save, width, hidden, heads):
     shape = TransformerConfig(
         image_size=(256, 128), width=width, depth=1, heads=heads, stride=12, mlp_ratio=hidden / width
     )
-    foreign = read_weights(save(named(shape.build(), "base.")))
-    assert foreign.trunk == shape
+    pretrained = read_weights(save(named(shape.build(), "base.")))
+    assert pretrained.trunk == shape
     with pytest.raises(WeightsError, match=r"heads: .* of TransReID.*; expected 32, the trunk's"):
-        fill(replace(shape, heads=32).build(), foreign)
+        fill(replace(shape, heads=32).build(), pretrained)
 
 
 @pytest.mark.parametrize("changes", [{"width": 72, "heads": 3}, {"width": 768, "heads": 8, "mlp_ratio": 3.0}])
@@ -300,8 +300,8 @@ def test_overlapping_positions_are_resized_from_their_own_grid(save):
 
 def test_a_parallel_wrapper_does_not_hide_the_authors(save, small):
     state = {f"_orig_mod.module.{name}": tensor for name, tensor in (named(small.build(), "base.") | NECK).items()}
-    foreign = read_weights(save({"model_state_dict": state}), said_by(small))
-    assert (foreign.origin, foreign.compared, len(foreign.neck)) == ("TransReID ViT-16/8", "before", 5)
+    pretrained = read_weights(save({"model_state_dict": state}), said_by(small))
+    assert (pretrained.origin, pretrained.compared, len(pretrained.neck)) == ("TransReID ViT-16/8", "before", 5)
 
 
 @pytest.mark.parametrize(
@@ -313,9 +313,9 @@ def test_which_side_of_the_neck_is_compared(save, pass_case, module, told, compa
     weights, case = pass_case
     state = {name if name.startswith("bottleneck") else f"{module}{name}": tensor for name, tensor in weights.items()}
     height, width = case["images"].shape[2:]
-    foreign = read_weights(f"{save(state)}?size={height}x{width}&heads=4{told}")
-    assert foreign.compared == compared
-    assert foreign.notes[0].startswith("position table of")
+    pretrained = read_weights(f"{save(state)}?size={height}x{width}&heads=4{told}")
+    assert pretrained.compared == compared
+    assert pretrained.notes[0].startswith("position table of")
 
 
 @pytest.mark.parametrize(

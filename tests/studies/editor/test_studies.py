@@ -16,6 +16,7 @@ from reknow.data.formats import open_dataset
 from reknow.methods.editor.method import EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.models.transformer import SIZES
+from reknow.progress import Display
 from reknow.studies.carry_out import rows_of
 from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.editor import keep, transfer, trunk
@@ -25,7 +26,6 @@ from reknow.studies.findings import Findings
 from reknow.studies.record import Record
 from reknow.studies.sizes import THREE_SPECTRA, THREE_SPECTRA_SWEPT, Scale, Size
 from reknow.studies.study import seeded
-from reknow.training.progress import Display
 from reknow.training.start import initial_network
 from reknow.training.train import Outcome, train
 

@@ -46,7 +46,7 @@ def test_the_usual_clustering_is_what_the_grid_is_compared_with():
 
 
 def test_the_bounds_are_a_whole_a_quarter_and_a_sixteenth_of_the_pictures():
-    from reknow.data.world import world_manifest
+    from reknow.data.formats.world import read as world_manifest
 
     study = study_named("tcmm-scale", "laptop")
     rows = len(world_manifest("target", seed=1, train_identities=FEW["laptop"].train_identities, test_identities=0))

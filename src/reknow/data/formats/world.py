@@ -1,10 +1,11 @@
 """World: the synthetic world as a data set, ``world:source`` or ``world:target?seed=3``.
 
-Pictures are drawn when they are read; see :mod:`reknow.data.world`.
+Pictures are drawn when they are read; see :mod:`reknow.world`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 from reknow.data.manifest import Manifest
@@ -42,7 +43,7 @@ def read(
     Raises:
         DataError: an unknown domain, kind, spectrum or light, or an option that is not a number.
     """
-    from reknow.data.world import world_manifest  # numba takes a second to import; other formats do without it
+    from reknow.world import population  # numba takes a second to import; other formats do without it
 
     options = {
         "seed": seed,
@@ -53,7 +54,8 @@ def read(
     numbers = {name: _number(name, value, int) for name, value in options.items()}
     aside = _number("misregistration", misregistration, float)
     columns = spectra.split(",")
-    return world_manifest(path, kind=kind, spectra=columns, light=light, misregistration=aside, **numbers)
+    world = population(path, kind=kind, spectra=columns, light=light, misregistration=aside, **numbers)
+    return Manifest.from_columns(world.columns, root=Path(), name=world.name, protocol="market")
 
 
 def _number(name: str, value: str | Number, kind: type[Number]) -> Number:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from reknow.models.weights.file import Content
-from reknow.models.weights.foreign import CLIP, Foreign, of_rank
+from reknow.models.weights.pretrained import CLIP, PretrainedWeights, of_rank
 from reknow.models.weights.transformers import shape_of, sorted_by_shape
 
 NAMES = (
@@ -31,7 +31,7 @@ NAMES = (
 """OpenAI's names in the image tower to ours; the rows of ``in_proj`` are query, key and value, as ``qkv``'s."""
 
 
-def towers(content: Content) -> Foreign:
+def towers(content: Content) -> PretrainedWeights:
     """A whole CLIP, or its image tower alone, under OpenAI's names."""
     inside = "visual." if any(name.startswith("visual.") for name in content.state) else ""
     of_rank(content, content.state, f"{inside}class_embedding", 1)
@@ -46,7 +46,7 @@ def towers(content: Content) -> Foreign:
     return _of(content, state)
 
 
-def timm(content: Content) -> Foreign:
+def timm(content: Content) -> PretrainedWeights:
     """CLIP's image tower under timm's names, which are ours."""
     return _of(content, content.state)
 
@@ -57,5 +57,5 @@ def _ours(name: str) -> str:
     return name
 
 
-def _of(content: Content, state: Mapping[str, Tensor]) -> Foreign:
+def _of(content: Content, state: Mapping[str, Tensor]) -> PretrainedWeights:
     return sorted_by_shape(content, "CLIP", shape_of(content, state), normalization=CLIP)

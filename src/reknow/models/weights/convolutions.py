@@ -22,7 +22,14 @@ from reknow.errors import WeightsError
 from reknow.models.osnet import WIDTHS, OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.weights.file import Content
-from reknow.models.weights.foreign import IMAGENET, Foreign, Normalization, of_rank, refuse_options, sorted_out
+from reknow.models.weights.pretrained import (
+    IMAGENET,
+    Normalization,
+    PretrainedWeights,
+    of_rank,
+    partitioned,
+    refuse_options,
+)
 
 STAGES = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "gap": "pool"}
 """cluster-contrast's numbers (2 is the ReLU, 3 the maximum) and its name of the pooling, to torchvision's and ours."""
@@ -76,7 +83,7 @@ LAYERS = (  # the more special first
 )
 
 
-def resnet(content: Content) -> Foreign:
+def resnet(content: Content) -> PretrainedWeights:
     """A ResNet-50 under torchvision's names: whose it is, the layers behind its stages tell."""
     refuse_options(content, "size", "stride", "neck", "normalization")
     if inside := [name for name in content.state if re.search(r"\.bn\d\.(IN|BN)\.|^NL_|\.se\.|^layer4\.3\.", name)]:
@@ -114,7 +121,7 @@ def _has(layers: Layers, behind: list[str], prefixes: tuple[str, ...]) -> bool:
     )
 
 
-def _pooled(content: Content, layers: Layers, neck: str) -> Foreign:
+def _pooled(content: Content, layers: Layers, neck: str) -> PretrainedWeights:
     state, notes = dict(content.state), []
     exponent = state.pop(layers.exponent, None)
     classifies = layers.last_stride == 2  # trained on ImageNet, or as its networks are: no exponent of its own
@@ -125,7 +132,7 @@ def _pooled(content: Content, layers: Layers, neck: str) -> Foreign:
         notes.append(MEAN)
     last_stride = _last_stride(content, layers.last_stride)
     notes.append(f"last stage of stride {last_stride}" + ("" if content.told.stride else ", as its authors have it"))
-    return sorted_out(
+    return partitioned(
         content,
         layers.origin,
         ResNetConfig(last_stride=last_stride),
@@ -163,7 +170,7 @@ def _normalization(state: Mapping[str, Tensor]) -> Normalization:
     )
 
 
-def cluster_contrast(content: Content) -> Foreign:
+def cluster_contrast(content: Content) -> PretrainedWeights:
     """cluster-contrast's ResNet-50 with its neck.
 
     A file without an exponent is of a network that pools by the mean, which is an exponent of 1.
@@ -181,7 +188,7 @@ def cluster_contrast(content: Content) -> Foreign:
         )
     notes = () if "pool.p" in state else (MEAN,)
     state.setdefault("pool.p", torch.ones(1))
-    return sorted_out(
+    return partitioned(
         content,
         "cluster-contrast ResNet-50",
         ResNetConfig(last_stride=_last_stride(content, 1)),
@@ -192,12 +199,12 @@ def cluster_contrast(content: Content) -> Foreign:
     )
 
 
-def torchreid(content: Content) -> Foreign:
+def torchreid(content: Content) -> PretrainedWeights:
     """torchreid's OSNet of any width, which is found from its channels."""
     refuse_options(content, "size", "neck", "normalization")
     channels = len(of_rank(content, content.state, "conv1.conv.weight", 4))
     width = min(WIDTHS, key=lambda choice: abs(OSNetConfig(width=choice).channels[0] - channels))
-    return sorted_out(
+    return partitioned(
         content,
         f"torchreid OSNet x{width}",
         OSNetConfig(width=width),

@@ -22,10 +22,10 @@ from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.stems import PerSpectrum
 from reknow.models.transformer import TransformerConfig, VisionTransformer, resized_positions
-from reknow.models.weights.foreign import OPTIONAL, Foreign
 from reknow.models.weights.grids import Grid
 from reknow.models.weights.loaded import Loaded
 from reknow.models.weights.origins import read_weights
+from reknow.models.weights.pretrained import OPTIONAL, PretrainedWeights
 from reknow.models.weights.source import Source, Told
 
 BUILT = {TransformerConfig: VisionTransformer, ResNetConfig: ResNet50, OSNetConfig: OSNet}
@@ -53,7 +53,7 @@ def said_by(trunk: TrunkConfig | None) -> Told:
     return Told(size=trunk.image_size, stride=trunk.stride, heads=trunk.heads, activation=trunk.activation)
 
 
-def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
+def fill(trunk: Trunk, pretrained: PretrainedWeights) -> Loaded:
     """Fill a trunk with weights of its own kind and size.
 
     The position table is resized to the trunk's grid. A camera table of another number of cameras is ignored.
@@ -61,34 +61,34 @@ def fill(trunk: Trunk, foreign: Foreign) -> Loaded:
     Raises:
         WeightsError: weights of another kind of network or of another size; the trunk is as it was.
     """
-    if not isinstance(trunk, BUILT[type(foreign.trunk)]):
+    if not isinstance(trunk, BUILT[type(pretrained.trunk)]):
         raise WeightsError(
-            foreign.path,
-            found=foreign.origin,
+            pretrained.path,
+            found=pretrained.origin,
             expected=f"weights of a {type(trunk).__name__}",
             remedy="Name weights of this network, or choose the network that the weights are of.",
         )
-    if isinstance(foreign.trunk, TransformerConfig):
-        _check_untold(trunk, foreign)
+    if isinstance(pretrained.trunk, TransformerConfig):
+        _check_untold(trunk, pretrained)
     wanted = trunk.state_dict()
-    fitted = Fitted(dict(foreign.state), [], [], [])
-    if isinstance(trunk, VisionTransformer) and foreign.state["pos_embed"].shape[2] == trunk.dim:
-        _fit_positions(trunk, foreign, fitted)
+    fitted = Fitted(dict(pretrained.state), [], [], [])
+    if isinstance(trunk, VisionTransformer) and pretrained.state["pos_embed"].shape[2] == trunk.dim:
+        _fit_positions(trunk, pretrained, fitted)
         _fit_cameras(trunk, fitted)
     notes = _fit_stems(trunk, fitted)
-    _check(foreign, fitted, wanted, _published(trunk, wanted))
+    _check(pretrained, fitted, wanted, _published(trunk, wanted))
     trunk.load_state_dict(fitted.state, strict=False)
     # Learned tokens were counted row by row; a counter of batches is no weight.
     left = [name for name in wanted if name not in fitted.state and not name.endswith((*SPECIAL, COUNTER))]
     return Loaded(
-        origin=foreign.origin,
-        path=foreign.path,
+        origin=pretrained.origin,
+        path=pretrained.path,
         total=len(wanted),
         loaded=tuple(name for name in wanted if name in fitted.state),
         resized=tuple(fitted.resized),
-        ignored=(*foreign.ignored, *fitted.ignored),
+        ignored=(*pretrained.ignored, *fitted.ignored),
         left=(*fitted.left, *left),
-        notes=(*foreign.notes, *notes),
+        notes=(*pretrained.notes, *notes),
     )
 
 
@@ -102,15 +102,15 @@ class Fitted:
     left: list[str]
 
 
-def _check_untold(trunk: Trunk, foreign: Foreign) -> None:
+def _check_untold(trunk: Trunk, pretrained: PretrainedWeights) -> None:
     """Heads and activation are in no tensor, so that other ones would compute something else without a word."""
-    theirs, ours = foreign.trunk, trunk.config
+    theirs, ours = pretrained.trunk, trunk.config
     assert isinstance(theirs, TransformerConfig) and isinstance(ours, TransformerConfig)
     for name in ("heads", "activation"):
         if theirs.width == ours.width and getattr(theirs, name) != getattr(ours, name):
             raise WeightsError(
-                f"{foreign.path}, {name}",
-                found=f"{getattr(theirs, name)} of {foreign.origin}",
+                f"{pretrained.path}, {name}",
+                found=f"{getattr(theirs, name)} of {pretrained.origin}",
                 expected=f"{getattr(ours, name)}, the trunk's",
                 remedy=f"Set the recipe's network.trunk.{name} to the weights' own, or say otherwise with ?{name}=.",
             )
@@ -126,14 +126,16 @@ def _published(trunk: Trunk, wanted: dict[str, Tensor]) -> Collection[str]:
     return {target for name in plain for target in _in_every_stem(name, stems)}
 
 
-def _check(foreign: Foreign, fitted: Fitted, wanted: dict[str, Tensor], published: Collection[str]) -> None:
+def _check(
+    pretrained: PretrainedWeights, fitted: Fitted, wanted: dict[str, Tensor], published: Collection[str]
+) -> None:
     """Refuse what does not fit; drop what a published network has and this trunk, changed by a recipe, has not."""
     remedy = "Choose weights of this size, or give the recipe's network the size of the weights."
     for name, tensor in fitted.state.items():
         if name in wanted and tensor.shape != wanted[name].shape:
             raise WeightsError(
-                f"{foreign.path}, tensor '{name}'",
-                found=f"size {tuple(tensor.shape)} of {foreign.origin}",
+                f"{pretrained.path}, tensor '{name}'",
+                found=f"size {tuple(tensor.shape)} of {pretrained.origin}",
                 expected=f"{tuple(wanted[name].shape)}, the trunk's",
                 remedy=remedy,
             )
@@ -144,9 +146,9 @@ def _check(foreign: Foreign, fitted: Fitted, wanted: dict[str, Tensor], publishe
     beyond = [name for name in without_place if name not in published]
     if missing or beyond:
         raise WeightsError(
-            foreign.path,
-            found=f"{foreign.origin} lacks {len(missing)} of the trunk's tensors and has {len(beyond)} more, such as "
-            f"'{(missing or beyond)[0]}'",
+            pretrained.path,
+            found=f"{pretrained.origin} lacks {len(missing)} of the trunk's tensors and has {len(beyond)} more, "
+            f"such as '{(missing or beyond)[0]}'",
             expected=f"the trunk's {len(wanted)}",
             remedy=remedy,
         )
@@ -178,9 +180,9 @@ def _fit_stems(trunk: Trunk, fitted: Fitted) -> list[str]:
     return [f"the stems of {', '.join(trunk.config.stems)} begin alike, with the file's"] if again else []
 
 
-def _fit_positions(trunk: VisionTransformer, foreign: Foreign, fitted: Fitted) -> None:
+def _fit_positions(trunk: VisionTransformer, pretrained: PretrainedWeights, fitted: Fitted) -> None:
     """Give learned tokens and position table the trunk's rows: CLS, extra tokens, registers, patches."""
-    theirs, table = foreign.state["pos_embed"], trunk.pos_embed.detach().clone()
+    theirs, table = pretrained.state["pos_embed"], trunk.pos_embed.detach().clone()
     table[:, :1] = theirs[:, :1]
     row, their_row = 1, 1
     for name in SPECIAL:
@@ -195,7 +197,7 @@ def _fit_positions(trunk: VisionTransformer, foreign: Foreign, fitted: Fitted) -
         if their_count > shared:
             fitted.ignored.append(_part(name, shared, their_count))
         row, their_row = row + count, their_row + their_count
-    table[:, row:] = _patch_positions(trunk, foreign, theirs[:, their_row:], fitted)
+    table[:, row:] = _patch_positions(trunk, pretrained, theirs[:, their_row:], fitted)
     fitted.state["pos_embed"] = table
 
 
@@ -204,13 +206,13 @@ def _part(name: str, start: int, end: int) -> str:
 
 
 def _patch_positions(
-    trunk: VisionTransformer, foreign: Foreign, table: Float[Tensor, "1 patches width"], fitted: Fitted
+    trunk: VisionTransformer, pretrained: PretrainedWeights, table: Float[Tensor, "1 patches width"], fitted: Fitted
 ) -> Float[Tensor, "1 resized width"]:
     rows, columns = trunk.grid
     if table.shape[1] == rows * columns:
         return table  # as many patches: the file's grid is a guess, the trunk's is known
-    assert isinstance(foreign.trunk, TransformerConfig)
-    theirs = foreign.trunk
+    assert isinstance(pretrained.trunk, TransformerConfig)
+    theirs = pretrained.trunk
     old = Grid(theirs.image_size, theirs.stride, theirs.patch_size).lay
     fitted.resized.append(f"pos_embed from {old[0]} x {old[1]} to {rows} x {columns} patches")
     return resized_positions(table, 0, old, trunk.grid)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from reknow.errors import WeightsError
 from reknow.models.weights import clip, convolutions, transformers
 from reknow.models.weights.file import Content, read
-from reknow.models.weights.foreign import Foreign
+from reknow.models.weights.pretrained import PretrainedWeights
 from reknow.models.weights.source import Source, Told
 
 
@@ -25,7 +25,7 @@ class Adapter(NamedTuple):
 
     origin: str
     signs: tuple[str, ...]
-    understand: Callable[[Content], Foreign | None]
+    understand: Callable[[Content], PretrainedWeights | None]
 
 
 _VIT = ("cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "blocks.0.mlp.fc1.weight")
@@ -68,7 +68,7 @@ VARIANTS = (
 """Tensors of other networks, which act inside the trunk, so that ours may not be filled without them."""
 
 
-def read_weights(source: Source | Path | str, otherwise: Told | None = None) -> Foreign:
+def read_weights(source: Source | Path | str, otherwise: Told | None = None) -> PretrainedWeights:
     """Read a file and understand it, whatever it is called.
 
     Args:
@@ -88,8 +88,8 @@ def read_weights(source: Source | Path | str, otherwise: Told | None = None) -> 
                 remedy="Choose weights of a plain ViT, ResNet-50 or OSNet.",
             )
     for adapter in ADAPTERS:
-        if content.state.keys() >= set(adapter.signs) and (foreign := adapter.understand(content)) is not None:
-            return foreign
+        if content.state.keys() >= set(adapter.signs) and (pretrained := adapter.understand(content)) is not None:
+            return pretrained
     raise _unknown(content)
 
 

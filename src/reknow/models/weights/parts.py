@@ -13,28 +13,28 @@ from torch import Tensor, nn
 
 from reknow.models.network import Network
 from reknow.models.weights.filling import COUNTER, fill
-from reknow.models.weights.foreign import Foreign
 from reknow.models.weights.loaded import Loaded
+from reknow.models.weights.pretrained import PretrainedWeights
 
 Parts = Mapping[str, Mapping[str, Tensor]]
 """By the name of a fillable module, its tensors."""
 
 
-def fill_network(network: Network, foreign: Foreign, parts: Parts | None = None) -> Loaded:
+def fill_network(network: Network, pretrained: PretrainedWeights, parts: Parts | None = None) -> Loaded:
     """Fill a network's trunk from a file, and its other fillable modules by what came with it.
 
     A part that fits no module, or whose module is of another size, is ignored.
 
     Args:
         network: as it was built.
-        foreign: the file.
+        pretrained: the file.
         parts: what came beside the trunk; by default the file's own.
 
     Raises:
         WeightsError: weights of another kind of network or of another size; the network is as it was.
     """
-    parts = foreign.parts if parts is None else parts
-    loaded = fill(network.trunk, foreign)
+    parts = pretrained.parts if parts is None else parts
+    loaded = fill(network.trunk, pretrained)
     given: dict[nn.Module, Collection[str]] = {network.trunk: network.trunk.state_dict()}  # its report is `loaded`
     came = []
     for name, module in network.fillable().items():

@@ -24,8 +24,16 @@ from reknow.models.attention import Activation
 from reknow.models.stems import Convolution
 from reknow.models.transformer import IBN_CONVOLUTIONS, TransformerConfig
 from reknow.models.weights.file import Content
-from reknow.models.weights.foreign import CLIP, HALVES, IMAGENET, Foreign, of_rank, refuse_options, sorted_out
 from reknow.models.weights.grids import Table, read_table
+from reknow.models.weights.pretrained import (
+    CLIP,
+    HALVES,
+    IMAGENET,
+    PretrainedWeights,
+    of_rank,
+    partitioned,
+    refuse_options,
+)
 
 SIZES = {192: "Ti", 384: "S", 768: "B", 1024: "L", 1152: "SO400M", 1280: "H", 1408: "g", 1664: "G"}
 
@@ -47,7 +55,7 @@ PARTS = 3
 """PASS's learned tokens beside CLS."""
 
 
-def ours(content: Content) -> Foreign | None:
+def ours(content: Content) -> PretrainedWeights | None:
     """Our own transformer, where it has something that others lack: extra tokens, registers, a network around it."""
     state = content.state
     if "trunk." not in content.prefixes and not state.keys() & {"extra_tokens", "register_tokens"}:
@@ -58,17 +66,17 @@ def ours(content: Content) -> Foreign | None:
     return sorted_by_shape(content, "reknow", shape, feature=feature, neck="neck.", normalization=normalization)
 
 
-def tcmm(content: Content) -> Foreign:
+def tcmm(content: Content) -> PretrainedWeights:
     """TCMM: PASS with one more token, whose output it drops: our register."""
     return _with_parts(content, "TCMM", registers=("token",))
 
 
-def passes(content: Content) -> Foreign:
+def passes(content: Content) -> PretrainedWeights:
     """PASS, from its pretraining on LUPerson or from a training that began there."""
     return _with_parts(content, "PASS", registers=())
 
 
-def transreid(content: Content) -> Foreign | None:
+def transreid(content: Content) -> PretrainedWeights | None:
     """TransReID's checkpoints, with the camera table where they have one.
 
     With its jigsaw branches (JPM), the picture's feature leaves the first branch, a copy of the last block and norm
@@ -94,7 +102,7 @@ def transreid(content: Content) -> Foreign | None:
     )
 
 
-def imagenet(content: Content) -> Foreign:
+def imagenet(content: Content) -> PretrainedWeights:
     """A ViT that was trained to classify ImageNet: timm's (normalized by halves) and DeiT (by ImageNet's values).
 
     The tensors are the same; DeiT's own files hold them in an entry ``model``, or have a distillation token, which
@@ -112,7 +120,7 @@ def imagenet(content: Content) -> Foreign:
     return sorted_by_shape(content, "DeiT" if deit else "ImageNet", shape, normalization=normalization, ignored=dropped)
 
 
-def transreid_ssl(content: Content) -> Foreign:
+def transreid_ssl(content: Content) -> PretrainedWeights:
     """A ViT without a classifier: TransReID-SSL on LUPerson, with or without its convolution stem.
 
     A square grid is none of people: then it was trained on ImageNet without labels (DINO, MAE).
@@ -127,7 +135,7 @@ def transreid_ssl(content: Content) -> Foreign:
     return sorted_by_shape(content, "TransReID-SSL", shape, neck="bottleneck.")
 
 
-def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Foreign:
+def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> PretrainedWeights:
     """Trained with labels, the trunk lies in ``base``, as TransReID's; its feature is compared before the neck."""
     state = dict(content.state)
     numbers = range(1, PARTS + 1)
@@ -235,11 +243,11 @@ def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
 
 def sorted_by_shape(
     content: Content, origin: str, shape: Shape, *, behind: str = "", notes: tuple[str, ...] = (), **choices: Any
-) -> Foreign:
-    """:func:`sorted_out` of a transformer, whose size joins its origin's name."""
+) -> PretrainedWeights:
+    """:func:`partitioned` of a transformer, whose size joins its origin's name."""
     trunk = shape.trunk
     name = f"{origin} ViT-{SIZES.get(trunk.width, trunk.width)}/{trunk.patch_size}{behind}"
-    return sorted_out(content, name, trunk, state=shape.state, notes=(*notes, *shape.notes), **choices)
+    return partitioned(content, name, trunk, state=shape.state, notes=(*notes, *shape.notes), **choices)
 
 
 def _depth(state: Mapping[str, Tensor]) -> int:

@@ -6,12 +6,12 @@ color fails everywhere; in ``mixed`` light each spectrum fails at a third of the
 
 from __future__ import annotations
 
+from reknow.progress import Display
 from reknow.recognizer import load
+from reknow.recognizer.subsets import subset_scores, subsets
 from reknow.studies.editor.base import DAY, MIXED, SPECTRA, on_world
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
 from reknow.studies.study import Study, Variant
-from reknow.training.progress import Display
-from reknow.training.subsets import subset_scores, subsets
 from reknow.training.train import Outcome
 
 DROPOUT = "method.spectrum_dropout"

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reknow.methods.editor import recipes as editor
+from reknow.progress import Display
 from reknow.recognizer import load
+from reknow.recognizer.evaluation import evaluate_recognizer
 from reknow.studies.editor.base import DAY, NIGHT, SPECTRA, on_world
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
 from reknow.studies.study import Study, Variant, seeded_data
-from reknow.training.assessment import evaluate_recognizer
-from reknow.training.progress import Display
 from reknow.training.train import Outcome
 
 

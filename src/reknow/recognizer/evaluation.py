@@ -1,0 +1,226 @@
+"""How good a network is on the rows of a manifest that can tell: its query and gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reknow.data.embeddings import Embeddings
+from reknow.data.formats import open_dataset
+from reknow.data.manifest import Manifest
+from reknow.errors import EvaluationError
+from reknow.evaluation.intervals import Interval, bootstrap
+from reknow.evaluation.protocols import Protocol, protocol_named, split_queries
+from reknow.evaluation.ranking import RankingScores, evaluate, rows_of, score
+from reknow.evaluation.rerank import k_reciprocal
+from reknow.progress import Display
+from reknow.recognizer.recognizer import Recognizer
+
+
+@dataclass(frozen=True)
+class EvaluationSplit:
+    """The rows that evaluation needs, and how they are used.
+
+    Attributes:
+        manifest: queries and gallery.
+        query: rows of the manifest.
+        gallery: rows of the manifest.
+        protocol: which gallery rows a query must not see.
+        notes: what the numbers cannot say.
+    """
+
+    manifest: Manifest
+    query: np.ndarray
+    gallery: np.ndarray
+    protocol: Protocol
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, manifest: Manifest, seed: int = 0, protocol: str | None = None) -> EvaluationSplit | None:
+        """The data set's own queries and gallery; without these, queries drawn from its identities; else None.
+
+        Args:
+            manifest: the data set.
+            seed: of the draw.
+            protocol: another one than the data set's own.
+        """
+        rules = protocol_named(protocol or manifest.protocol)
+        query, gallery = manifest.rows_of("query"), manifest.gallery_rows()
+        if len(query) and len(gallery):
+            rows, count = np.concatenate([query, gallery]), len(query)
+            notes = (
+                ("A closed set: the gallery holds the training pictures (gallery=train).",) if manifest.closed else ()
+            )
+            return cls(manifest.select(rows), np.arange(count), np.arange(count, len(rows)), rules, notes)
+        training = manifest.training()
+        if not manifest.has("identity") or ((len(query) or len(gallery)) and len(training)):
+            return None  # half of an evaluation beside training rows: what was meant is not for us to guess
+        query, gallery = split_queries(manifest, seed=seed)
+        if not len(query):
+            return None
+        drawn = "the pictures that were also trained on" if len(training) else "its rows"
+        note = f"The data have no query and gallery: queries were drawn from {drawn}."
+        return cls(manifest, query, gallery, rules, (note,))
+
+    def score(self, embeddings: Embeddings) -> EvaluationResult:
+        """Score the embeddings of this manifest's rows."""
+        query, gallery = embeddings.select(self.query), embeddings.select(self.gallery)
+        scores = evaluate(query, gallery, self.protocol)
+        return EvaluationResult(scores, query, gallery, self.protocol, _intervals(scores), self.notes)
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Numbers, what they were computed from, and how sure they are.
+
+    Attributes:
+        scores: see :class:`RankingScores`.
+        query: embedded queries.
+        gallery: embedded gallery.
+        protocol: which gallery rows a query must not see.
+        intervals: 95 % over queries, for ``mAP`` and ``rank1``; fractions.
+        notes: what the numbers cannot say.
+    """
+
+    scores: RankingScores
+    query: Embeddings
+    gallery: Embeddings
+    protocol: Protocol
+    intervals: dict[str, Interval]
+    notes: tuple[str, ...]
+
+    def numbers(self) -> dict[str, float | int | str | None]:
+        """See :func:`numbers_of`."""
+        return numbers_of(self.scores)
+
+
+def numbers_of(scores: RankingScores) -> dict[str, float | int | str | None]:
+    """In percent, for summaries; None where no query has a match, since JSON knows no NaN."""
+    return {
+        name: None if isinstance(value, float) and np.isnan(value) else value
+        for name, value in scores.as_percent().items()
+    }
+
+
+def _intervals(scores: RankingScores) -> dict[str, Interval]:
+    return {name: bootstrap(values) for name, values in per_query(scores).items()}
+
+
+def in_percent(intervals: Mapping[str, Interval]) -> dict[str, list[float | None]]:
+    """Both ends in percent, for JSON; None where no query has a match."""
+    return {
+        name: [None if np.isnan(end) else 100 * end for end in (found.low, found.high)]
+        for name, found in intervals.items()
+    }
+
+
+def per_query(scores: RankingScores) -> dict[str, np.ndarray]:
+    """What intervals are drawn from: one value per query, NaN where it has no match."""
+    return {"mAP": scores.average_precision, "rank1": scores.hits(1)}
+
+
+@dataclass(frozen=True)
+class RecognizerEvaluation:
+    """What ``reknow evaluate`` found out.
+
+    Attributes:
+        recognizer: its name.
+        dataset: as the user named it.
+        result: the scores and what they come from.
+        numbers: the same in percent, with intervals and notes, as printed.
+    """
+
+    recognizer: str
+    dataset: str
+    result: EvaluationResult
+    numbers: dict[str, Any]
+
+
+def evaluate_recognizer(
+    recognizer: Recognizer, data: str, *, rerank: bool = False, protocol: str | None = None, display: Display
+) -> RecognizerEvaluation:
+    """Score a recognizer on a data set.
+
+    Args:
+        recognizer: who is examined, at its own size, and in 32 bit unless it was loaded with another precision; both
+            are in the numbers.
+        data: ``FORMAT:PATH`` of a data set with identities.
+        rerank: also score the k-reciprocal re-ranking; takes 4 bytes per query-gallery pair.
+        protocol: another one than the data set's own.
+        display: what the user sees.
+
+    Raises:
+        EvaluationError: no identities, or none that a query could be matched by.
+    """
+    manifest, recognizer = open_dataset(data), recognizer.for_scores()
+    split = evaluation_split(manifest, data, protocol)
+    embeddings = recognizer.embed_manifest(split.manifest, display.bar("embedding"), pixels=True)
+    result = split.score(embeddings)
+    unread = split.manifest.notes_on(recognizer.network.columns)
+    numbers = {
+        "recognizer": recognizer.card.name,
+        "dataset": data,
+        **result.numbers(),
+        "intervals": in_percent(result.intervals),
+        **made_with(recognizer),
+        "notes": list(dict.fromkeys((*manifest.notes, *unread, *result.notes, *result.scores.notes))),
+    }
+    if rerank:
+        numbers["reranked"] = _reranked(result)
+    return RecognizerEvaluation(recognizer.card.name, data, result, numbers)
+
+
+def made_with(recognizer: Recognizer) -> dict[str, Any]:
+    """What scores were made with: precision, and size (height, width) of the pictures."""
+    return {"score_precision": recognizer.computes_in, "score_size": list(recognizer.preprocessing.size)}
+
+
+def evaluation_split(manifest: Manifest, data: str, protocol: str | None = None) -> EvaluationSplit:
+    """The rows to score, of data that somebody wants scored.
+
+    Args:
+        manifest: the data set.
+        data: as the user named it.
+        protocol: another one than the data set's own.
+
+    Raises:
+        EvaluationError: no identities, or none that a query could be matched by.
+    """
+    split = EvaluationSplit.of(manifest, protocol=protocol)
+    asking, answering = len(manifest.rows_of("query")), len(manifest.gallery_rows())
+    if split is None and bool(asking) != bool(answering):
+        there, missing = ("query", "gallery") if asking else ("gallery", "query")
+        raise EvaluationError(
+            data,
+            found=f"rows of the split {there} but none of the split {missing}",
+            expected="both",
+            remedy=f"Give some rows the split {missing}; where the individuals are those of training, add "
+            "gallery=train.",
+        )
+    if split is None:
+        raise EvaluationError(
+            data,
+            found="no identity that has a query and a gallery picture",
+            expected="a column 'identity' with two pictures or more of an individual",
+            remedy="Add identities (see docs: own data), or look at groups: reknow embed, then reknow cluster.",
+        )
+    return split
+
+
+def _reranked(result: EvaluationResult) -> dict[str, Any]:
+    query, gallery = result.query, result.gallery
+    distances = k_reciprocal(query.vectors, gallery.vectors)
+    rows = rows_of(query, gallery, result.protocol)
+    scores = score(
+        distances,
+        rows.query_identity,
+        rows.gallery_identity,
+        rows.query_group,
+        rows.gallery_group,
+        max_rank=result.protocol.max_rank,
+        average_precision=result.protocol.average_precision,
+    )
+    return {**numbers_of(replace(scores, protocol=rows.protocol)), "intervals": in_percent(_intervals(scores))}

@@ -1,0 +1,152 @@
+"""The two domains, and every number that makes them easy or hard.
+
+``source`` is a warm, bright summer: malls, corridors and plazas. ``target`` is a cold, dark winter: streets, parks and
+stations. A network trained on one meets other clothes, other light, other sensors and other places in the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from reknow.errors import DataError, nearest
+from reknow.world.draws import Range
+
+DomainName = Literal["source", "target"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What differs between the domains. A pair of numbers is a range that cameras or shots draw from evenly.
+
+    Attributes:
+        name: the word users type.
+        season: what people wear.
+        places: families of backgrounds; a camera has one.
+        warmth: white balance, log2 of red over blue gain; 0 is neutral.
+        cast: further random color gain per channel and camera, log2.
+        exposure: mean light, log2 around a mid exposure.
+        ambient: share of light without direction.
+        gamma: the sensor's response curve.
+        contrast: slope around middle gray.
+        saturation: 1 keeps colors, 0 removes them.
+        haze: share of the picture that veils it.
+        defocus: blur, standard deviation in pixels of a picture 128 high.
+        motion: horizontal blur, full width in the same pixels.
+        resolution: sensor pixels per picture pixel.
+        noise: standard deviation at full white, in shares of it.
+        quality: of the JPEG encoder, 1 to 100.
+        pitch: how far the camera looks down, radians.
+        drift: random change of light and white balance from shot to shot, log2.
+        shift: displacement of the detector's box, in shares of its size.
+        zoom: size of the detector's box, relative to the right one.
+        cut: share of shots whose box misses the feet or a part of the head.
+        occlusion: share of shots with something before the person.
+        turning: deviation of the viewpoint between shots of a tracklet, radians.
+        vivid: share of garments in a bright color; the others cluster in dull and dark ones.
+        accent: the same share among marks of a pattern, bags, hats and scarves.
+        night: chance that a near-infrared camera uses its own lamp.
+        air: temperature around, degrees Celsius.
+    """
+
+    name: DomainName
+    season: Literal["summer", "winter"]
+    places: tuple[str, ...]
+    warmth: Range
+    cast: float
+    exposure: Range
+    ambient: Range
+    gamma: Range
+    contrast: Range
+    saturation: Range
+    haze: Range
+    defocus: Range
+    motion: Range
+    resolution: Range
+    noise: Range
+    quality: Range
+    pitch: Range
+    drift: float
+    shift: float
+    zoom: Range
+    cut: float
+    occlusion: float
+    turning: float
+    vivid: float
+    accent: float
+    night: float
+    air: Range
+
+
+SOURCE = Domain(
+    name="source",
+    season="summer",
+    places=("corridor", "plaza", "mall"),
+    warmth=(-0.1, 0.8),
+    cast=0.16,
+    exposure=(-0.3, 0.5),
+    ambient=(0.35, 0.6),
+    gamma=(0.85, 1.15),
+    contrast=(0.85, 1.15),
+    saturation=(0.75, 1.1),
+    haze=(0.0, 0.12),
+    defocus=(0.2, 0.9),
+    motion=(0.0, 2.0),
+    resolution=(0.6, 1.0),
+    noise=(0.01, 0.03),
+    quality=(45.0, 90.0),
+    pitch=(0.05, 0.3),
+    drift=0.12,
+    shift=0.06,
+    zoom=(0.95, 1.2),
+    cut=0.1,
+    occlusion=0.15,
+    turning=0.5,
+    vivid=0.65,
+    accent=0.5,
+    night=0.3,
+    air=(22.0, 28.0),
+)
+
+TARGET = Domain(
+    name="target",
+    season="winter",
+    places=("street", "park", "station"),
+    warmth=(-0.7, 0.4),
+    cast=0.16,
+    exposure=(-0.45, 0.3),
+    ambient=(0.45, 0.8),
+    gamma=(0.8, 1.25),
+    contrast=(0.8, 1.2),
+    saturation=(0.6, 1.0),
+    haze=(0.0, 0.12),
+    defocus=(0.3, 1.0),
+    motion=(0.0, 2.5),
+    resolution=(0.55, 0.95),
+    noise=(0.012, 0.035),
+    quality=(40.0, 80.0),
+    pitch=(0.1, 0.4),
+    drift=0.12,
+    shift=0.06,
+    zoom=(0.95, 1.22),
+    cut=0.1,
+    occlusion=0.18,
+    turning=0.5,
+    vivid=0.3,
+    accent=0.4,
+    night=0.7,
+    air=(-2.0, 6.0),
+)
+
+DOMAINS: dict[str, Domain] = {"source": SOURCE, "target": TARGET}
+
+
+def domain_named(name: str) -> Domain:
+    """The domain of this name.
+
+    Raises:
+        DataError: there is none.
+    """
+    if name not in DOMAINS:
+        raise DataError(f"world domain '{name}'", found="unknown domain", remedy=nearest(name, DOMAINS))
+    return DOMAINS[name]

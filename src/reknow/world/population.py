@@ -1,0 +1,115 @@
+"""Population: which camera records whom, as columns of observations.
+
+Each person or vehicle passes two or more cameras, each takes a tracklet of two to five shots. In the test split one
+shot of each (identity, camera) is a query and the rest are gallery, as in Market-1501. Test identities have numbers of
+their own, so a world with more training identities has the same test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reknow.errors import DataError
+from reknow.world.domain import domain_named
+from reknow.world.draws import Draws
+from reknow.world.reference import Conditions, check_kind, check_spectra
+
+FIRST_TEST_IDENTITY = 100_000
+
+
+@dataclass(frozen=True)
+class Population:
+    """Every observation of a world.
+
+    Attributes:
+        name: of the data set that it makes, such as ``world-people-target-0``.
+        columns: one value per observation in each: ``observation``, ``identity``, ``camera``, ``tracklet``, ``time``,
+            ``split``, and a picture's reference for each spectrum.
+    """
+
+    name: str
+    columns: dict[str, list[Any]]
+
+
+def population(
+    domain: str,
+    *,
+    kind: str = "people",
+    seed: int = 0,
+    train_identities: int = 150,
+    test_identities: int = 100,
+    cameras: int = 6,
+    spectra: Sequence[str] = ("rgb",),
+    light: str = "day",
+    misregistration: float = 0.0,
+) -> Population:
+    """The observations of a world; pictures are rendered when read.
+
+    Args:
+        domain: ``source`` or ``target``.
+        kind: what the identities are; ``people`` or ``vehicles``.
+        seed: of the world; worlds of different seeds share no identity, camera or place.
+        train_identities: people or vehicles to train on.
+        test_identities: others, to test with.
+        cameras: how many there are; each identity passes 2 or more of them.
+        spectra: the columns to fill.
+        light: at which cameras which spectrum fails: ``day`` (nowhere), ``night`` or ``mixed``.
+        misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
+
+    Raises:
+        DataError: an unknown domain, kind, spectrum or light, or numbers out of bounds.
+    """
+    domain_named(domain)
+    check_kind(kind)
+    check_spectra(tuple(spectra))
+    conditions = Conditions(light=light, misregistration=misregistration)
+    for name, value, least in (
+        ("seed", seed, 0),
+        ("cameras", cameras, 2),
+        ("train_identities", train_identities, 0),
+        ("test_identities", test_identities, 0),
+        ("train_identities + test_identities", train_identities + test_identities, 1),
+        ("spectra", len(spectra), 1),
+    ):
+        if value < least:
+            raise DataError(
+                f"world option '{name}'", found=str(value), expected=f"at least {least}", remedy="Raise it."
+            )
+    if train_identities > FIRST_TEST_IDENTITY:
+        raise DataError(
+            "world option 'train_identities'",
+            found=str(train_identities),
+            expected=f"at most {FIRST_TEST_IDENTITY}",
+            remedy="Lower it.",
+        )
+    names = ("observation", "identity", "camera", "tracklet", "time", "split", *spectra)
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    # People had the world to themselves at first; their names stay as they were.
+    prefix = f"{domain}-{seed}" if kind == "people" else f"{kind}-{domain}-{seed}"
+    everybody = [*range(train_identities), *range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + test_identities)]
+    for identity in everybody:
+        draws = Draws("visits", domain, seed, identity)
+        clock = draws.uniform(0.0, 36_000.0)
+        for camera in draws.sample(cameras, 2 + draws.below(cameras - 1)):
+            shots = 2 + draws.below(4)
+            asked = draws.below(shots)
+            clock += draws.uniform(40.0, 400.0)
+            for shot in range(shots):
+                place = f"{kind}/{domain}/{seed}/{identity}/{camera}/{shot}"
+                split = "train" if identity < FIRST_TEST_IDENTITY else "query" if shot == asked else "gallery"
+                row = (
+                    place + conditions.suffix,
+                    f"{prefix}-{identity:06d}",
+                    f"{prefix}-c{camera}",
+                    f"{prefix}-{identity:06d}-c{camera}",
+                    round(clock + 0.8 * shot, 2),
+                    split,
+                )
+                pictures = (f"world:{place}/{spectrum}{conditions.suffix}" for spectrum in spectra)
+                for name, value in zip(names, (*row, *pictures), strict=True):
+                    columns[name].append(value)
+    words = [kind, domain, str(seed), *([light] if light != "day" else [])]
+    words += [f"aside{misregistration:g}"] if misregistration else []
+    return Population("-".join(["world", *words]), columns)

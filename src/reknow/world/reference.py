@@ -1,0 +1,147 @@
+"""References: the name of one picture of the world, which is all that is needed to draw it again.
+
+The form is ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``. What departs from the plain world follows after a
+question mark, in this order and only where it departs: ``?light=mixed&misregistration=3``. So a picture has one name,
+and caches that go by names never take one picture for another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reknow.errors import DataError, nearest
+from reknow.observation import SPECTRA, Spectrum
+from reknow.world.domain import domain_named
+from reknow.world.light import LIGHTS, check_light
+from reknow.world.misregistration import check_misregistration
+
+# Height and width in pixels of the pictures of each kind.
+SIZES: dict[str, tuple[int, int]] = {"people": (128, 64), "vehicles": (128, 256)}
+KINDS = tuple(SIZES)
+FORM = "world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM[?light=LIGHT][&misregistration=PIXELS]"
+
+
+def check_kind(kind: str) -> None:
+    """Refuse what is no kind.
+
+    Raises:
+        DataError: an unknown word.
+    """
+    if kind not in KINDS:
+        raise DataError(f"world kind '{kind}'", found="unknown kind", remedy=nearest(kind, KINDS))
+
+
+def check_spectra(spectra: tuple[str, ...]) -> None:
+    """Refuse what is no spectrum.
+
+    Raises:
+        DataError: an unknown word.
+    """
+    for spectrum in spectra:
+        if spectrum not in SPECTRA:
+            raise DataError(f"world spectrum '{spectrum}'", found="unknown spectrum", remedy=nearest(spectrum, SPECTRA))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What a world is asked to be beyond its plain form; it is part of the name of every picture.
+
+    Attributes:
+        light: where light fails; ``day``, ``night`` or ``mixed``, see `light.py`.
+        misregistration: displacement of the spectra against each other, pixels of a picture 128 high.
+
+    Raises:
+        DataError: an unknown light, or a displacement outside 0 to 32.
+
+    Example:
+        >>> Conditions(light="night").suffix, Conditions().suffix
+        ('?light=night', '')
+    """
+
+    light: str = "day"
+    misregistration: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_light(self.light)
+        check_misregistration(self.misregistration)
+
+    @property
+    def suffix(self) -> str:
+        """What follows the plain form."""
+        words = [f"light={self.light}"] if self.light != LIGHTS[0] else []
+        words += [f"misregistration={self.misregistration:g}"] if self.misregistration else []
+        return "?" + "&".join(words) if words else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """One picture of the world, taken apart."""
+
+    kind: str
+    domain: str
+    seed: int
+    identity: int
+    camera: int
+    shot: int
+    spectrum: Spectrum
+    conditions: Conditions = Conditions()
+
+
+def parse_reference(reference: str) -> Reference:
+    """The picture that a text names.
+
+    Example:
+        >>> named = parse_reference("world:vehicles/target/0/17/2/1/tir?light=mixed")
+        >>> named.kind, named.identity, named.conditions.light
+        ('vehicles', 17, 'mixed')
+
+    Raises:
+        DataError: it names none.
+    """
+    path, _, asked = reference.partition("?")
+    parts = path.removeprefix("world:").split("/")
+    if not path.startswith("world:") or len(parts) != 7 or not all(part.isdecimal() for part in parts[2:6]):
+        raise DataError(reference, found="not a picture of the world", expected=FORM, remedy="Numbers count from 0.")
+    kind, domain = parts[0], parts[1]
+    spectrum: Spectrum | None = next((known for known in SPECTRA if known == parts[6]), None)
+    if kind not in KINDS:
+        raise DataError(reference, found=f"'{kind}'", expected=FORM, remedy=nearest(kind, KINDS))
+    if spectrum is None:
+        raise DataError(reference, found=f"'{parts[6]}'", expected=FORM, remedy=nearest(parts[6], SPECTRA))
+    domain_named(domain)
+    seed, identity, camera, shot = (int(part) for part in parts[2:6])
+    named = Reference(
+        kind=kind,
+        domain=domain,
+        seed=seed,
+        identity=identity,
+        camera=camera,
+        shot=shot,
+        spectrum=spectrum,
+        conditions=_conditions(asked, reference),
+    )
+    if named.conditions.suffix != reference.removeprefix(path):
+        raise DataError(
+            reference,
+            found=f"'{reference.removeprefix(path)}'",
+            expected=f"'{named.conditions.suffix}'",
+            remedy="Write each option once, in this order, and none at its default: a picture has one name.",
+        )
+    return named
+
+
+def _conditions(asked: str, reference: str) -> Conditions:
+    options: dict[str, str] = {}
+    for word in asked.split("&") if asked else ():
+        name, _, options[name] = word.partition("=")
+    known = ("light", "misregistration")
+    for name in options:
+        if name not in known:
+            raise DataError(reference, found=f"'{name}'", expected=FORM, remedy=nearest(name, known))
+    try:
+        pixels = float(options.get("misregistration", "0"))
+    except ValueError:
+        raise DataError(
+            reference, found=f"'{options['misregistration']}'", expected="a number of pixels", remedy="Write digits."
+        ) from None
+    return Conditions(light=options.get("light", LIGHTS[0]), misregistration=pixels)

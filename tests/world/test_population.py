@@ -1,0 +1,91 @@
+"""Who is seen by which camera: splits, names and counts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from reknow.data.formats import world
+from reknow.data.formats.world import read as world_manifest
+from reknow.errors import DataError
+
+
+def test_default_sizes():
+    manifest = world_manifest("target")
+    assert 1900 < len(manifest.split("train")) < 2300
+    assert 1300 < len(manifest.split("query")) + len(manifest.split("gallery")) < 1600
+    assert manifest.protocol == "market"
+
+
+def test_splits_follow_market():
+    manifest = world_manifest("source", train_identities=20, test_identities=20)
+    columns = zip(*(manifest.column(name) for name in ("identity", "camera", "split", "tracklet")), strict=True)
+    cameras, visits, sides = defaultdict(set), defaultdict(list), defaultdict(set)
+    for identity, camera, split, tracklet in columns:
+        cameras[identity].add(camera)
+        visits[identity, camera].append(split)
+        sides[split == "train"].add(identity)
+        assert tracklet.startswith(identity)
+    assert not sides[True] & sides[False]
+    assert len(sides[True]) == len(sides[False]) == 20
+    assert all(2 <= len(seen) <= 6 for seen in cameras.values())
+    for splits in visits.values():
+        assert 2 <= len(splits) <= 5
+        assert splits.count("query") == (0 if "train" in splits else 1)
+
+
+def test_worlds_share_no_name():
+    worlds = [
+        world_manifest(domain, seed=seed, train_identities=5, test_identities=5)
+        for domain in ("source", "target")
+        for seed in (0, 1)
+    ]
+    names = [set(world.column(column)) for world in worlds for column in ("identity", "camera", "observation")]
+    assert sum(map(len, names)) == len(set().union(*names))
+
+
+def test_the_test_split_does_not_depend_on_the_training_split():
+    few, many = world_manifest("target", train_identities=1), world_manifest("target", train_identities=9)
+    assert few.split("query").column("rgb") == many.split("query").column("rgb")
+
+
+def test_a_tracklet_is_in_order_of_time():
+    manifest = world_manifest("source", train_identities=5, test_identities=0)
+    times = defaultdict(list)
+    for tracklet, time in zip(manifest.column("tracklet"), manifest.column("time"), strict=True):
+        times[tracklet].append(time)
+    assert all(np.all(np.diff(sequence) > 0) for sequence in times.values())
+
+
+def test_spectra_fill_their_columns():
+    manifest = world_manifest("source", train_identities=2, test_identities=0, spectra="rgb,tir")
+    assert manifest.spectra == ("rgb", "tir")
+    assert all(reference.endswith("/tir") for reference in manifest.column("tir"))
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "message"),
+    [
+        ("sorce", {}, "Did you mean 'source'"),
+        ("source", {"kind": "poeple"}, "Did you mean 'people'"),
+        ("source", {"seed": "one"}, "a whole number"),
+        ("source", {"seed": "-1"}, "at least 0"),
+        ("source", {"cameras": 1}, "at least 2"),
+        ("source", {"train_identities": 0, "test_identities": 0}, "at least 1"),
+        ("source", {"train_identities": 100_001}, "at most 100000"),
+        ("source", {"spectra": "rgb,uv"}, "unknown spectrum"),
+    ],
+)
+def test_the_format_refuses_what_it_cannot_do(path, options, message):
+    with pytest.raises(DataError, match=message):
+        world.read(path, **options)
+
+
+def test_the_format_reads_options_as_words():
+    manifest = world.read("target", seed="3", train_identities="2", test_identities=2, cameras="3", spectra="rgb,nir")
+    assert manifest.fingerprint() == world_manifest(
+        "target", seed=3, train_identities=2, test_identities=2, cameras=3, spectra="rgb,nir"
+    ).fingerprint()  # fmt: skip
+    assert len(set(manifest.column("camera"))) <= 3
