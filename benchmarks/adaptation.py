@@ -63,7 +63,7 @@ for seed in SEEDS:
         demo = json.loads(shown.stdout)
         data, epochs = demo["dataset"], world().epochs
         labelled = replace(world_target(), data=data, epochs=epochs, seed=seed)
-        with_labels = train(labelled, Path(folder) / "labels", display=Display(quiet=True)).summary
+        with_labels = train(labelled, Path(folder) / "labels", display=Display(quiet=True)).summary.as_json()
     start, adapted, ceiling = demo["start"]["mAP"], demo["mAP"], with_labels["mAP"]
     closed = (adapted - start) / (ceiling - start)
     line = {

@@ -40,7 +40,7 @@ from reknow.methods.method import Method, Moment
 from reknow.methods.training_set import TrainingSet
 from reknow.models.attention import Attention, AttentionConfig, Probabilities, ReadProbabilities
 from reknow.observation import Batch
-from reknow.recognizer.precision import computes_in_bf16, computing
+from reknow.precision import computes_in_bf16, computing
 from reknow.training.optimization import build_optimizer
 
 IDENTITIES = 50

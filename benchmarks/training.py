@@ -22,9 +22,9 @@ from reknow.methods.method import Moment
 from reknow.methods.supervised.recipes import own_data
 from reknow.methods.training_set import TrainingSet
 from reknow.progress import Display
-from reknow.training.beginning import Beginning
-from reknow.training.fabric import start_fabric
-from reknow.training.loop import Position, Trainer, _Sealed
+from reknow.training.checkpoint import Position, RunStart
+from reknow.training.loop import Trainer, _Sealed
+from reknow.training.preparation import start_fabric
 from reknow.training.run import Run
 
 options = arguments(__doc__)
@@ -43,9 +43,9 @@ with tempfile.TemporaryDirectory() as folder, Display(quiet=True) as display:
         manifest, lambda: pictures, recipe.preprocessing, names=True, iterations=recipe.iterations, device=fabric.device
     )
     method = recipe.method.build(recipe.network.build(), training_set)
-    run, beginning = Run.create(Path(folder) / "run", recipe), Beginning(manifest.fingerprint())
+    run, start = Run.create(Path(folder) / "run", recipe), RunStart(manifest.fingerprint())
     identities = manifest.codes("identity")
-    trainer = Trainer(recipe, method, training_set, identities, run, fabric, display, beginning)
+    trainer = Trainer(recipe, method, training_set, identities, run, fabric, display, start)
     plan = method.before_epoch(0, training_set)
     batches = trainer._draw(plan, recipe.sampling)
     moment = Moment(epoch=0, epochs=recipe.epochs, step=0, steps=len(batches))

@@ -43,8 +43,8 @@ from reknow.recognizer import SHIPPED
 from reknow.studies.catalog import STUDIES
 from reknow.studies.findings import Findings
 from reknow.studies.study import Study, seeded
+from reknow.training.initialization import initial_network
 from reknow.training.run import Run
-from reknow.training.start import initial_network
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -89,5 +89,5 @@ def tiny(site, crops):
         optimizer=Optimizer(kind="sgd", lr=1e-3),
         epochs=2,
         iterations=3,
-        precision="32-true",
+        precision="32",
     )

@@ -1,4 +1,4 @@
-"""``reknow demo``: the whole house once, on a synthetic world that the shipped recognizer has never seen.
+"""``reknow demo``: everything once, on a synthetic world that the shipped recognizer was not trained on.
 
 Render the target world, adapt without labels, evaluate before and after, group the unlabelled pictures, report.
 """
@@ -35,7 +35,8 @@ def run_demo(folder: Path, *, seed: int = 0, quick: bool = False) -> dict[str, A
     recipe = replace(recipe, data=data, seed=seed)
     outcome = train(recipe, folder)
     report = report_of(outcome)
-    summary, start = outcome.summary, outcome.summary["start"]
+    summary = outcome.summary.as_json()
+    start = summary["start"]
     seconds = time.perf_counter() - started
     lines = [
         f"an unseen world of {len(outcome.training):,} unlabelled pictures, adapted and measured in {seconds:.0f} s",

@@ -62,7 +62,7 @@ def tiny_recipe(name: str, data: str) -> Recipe:
         epochs=1,
         iterations=2,
         evaluate_every=0,
-        precision="32-true",
+        precision="32",
     )
 
 

@@ -22,9 +22,9 @@ from reknow.data.transforms import Preprocessing
 from reknow.errors import DataError, RecognizerError, ReknowError
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.precision import computes_in_bf16, computing
 from reknow.recognizer import Card, Recognizer
 from reknow.recognizer import recognizer as recognizer_module
-from reknow.recognizer.precision import computes_in_bf16, computing
 
 HEIGHT, WIDTH = 32, 16
 

@@ -29,10 +29,10 @@ def test_two_variants_and_two_seeds_from_runs_to_results(small, quiet, tmp_path)
     findings = carry_out(small, tmp_path / "study", seeds=2, display=quiet)
     alone = train(seeded(small.base, 2), tmp_path / "alone", display=quiet)
     base, slower = findings.rows
-    assert base.numbers["mAP"][1] == alone.summary["mAP"]
-    assert base.numbers["start_mAP"][1] == alone.summary["start"]["mAP"]
-    epochs = [line for line in alone.run.lines() if line["kind"] == "epoch"]
-    assert base.numbers["clusters"][1] == epochs[-1]["clusters"]
+    assert base.numbers["mAP"][1] == alone.summary.scores.mAP
+    assert base.numbers["start_mAP"][1] == alone.summary.start.mAP
+    epochs = alone.run.metrics().epochs
+    assert base.numbers["clusters"][1] == epochs[-1].diagnostics["clusters"]
     assert "peak_memory_gb" not in base.numbers
     assert slower.differs == {"optimizer.lr": 1e-5}
     assert slower.difference["mAP"].mean == pytest.approx((slower.numbers["mAP"] - base.numbers["mAP"]).mean())

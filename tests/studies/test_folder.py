@@ -10,6 +10,7 @@ import pytest
 from reknow.errors import RunError
 from reknow.studies.folder import RunFolder, StudyFolder
 from reknow.studies.record import Record
+from reknow.training.records import EpochLine
 from reknow.training.run import Run
 
 
@@ -37,7 +38,7 @@ def test_a_run_of_another_recipe_is_refused_by_the_fields_that_differ(tmp_path, 
 
 def test_a_run_stopped_before_its_first_checkpoint_is_cleared(tmp_path, tiny):
     run = Run.create(tmp_path / "run", tiny)
-    run.log("epoch", clusters=3)
+    run.log(EpochLine(0, {"clusters": 3}))
     folder = RunFolder(tmp_path / "run")
     folder.clear()
     assert not folder.path.exists()

@@ -76,7 +76,7 @@ def bent(tiny, crops, tmp_path, monkeypatch):
     monkeypatch.setattr(BentConfig, "made", [])
 
     def trained(change: dict[str, Any] | None = None, **config: Any) -> tuple[Bent, Any]:
-        recipe = replace(tiny, data=f"folder:{crops}", method=BentConfig(**config), precision="32-true")
+        recipe = replace(tiny, data=f"folder:{crops}", method=BentConfig(**config), precision="32")
         recipe = replace(recipe, **{"epochs": 1, "iterations": 2, **(change or {})})
         outcome = train(recipe, tmp_path / f"run{len(BentConfig.made)}", display=Display(quiet=True))
         return BentConfig.made[-1], outcome.run

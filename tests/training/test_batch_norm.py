@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from reknow.errors import RecipeError
-from reknow.training.batch_norm import Statistics, check_parts, parts_of, shares_of
+from reknow.training.batch_norm import BatchNormStatistics, check_parts, parts_of, shares_of
 
 
 @given(st.integers(1, 70), st.integers(1, 40) | st.none(), st.integers(1, 9))
@@ -48,7 +48,7 @@ def test_running_statistics_move_once_by_the_mean_of_the_parts():
             alone(network[0](part).detach())
             moved.append(getattr(alone, name))
         expected[name] = sum(moved) / 2
-    statistics = Statistics(network, processes=1)
+    statistics = BatchNormStatistics(network, processes=1)
     with statistics.step(parts=2):
         for part in (first, second):
             with statistics.part():
@@ -60,7 +60,7 @@ def test_running_statistics_move_once_by_the_mean_of_the_parts():
 def test_one_part_alone_is_plain_batch_norm():
     network, plain = nn.BatchNorm1d(4), nn.BatchNorm1d(4)
     values = torch.randn(5, 4)
-    statistics = Statistics(network, processes=1)
+    statistics = BatchNormStatistics(network, processes=1)
     with statistics.step(parts=1), statistics.part():
         network(values)
     plain(values)
@@ -75,7 +75,7 @@ def test_a_layer_in_eval_mode_is_not_touched():
     network[1].running_mean.copy_(torch.tensor([0.1, 0.3, 0.7, 1e-8]))
     network[1].running_var.copy_(torch.tensor([0.1, 1.3, 3.7, 1e7]))
     before = {name: value.clone() for name, value in network[1].state_dict().items()}
-    statistics = Statistics(network, processes=1)
+    statistics = BatchNormStatistics(network, processes=1)
     with statistics.step(parts=3):
         for part in torch.randn(3, 5, 4):
             with statistics.part():

@@ -203,8 +203,8 @@ def test_every_group_has_its_own_optimizer_rate_and_decay(bent) -> None:
 def test_an_unsupervised_method_gets_no_identity_and_the_loop_tells_its_purity(bent, tiny, crops) -> None:
     method, run = bent({"data": rf"folder:{crops}?identity_pattern=(person\d+)"})
     assert method.config.supervised is False
-    (epoch,) = [line for line in run.lines() if line["kind"] == "epoch"]
-    assert epoch["purity"] == 1.0 and epoch["identities"] == 6.0
+    (epoch,) = run.metrics().epochs
+    assert epoch.diagnostics["purity"] == 1.0 and epoch.diagnostics["identities"] == 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,4 +258,4 @@ def test_the_logged_rate_is_that_of_a_group_that_moves(bent) -> None:
             ParameterGroup("rows", [m.rows], optimizer=Optimizer(lr=0.125), schedule=Schedule(), phases=("rows",)),
         ],
     )
-    assert {line["learning_rate"] for line in run.lines() if line["kind"] == "step"} == {0.125}
+    assert {line.learning_rate for line in run.metrics().steps} == {0.125}

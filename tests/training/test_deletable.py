@@ -53,7 +53,12 @@ def test_weights_decay_as_the_recipe_says(moved) -> None:
 
 def test_checkpoints_are_written_as_often_as_the_recipe_says(crops, tiny, tmp_path, monkeypatch) -> None:
     saved, save = [], run.Run.save
-    monkeypatch.setattr(run.Run, "save", lambda self, state: (saved.append(state["epoch"]), save(self, state)))
+
+    def keep(self, state) -> None:
+        saved.append(state["position"]["epoch"])
+        save(self, state)
+
+    monkeypatch.setattr(run.Run, "save", keep)
     for every, expected in ((1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (0, [5])):
         saved.clear()
         recipe = replace(tiny, data=f"folder:{crops}", epochs=5, iterations=1, checkpoint_every=every)
@@ -108,9 +113,9 @@ def test_without_clusters_the_last_good_labels_are_trained_on(crops, tiny, tmp_p
     monkeypatch.setattr(module, "pseudo_labels", found)
     recipe = replace(tiny, data=f"folder:{crops}", epochs=2, iterations=2)
     outcome = train(recipe, tmp_path / "run", display=Display(quiet=True))
-    first, second = (line for line in outcome.run.lines() if line["kind"] == "epoch")
-    assert (first["clusters"], second["clusters"]) == (6.0, 0.0)
-    assert "This epoch trains on the last good clusters." in second["notes"]
+    first, second = outcome.run.metrics().epochs
+    assert (first.diagnostics["clusters"], second.diagnostics["clusters"]) == (6.0, 0.0)
+    assert "This epoch trains on the last good clusters." in second.notes
     assert not answers
     kept = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["method"]["last_labels"]
     assert kept.tolist() == [row // 8 for row in range(48)]

@@ -59,7 +59,7 @@ def tcmm(tiny, crops, statistics_over):
         sampling=Sampling(batch_size=16, instances=4, statistics_over=statistics_over),
         # Adam's first steps have the size of the rate whatever the gradient, so they would enlarge rounding.
         optimizer=Optimizer(kind="sgd", lr=1e-3),
-        precision="32-true",
+        precision="32",
     )
 
 
@@ -151,7 +151,7 @@ train(replace(recipe, method=HalvesConfig()), Path(sys.argv[1]), display=Display
 def test_a_share_of_a_batch_may_leave_parameters_alone(crops, tiny, tmp_path):
     """As where one process gets the pictures of one spectrum, and the other stem is not used there."""
     network = replace(tiny.network, trunk=replace(tiny.network.trunk, drop_path=0.0))  # it is drawn per process
-    recipe = replace(tiny, data=f"folder:{crops}", network=network, epochs=1, precision="32-true")
+    recipe = replace(tiny, data=f"folder:{crops}", network=network, epochs=1, precision="32")
     recipe = replace(recipe, optimizer=Optimizer(kind="sgd", lr=1e-2))
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(to_plain(recipe)))
     (tmp_path / "script.py").write_text(HALVES)

@@ -28,7 +28,7 @@ def test_a_run_without_structure_finishes_and_says_so(tiny, tmp_path, seeds):
         save(tmp_path / "crops", str(number), seed)
     outcome = train(replace(tiny, data=f"folder:{tmp_path / 'crops'}"), tmp_path / "run", display=QUIET)
     assert np.isfinite(outcome.training.vectors).all()
-    assert any("cluster" in note for note in outcome.summary["notes"])
+    assert any("cluster" in note for note in outcome.summary.notes)
 
 
 def test_one_picture_is_not_enough(tiny, tmp_path):

@@ -42,17 +42,17 @@ def test_a_run_without_labels_leaves_a_whole_folder(crops, tiny, tmp_path):
 def test_labels_give_numbers_before_and_after(crops, tiny, tmp_path):
     outcome = train(replace(tiny, data=f"folder:{crops}{LABELLED}", epochs=4), tmp_path / "run", display=QUIET)
     summary = outcome.summary
-    assert 0 < summary["start"]["mAP"] <= 100
-    assert summary["mAP"] >= summary["start"]["mAP"]
-    epochs = [line for line in outcome.run.lines() if line["kind"] == "epoch"]
+    assert 0 < summary.start.mAP <= 100
+    assert summary.scores.mAP >= summary.start.mAP
+    epochs = outcome.run.metrics().epochs
     assert len(epochs) == 4
-    assert all(0 < line["purity"] <= 1 for line in epochs)
+    assert all(0 < line.diagnostics["purity"] <= 1 for line in epochs)
 
 
 def test_a_resumed_run_reports_the_start_that_it_began_from(crops, tiny, tmp_path):
     recipe = replace(tiny, data=f"folder:{crops}{LABELLED}")
-    started = train(recipe, tmp_path / "run", display=QUIET).summary["start"]
-    assert train(recipe, tmp_path / "run", resume=True, display=QUIET).summary["start"] == started
+    started = train(recipe, tmp_path / "run", display=QUIET).summary.start
+    assert train(recipe, tmp_path / "run", resume=True, display=QUIET).summary.start == started
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(crops, tiny, tmp_path):

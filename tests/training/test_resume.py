@@ -14,7 +14,7 @@ from reknow.evaluation.scores import RankingScores
 from reknow.models.transformer import TransformerConfig
 from reknow.progress import Display
 from reknow.training import loop
-from reknow.training.beginning import Beginning
+from reknow.training.checkpoint import RunStart
 from reknow.training.run import Run
 from reknow.training.train import train
 
@@ -63,8 +63,8 @@ def test_a_run_goes_on_to_the_bit_without_the_file_that_it_started_from(crops, t
     expected, found = weights_of(tmp_path / "whole"), weights_of(tmp_path / "broken")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    assert resumed.summary["start"] == whole.summary["start"] and resumed.summary["start"]["mAP"] > 0
-    assert resumed.summary["mAP"] == whole.summary["mAP"]
+    assert resumed.summary.start == whole.summary.start and resumed.summary.start.mAP > 0
+    assert resumed.summary.scores.mAP == whole.summary.scores.mAP
     assert card_of(tmp_path / "broken") == card_of(tmp_path / "whole")
     assert any("vit.pth" in line for line in card_of(tmp_path / "broken")["started_from"])
 
@@ -88,7 +88,7 @@ def test_data_that_moved_are_named_anew_and_known_from_then_on(crops, tiny, tmp_
     place = f"folder:{moved}{LABELLED}"
     resumed = train(replace(recipe, data=place), tmp_path / "run", resume=True, display=QUIET)
     assert Run.open(tmp_path / "run").recipe() == replace(recipe, data=place)
-    assert resumed.summary["mAP"] == whole.summary["mAP"]
+    assert resumed.summary.scores.mAP == whole.summary.scores.mAP
     found = weights_of(tmp_path / "run")
     assert all(torch.equal(tensor, found[name]) for name, tensor in weights_of(tmp_path / "whole").items())
 
@@ -125,11 +125,11 @@ def test_how_a_run_began_survives_its_checkpoint(tmp_path):
         *(torch.tensor(values, dtype=torch.float64).numpy() for values in ([0.5, torch.nan], [1.0, torch.nan])),
         torch.tensor([2, -1]).numpy(), 10, "market", ("a note",),
     )  # fmt: skip
-    for beginning in (Beginning("f00d", ("a file", "a neck"), scores), Beginning("f00d")):
-        torch.save(beginning.as_plain(), tmp_path / "x.pt")
-        read = Beginning.from_plain(torch.load(tmp_path / "x.pt", weights_only=True))
-        assert (read.data, read.report) == (beginning.data, beginning.report)
-        if beginning.scores is None:
+    for start in (RunStart("f00d", ("a file", "a neck"), scores), RunStart("f00d")):
+        torch.save(start.as_plain(), tmp_path / "x.pt")
+        read = RunStart.from_plain(torch.load(tmp_path / "x.pt", weights_only=True))
+        assert (read.data, read.weights) == (start.data, start.weights)
+        if start.scores is None:
             assert read.scores is None
         else:
             assert read.scores is not None and read.scores.as_percent() == scores.as_percent()

@@ -113,4 +113,4 @@ def test_a_diagnostic_that_is_wrong_costs_nothing_of_what_was_trained(tiny, crop
         train(recipe, tmp_path / "trained")
     assert (tmp_path / "trained" / "recognizer").is_dir() and (tmp_path / "trained" / "summary.json").is_file()
     monkeypatch.undo()
-    assert train(recipe, tmp_path / "trained", resume=True).summary["recipe"] == recipe.name
+    assert train(recipe, tmp_path / "trained", resume=True).summary.recipe == recipe.name

@@ -1,4 +1,4 @@
-"""All commands by name, and the one that was asked for."""
+"""All commands by name, and how one of them is run."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def _choose(commands: dict[str, Callable[..., int]], arguments: list[str], prog:
 
 
 def _explain(arguments: list[str]) -> int:
-    return _choose(EXPLAIN_COMMANDS, arguments, "reknow explain", "Look at what a run has learned.")
+    return _choose(EXPLAIN_COMMANDS, arguments, "reknow explain", "Show what a run has learned.")
 
 
 def _data(arguments: list[str]) -> int:
-    return _choose(DATA_COMMANDS, arguments, "reknow data", "Look at a data set before it is used.")
+    return _choose(DATA_COMMANDS, arguments, "reknow data", "Check, show or convert a data set before it is used.")
 
 
 def train() -> int:
@@ -63,12 +63,12 @@ def train() -> int:
 
 
 def explain() -> int:
-    """Look at what a run has learned: `reknow explain ranks`, `explain tokens`."""
+    """Show what a run has learned: `reknow explain ranks`, `explain tokens`."""
     return _explain([])
 
 
 def data() -> int:
-    """Look at a data set: `reknow data show`, `data check`, `data import`."""
+    """Check, show or convert a data set: `reknow data show`, `data check`, `data import`."""
     return _data([])
 
 

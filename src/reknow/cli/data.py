@@ -1,4 +1,4 @@
-"""Commands that look at a data set: ``reknow data check``, ``data import``, ``data show``."""
+"""Commands on a data set: ``reknow data check``, ``data import``, ``data show``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reknow.cli.printing import first_of_each_kind, notes, own_columns, print_fa
 
 
 def check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
-    """Look for what would spoil training or numbers, row by row; exit code 1 if there are errors."""
+    """Check every row for what would spoil training or scores; the exit code is 1 if there are errors."""
     from reknow.data.doctor import examine
     from reknow.data.formats import open_dataset
     from reknow.progress import Display
@@ -51,9 +51,9 @@ def import_as_table(
 
     check_new_file(out, ".csv", ".parquet")
     manifest = open_dataset(data)
-    spec = import_dataset(manifest, out)
+    name = import_dataset(manifest, out)
     print_facts(
-        {"rows": len(manifest), "data": spec}, json, lines=[f"{len(manifest):,} rows; use them as --data '{spec}'"]
+        {"rows": len(manifest), "data": name}, json, lines=[f"{len(manifest):,} rows; use them as --data '{name}'"]
     )
     return 0
 

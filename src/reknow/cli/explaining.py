@@ -1,4 +1,4 @@
-"""Commands that look at what a run has learned: ``reknow explain tokens`` and ``reknow explain ranks``."""
+"""Commands that show what a run has learned: ``reknow explain tokens`` and ``reknow explain ranks``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from reknow.cli.options import Json, check_count, check_new_file
-from reknow.cli.printing import found, notes, print_facts, scores, shares
+from reknow.cli.printing import notes, print_facts, query_in_words, scores, shares
 
-OtherData = Annotated[str | None, arg(help="Look at other data, as FORMAT:PATH; by default the run's own.")]
+OtherData = Annotated[str | None, arg(help="Other data, as FORMAT:PATH; by default the run's own.")]
 
 
 def explain_tokens(
@@ -20,9 +20,9 @@ def explain_tokens(
     out: Annotated[Path, arg(help="The PNG to write; must be new.")] = Path("tokens.png"),
     json: Json = False,
 ) -> int:
-    """Show which patches a run's method selects, before and after training, and what it takes them for.
+    """Show which patches a run's method selects, before and after training.
 
-    On the synthetic world, where each pixel is known, it also says how many lie where they ought to.
+    On the synthetic world, where the object's pixels are known, it also counts how many are selected correctly.
     """
     from reknow.explain.run import explain_run
     from reknow.explain.sheet import save_token_sheet
@@ -46,9 +46,9 @@ def explain_ranks(
     out: Annotated[Path, arg(help="The PNG to write; must be new.")] = Path("ranks.png"),
     json: Json = False,
 ) -> int:
-    """Show what a run finds for its best, typical and worst queries: ten gallery pictures each, hits and misses.
+    """Show the ten nearest gallery pictures of a run's best, typical and worst queries, hits and misses.
 
-    Queries are chosen by rule, not by taste; --json says which gallery pictures they found.
+    Queries are chosen by a rule; --json lists the gallery pictures that they retrieve.
     """
     from reknow.progress import Display
     from reknow.recognizer import load
@@ -61,9 +61,9 @@ def explain_ranks(
     check_count(count)
     recognizer, data = load(run), data or Run.open(run).recipe().data
     with Display() as display:
-        evaluated = evaluate_recognizer(recognizer, data, display=display)
-    rows = rankings(evaluated.result, count=count)
+        evaluation = evaluate_recognizer(recognizer, data, display=display)
+    rows = rankings(evaluation.result, count=count)
     save_rank_sheet(rows, out)
-    facts = {**evaluated.numbers, "queries_shown": [row.as_json() for row in rows], "file": str(out)}
-    print_facts(facts, json, lines=[*scores(facts), *map(found, rows), f"sheet: {out}"])
+    facts = {**evaluation.numbers, "queries_shown": [row.as_json() for row in rows], "file": str(out)}
+    print_facts(facts, json, lines=[*scores(facts), *map(query_in_words, rows), f"sheet: {out}"])
     return 0

@@ -36,7 +36,7 @@ def recognizer_named(name: str, precision: str = "auto", size: tuple[int, int] |
     from reknow.recognizer import load
 
     recognizer = load(None if name == "shipped" else name, precision=precision)  # type: ignore[arg-type]
-    recognizer.asked_precision = recognizer.computes_in  # on the command line, auto is asked for, too
+    recognizer.requested_precision = recognizer.computes_in  # on the command line, auto is asked for, too
     return recognizer if size is None else recognizer.at_size(size)
 
 

@@ -11,12 +11,12 @@ from reknow.cli.terminal import say
 
 
 def print_facts(facts: dict[str, Any], json: bool, lines: list[str]) -> None:
-    """The facts as one JSON object if that was asked for, else these lines."""
+    """The facts as one JSON object, or else these lines."""
     say(json_format.dumps(facts, default=str) if json else "\n".join(lines))
 
 
 def notes(facts: dict[str, Any]) -> list[str]:
-    """What readers and methods want the user to know."""
+    """Notes of data formats, recipes and methods."""
     return [f"note: {note}" for note in facts.get("notes", ())]
 
 
@@ -90,21 +90,21 @@ def by_subset(numbers: dict[str, Any]) -> list[str]:
 
 
 def shares(explanation: Any) -> list[str]:
-    """How many patches were chosen, and how often well: in percent with intervals, and what chance would reach."""
+    """How many patches were selected, how many of them correctly in percent with intervals, and by chance."""
     lines = [explanation.summary]
     if not explanation.shares:
-        lines.append("no shares: of these pictures nobody knows which pixels show the object")
+        lines.append("no shares: which pixels show the object is known on the synthetic world alone")
     for share in explanation.leading:
-        found = [
-            f"{moment} {100 * one.mean:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
-            for moment, one in share.found.items()
+        measured = [
+            f"{moment} {100 * interval.mean:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+            for moment, interval in share.found.items()
         ]
         chances = dict.fromkeys(f"{100 * chance:.1f}" for chance in share.chance.values())
-        lines.append(f"{share.question}, percent: {', '.join(found)}; by chance {' and '.join(chances)}")
+        lines.append(f"{share.question}, percent: {', '.join(measured)}; by chance {' and '.join(chances)}")
     return lines
 
 
-def found(row: Any) -> str:
+def query_in_words(row: Any) -> str:
     """A query of a rank sheet: how well it does, and how many of the pictures beside it match."""
     matches = sum(result.match for result in row.results)
     return f"{row.kind}: {row.name}, AP {100 * row.average_precision:.1f} %, {matches} of {len(row.results)} match"
@@ -113,11 +113,11 @@ def found(row: Any) -> str:
 def first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
     """At most ten findings of a kind in full: a wrong root would print one for every picture."""
     lines, count = [], Counter(finding.kind for finding in findings)
-    seen: Counter[str] = Counter()
+    printed: Counter[str] = Counter()
     for finding in findings:
-        seen[finding.kind] += 1
-        if seen[finding.kind] <= shown:
+        printed[finding.kind] += 1
+        if printed[finding.kind] <= shown:
             lines.append(f"{finding.severity}: {finding.where}: {finding.message}. {finding.remedy}")
-        elif seen[finding.kind] == count[finding.kind]:
+        elif printed[finding.kind] == count[finding.kind]:
             lines.append(f"{finding.severity}: {finding.kind}: {count[finding.kind] - shown:,} more (all with --json)")
     return lines

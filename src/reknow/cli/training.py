@@ -76,7 +76,7 @@ def train_by(arguments: list[str]) -> int:
     recipe = options.recipe
     folder = new_folder(options.out, recipe.name.replace("/", "-"))
     if options.init_from is not None:
-        from reknow.training.start import starting_from
+        from reknow.training.initialization import starting_from
 
         recipe = starting_from(recipe, options.init_from)
     return _carry_out(recipe, folder, resume=False, json=options.json)
@@ -120,8 +120,8 @@ def _carry_out(recipe: Any, folder: Path, *, resume: bool, json: bool) -> int:
     if not outcome.main_process:
         return 0
     report = report_of(outcome)
-    summary = {**outcome.summary, "run": str(folder), "report": str(report)}
-    print_facts(summary, json, lines=[*scores(outcome.summary), f"run: {folder}", f"report: {report}"])
+    summary = {**outcome.summary.as_json(), "run": str(folder), "report": str(report)}
+    print_facts(summary, json, lines=[*scores(summary), f"run: {folder}", f"report: {report}"])
     return 0
 
 
@@ -152,7 +152,7 @@ def list_recipes(json: Json = False) -> int:
 
 def study(
     name: Annotated[Positional[str | None], arg(help="Which study; without a name they are listed.")] = None,
-    quick: Annotated[bool, arg(help="A small world and few epochs, to see that it runs.")] = False,
+    quick: Annotated[bool, arg(help="A small world and 1 to 3 epochs, to check that it runs.")] = False,
     seeds: Annotated[int, arg(help="Runs of each variant; each has its own world.")] = 3,
     out: Annotated[Path | None, arg(help="The study's folder; by default runs/study-NAME.")] = None,
     json: Json = False,

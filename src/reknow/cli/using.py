@@ -49,13 +49,13 @@ def evaluate(
         check_new_folder(out)
     if protocol is not None:
         protocol_named(protocol)
-    examined = recognizer_named(recognizer, precision, size)
+    model = recognizer_named(recognizer, precision, size)
     with Display() as display:
-        result = evaluate_recognizer(examined, data, rerank=rerank, protocol=protocol, display=display)
+        result = evaluate_recognizer(model, data, rerank=rerank, protocol=protocol, display=display)
         if subsets:
-            by_spectra = subset_scores(examined, data, protocol=protocol, display=display)
-            result.numbers["subsets"] = [one.as_json() for one in by_spectra]
-    result.numbers["notes"] = [*reading_of(recognizer, examined), *result.numbers["notes"]]
+            by_spectra = subset_scores(model, data, protocol=protocol, display=display)
+            result.numbers["subsets"] = [subset.as_json() for subset in by_spectra]
+    result.numbers["notes"] = [*reading_of(recognizer, model), *result.numbers["notes"]]
     lines = [*scores(result.numbers), *by_subset(result.numbers)]
     if out is not None:
         lines.append(f"report: {evaluation_report(result, out)}")
@@ -112,21 +112,21 @@ def cluster(
 
     check_new_file(out)
     read = Embeddings.read(embeddings)
-    found = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
-    write_groups(read.manifest, found.labels, out)
-    sizes = {"k1": found.sizes.k1, "k2": found.sizes.k2, "min_samples": found.sizes.min_samples}
+    grouped = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
+    write_groups(read.manifest, grouped.labels, out)
+    sizes = {"k1": grouped.sizes.k1, "k2": grouped.sizes.k2, "min_samples": grouped.sizes.min_samples}
     facts = {
         "pictures": len(read),
-        "groups": found.num_clusters,
-        "in_no_group": found.num_outliers,
-        "eps": found.eps,
+        "groups": grouped.num_clusters,
+        "in_no_group": grouped.num_outliers,
+        "eps": grouped.eps,
         **sizes,
         "file": str(out),
-        "notes": [*found.notes, *([found.warning] if found.warning else [])],
+        "notes": [*grouped.notes, *([grouped.warning] if grouped.warning else [])],
     }
-    line = f"{found.num_clusters:,} groups; {found.num_outliers:,} of {len(read):,} pictures in none"
+    line = f"{grouped.num_clusters:,} groups; {grouped.num_outliers:,} of {len(read):,} pictures in none"
     settings = ", ".join(f"{name} {size}" for name, size in sizes.items())
-    print_facts(facts, json, lines=[*notes(facts), f"{line} (eps {found.eps:.2f}, {settings}): {out}"])
+    print_facts(facts, json, lines=[*notes(facts), f"{line} (eps {grouped.eps:.2f}, {settings}): {out}"])
     return 0
 
 

@@ -10,8 +10,8 @@ from reknow.explain.explanation import Explanation
 from reknow.explain.observations import Looking, Progress, explain
 from reknow.methods.recipe import Recipe
 from reknow.recognizer import Card, Recognizer, load
+from reknow.training.initialization import initialized
 from reknow.training.run import Run
-from reknow.training.start import start_of
 
 SHOWN = 6
 """Observations that a sheet and a report show: what fits on a screen."""
@@ -72,7 +72,7 @@ def at_start(recipe: Recipe) -> Recognizer:
     """
     with torch.random.fork_rng(devices=[]):  # random weights are those of the run only from its seed
         torch.manual_seed(recipe.seed)
-        start = start_of(recipe)
+        start = initialized(recipe)
     return Recognizer(
         start.recipe.network, start.network, start.recipe.preprocessing, Card(name=f"{recipe.name}, start")
     )

@@ -7,7 +7,6 @@ there are says :mod:`reknow.methods.catalog`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.fields import NonNegativeInt, PositiveInt, Seed, check_fields
@@ -15,6 +14,7 @@ from reknow.methods.method import MethodConfig
 from reknow.methods.optimization import Optimizer, Schedule
 from reknow.methods.sampling import BatchRule, Sampling
 from reknow.models.network import NetworkConfig
+from reknow.precision import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Recipe:
     evaluate_every: NonNegativeInt = 0
     checkpoint_every: NonNegativeInt = 1
     seed: Seed = 1
-    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    precision: Precision = "auto"
     status: str = "not yet reproduced"
     license: str = "unstated"
 

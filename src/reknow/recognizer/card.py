@@ -40,7 +40,7 @@ class Card:
     scores: dict[str, float] = field(default_factory=dict)
     license: str = "unstated"
     intended_use: str = "Grouping and searching pictures that resemble the training data."
-    limits: str = "Not evaluated on other data. A near vector is a candidate, not proof of identity."
+    limits: str = "Not measured on other data. A near vector is a candidate, not proof of identity."
 
 
 def known_cameras(config: NetworkConfig) -> int:
@@ -78,7 +78,7 @@ def in_words(card: Card, config: NetworkConfig, preprocessing: Preprocessing, di
 
 def _cameras_in_words(rows: int, names: tuple[str, ...]) -> str:
     if not rows:
-        return "not looked at; codes that are given change nothing"
+        return "not used; codes that are given change nothing"
     known = f" ({', '.join(names)})" if names else ""
     return (
         f"codes 0 to {rows - 1} of the training cameras{known}; unknown (-1, or none given) gets the mean of the table"

@@ -1,9 +1,9 @@
-"""How good a network is on the rows of a manifest that can tell: its query and gallery."""
+"""Scores of a recognizer on the query and gallery of a data set."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -92,17 +92,54 @@ class EvaluationResult:
     intervals: dict[str, Interval]
     notes: tuple[str, ...]
 
-    def numbers(self) -> dict[str, float | int | str | None]:
-        """See :func:`numbers_of`."""
-        return numbers_of(self.scores)
+    def in_percent(self) -> PercentScores:
+        """The numbers of a summary."""
+        return PercentScores.of(self.scores)
 
 
-def numbers_of(scores: RankingScores) -> dict[str, float | int | str | None]:
-    """In percent, for summaries; None where no query has a match, since JSON knows no NaN."""
-    return {
-        name: None if isinstance(value, float) and np.isnan(value) else value
-        for name, value in scores.as_percent().items()
-    }
+@dataclass(frozen=True)
+class PercentScores:
+    """Scores as they are reported; None where no query has a match, since JSON knows no NaN.
+
+    Attributes:
+        mAP, rank1, rank5, rank10, mINP: percent.
+        queries: how many were scored or would have been.
+        queries_without_match: of these, those without a match in the gallery, which are not scored.
+        protocol: its name.
+    """
+
+    mAP: float | None  # noqa: N815 (the field writes it so)
+    rank1: float | None
+    rank5: float | None
+    rank10: float | None
+    mINP: float | None  # noqa: N815
+    queries: int
+    queries_without_match: int
+    protocol: str
+
+    @classmethod
+    def of(cls, scores: RankingScores) -> PercentScores:
+        """In percent."""
+        numbers: dict[str, Any] = {
+            name: None if isinstance(value, float) and np.isnan(value) else value
+            for name, value in scores.as_percent().items()
+        }
+        return cls(**numbers)
+
+    def as_json(self) -> dict[str, Any]:
+        """By name, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> PercentScores | None:
+        """What :meth:`as_json` gave, among other values; None where there are no scores.
+
+        Raises:
+            KeyError: some are missing.
+        """
+        if "protocol" not in values:
+            return None
+        return cls(**{each.name: values[each.name] for each in fields(cls)})
 
 
 def _intervals(scores: RankingScores) -> dict[str, Interval]:
@@ -112,8 +149,8 @@ def _intervals(scores: RankingScores) -> dict[str, Interval]:
 def in_percent(intervals: Mapping[str, Interval]) -> dict[str, list[float | None]]:
     """Both ends in percent, for JSON; None where no query has a match."""
     return {
-        name: [None if np.isnan(end) else 100 * end for end in (found.low, found.high)]
-        for name, found in intervals.items()
+        name: [None if np.isnan(end) else 100 * end for end in (interval.low, interval.high)]
+        for name, interval in intervals.items()
     }
 
 
@@ -124,7 +161,7 @@ def per_query(scores: RankingScores) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class RecognizerEvaluation:
-    """What ``reknow evaluate`` found out.
+    """What ``reknow evaluate`` reports.
 
     Attributes:
         recognizer: its name.
@@ -145,8 +182,8 @@ def evaluate_recognizer(
     """Score a recognizer on a data set.
 
     Args:
-        recognizer: who is examined, at its own size, and in 32 bit unless it was loaded with another precision; both
-            are in the numbers.
+        recognizer: what to score, at its own picture size, and in 32 bit unless it was loaded with another precision;
+            both are in the numbers.
         data: ``FORMAT:PATH`` of a data set with identities.
         rerank: also score the k-reciprocal re-ranking; takes 4 bytes per query-gallery pair.
         protocol: another one than the data set's own.
@@ -163,7 +200,7 @@ def evaluate_recognizer(
     numbers = {
         "recognizer": recognizer.card.name,
         "dataset": data,
-        **result.numbers(),
+        **result.in_percent().as_json(),
         "intervals": in_percent(result.intervals),
         **made_with(recognizer),
         "notes": list(dict.fromkeys((*manifest.notes, *unread, *result.notes, *result.scores.notes))),
@@ -190,12 +227,12 @@ def evaluation_split(manifest: Manifest, data: str, protocol: str | None = None)
         EvaluationError: no identities, or none that a query could be matched by.
     """
     split = EvaluationSplit.of(manifest, protocol=protocol)
-    asking, answering = len(manifest.rows_of("query")), len(manifest.gallery_rows())
-    if split is None and bool(asking) != bool(answering):
-        there, missing = ("query", "gallery") if asking else ("gallery", "query")
+    queries, gallery = len(manifest.rows_of("query")), len(manifest.gallery_rows())
+    if split is None and bool(queries) != bool(gallery):
+        present, missing = ("query", "gallery") if queries else ("gallery", "query")
         raise EvaluationError(
             data,
-            found=f"rows of the split {there} but none of the split {missing}",
+            found=f"rows of the split {present} but none of the split {missing}",
             expected="both",
             remedy=f"Give some rows the split {missing}; where the individuals are those of training, add "
             "gallery=train.",
@@ -205,7 +242,7 @@ def evaluation_split(manifest: Manifest, data: str, protocol: str | None = None)
             data,
             found="no identity that has a query and a gallery picture",
             expected="a column 'identity' with two pictures or more of an individual",
-            remedy="Add identities (see docs: own data), or look at groups: reknow embed, then reknow cluster.",
+            remedy="Add identities (see docs: own data), or inspect groups: reknow embed, then reknow cluster.",
         )
     return split
 
@@ -223,4 +260,5 @@ def _reranked(result: EvaluationResult) -> dict[str, Any]:
         max_rank=result.protocol.max_rank,
         average_precision=result.protocol.average_precision,
     )
-    return {**numbers_of(replace(scores, protocol=rows.protocol)), "intervals": in_percent(_intervals(scores))}
+    reranked = PercentScores.of(replace(scores, protocol=rows.protocol))
+    return {**reranked.as_json(), "intervals": in_percent(_intervals(scores))}

@@ -2,7 +2,7 @@
 
 ``model.safetensors`` has the weights, ``recognizer.json`` the shape of the network, the preprocessing and the card,
 ``README.md`` the card in words. Preprocessing belongs to the weights, so it travels with them. What is read is checked
-piece by piece, so that a damaged or foreign folder says which piece is wrong.
+piece by piece, so that a damaged folder or one of another program says which piece is wrong.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def read_folder(folder: Path) -> tuple[NetworkConfig, Network, Preprocessing, Ca
         folder: the recognizer's own, or a run's that holds one.
 
     Raises:
-        RecognizerError: no recognizer there, or a damaged or foreign one.
+        RecognizerError: no recognizer there, or a damaged one or one of another program.
     """
     if not (folder / "recognizer.json").is_file() and (folder / "recognizer").is_dir():
         folder = folder / "recognizer"
@@ -108,19 +108,19 @@ def _part(content: dict[str, Any], name: str, kind: type[Kind], folder: Path) ->
 def _fill(network: Network, file: Path) -> None:
     """Load weights into a network; the file must hold its tensors, all of them and no others."""
     try:
-        found = load_file(file)
+        saved = load_file(file)
     except (OSError, SafetensorError) as error:
         raise RecognizerError(file, found=f"damaged ({error})", remedy=_RESTORE) from error
     wanted = network.state_dict()
-    for name in sorted(wanted.keys() | found.keys()):
-        if name not in found or name not in wanted or found[name].shape != wanted[name].shape:
+    for name in sorted(wanted.keys() | saved.keys()):
+        if name not in saved or name not in wanted or saved[name].shape != wanted[name].shape:
             raise RecognizerError(
                 f"{file}, tensor '{name}'",
-                found=_size(found.get(name)),
+                found=_size(saved.get(name)),
                 expected=f"{_size(wanted.get(name))}, as recognizer.json says",
                 remedy=_RESTORE,
             )
-    network.load_state_dict(found)
+    network.load_state_dict(saved)
 
 
 def _size(tensor: Tensor | None) -> str:

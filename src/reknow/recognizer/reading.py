@@ -64,12 +64,12 @@ def resized_batches(
         RecognizerError: something in memory that is not a picture; the message has its number, counted from 0.
     """
     lasting = isinstance(pictures, Sequence | np.ndarray | Tensor)
-    numbered = ((number, one if lasting else _own(one, number)) for number, one in enumerate(pictures))
-    one_decodes = threading.Lock()
+    numbered = ((number, picture if lasting else _own(picture, number)) for number, picture in enumerate(pictures))
+    decoding = threading.Lock()
 
     def resized(item: tuple[int, Any]) -> UInt8[np.ndarray, "height width 3"]:
         number, picture = item
-        return preprocessing.resize(_pixels(picture, f"picture {number}", one_decodes))
+        return preprocessing.resize(_pixels(picture, f"picture {number}", decoding))
 
     with closing(_in_order(resized, numbered, ahead=batch_size)) as arrays:
         while batch := list(islice(arrays, batch_size)):
@@ -101,11 +101,11 @@ def _own(picture: Any, number: int) -> Any:
     return picture.copy() if isinstance(picture, np.ndarray) else picture
 
 
-def _pixels(picture: Any, where: str, one_decodes: threading.Lock) -> UInt8[np.ndarray, "height width 3"]:
+def _pixels(picture: Any, where: str, decoding: threading.Lock) -> UInt8[np.ndarray, "height width 3"]:
     if isinstance(picture, str | Path):
         return read_picture(Path(), str(picture))
     if isinstance(picture, Image.Image):
-        with one_decodes:  # Pillow decodes when asked for pixels, and a list may hold one picture twice
+        with decoding:  # Pillow decodes when asked for pixels, and a list may hold one picture twice
             return rgb_pixels(picture, where)
     if isinstance(picture, Tensor) and picture.is_floating_point() and picture.ndim == 3 and len(picture) == 3:
         return _from_tensor(picture, where)

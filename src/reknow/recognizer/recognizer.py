@@ -25,9 +25,9 @@ from reknow.models.network import Network, NetworkConfig
 from reknow.models.transformer import VisionTransformer
 from reknow.models.weights import resolve
 from reknow.observation import Batch
+from reknow.precision import Precision, computing, resolved
 from reknow.recognizer.card import Card, known_cameras
 from reknow.recognizer.folder import read_folder, write_folder
-from reknow.recognizer.precision import Precision, computing, resolved
 from reknow.recognizer.pretrained import read_file
 from reknow.recognizer.reading import Picture, one_by_one, resized_batches
 
@@ -44,7 +44,7 @@ class Recognizer:
         preprocessing: picture size and normalization that the weights were trained with.
         card: origin and purpose.
         device: where to compute; by default a GPU where there is one.
-        precision: ``auto``, ``32`` or ``bf16``; see :mod:`reknow.recognizer.precision`.
+        precision: ``auto``, ``32`` or ``bf16``; see :mod:`reknow.precision`.
 
     Raises:
         RecognizerError: a precision that does not exist.
@@ -64,7 +64,7 @@ class Recognizer:
         self.network = network.to(self.device).eval()
         self.preprocessing = preprocessing
         self.card = card
-        self.asked_precision: Precision = precision
+        self.requested_precision: Precision = precision
         self.computes_in: Precision = resolved(self.device, precision)
         """``32`` or ``bf16``."""
 
@@ -75,7 +75,7 @@ class Recognizer:
 
     @property
     def cameras(self) -> int:
-        """Rows of the network's camera table; 0 where it looks at no camera."""
+        """Rows of the network's camera table; 0 where it uses no camera."""
         return known_cameras(self.config)
 
     @cached_property
@@ -88,12 +88,12 @@ class Recognizer:
         return digest.hexdigest()
 
     def precision(self) -> torch.autocast:
-        """The context that the network computes in; the decision is :func:`~reknow.recognizer.precision.resolved`."""
+        """The context that the network computes in; see :func:`~reknow.precision.resolved`."""
         return computing(self.device, self.computes_in)
 
     def for_scores(self) -> Recognizer:
-        """The same recognizer, in 32 bit unless another precision than ``auto`` was asked for."""
-        if self.asked_precision != "auto":
+        """The same recognizer, in 32 bit unless another precision than ``auto`` was requested."""
+        if self.requested_precision != "auto":
             return self
         return Recognizer(self.config, self.network, self.preprocessing, self.card, self.device, "32")
 
@@ -104,7 +104,7 @@ class Recognizer:
             size: (height, width) in pixels.
 
         Raises:
-            RecognizerError: a size that the network cannot look at.
+            RecognizerError: a size that the network cannot take.
         """
         if size == self.preprocessing.size:
             return self
@@ -121,10 +121,10 @@ class Recognizer:
             raise RecognizerError(
                 "size",
                 found=f"{size[0]} x {size[1]} ({str(error).splitlines()[0]})",
-                expected=f"a height and a width that this network can look at, as {self.preprocessing.size} is",
+                expected=f"a height and a width that this network can take, as {self.preprocessing.size} is",
                 remedy="Name another size.",
             ) from error
-        return Recognizer(config, network, preprocessing, self.card, self.device, self.asked_precision)
+        return Recognizer(config, network, preprocessing, self.card, self.device, self.requested_precision)
 
     def embed(
         self, images: Picture | Iterable[Picture] | Manifest, camera: Sequence[int] | np.ndarray | None = None
@@ -249,7 +249,7 @@ class Recognizer:
         write_folder(Path(folder), self.config, self.network, self.preprocessing, self.card)
 
     def pictures_of(self, manifest: Manifest, progress: Progress | None = None) -> Pictures:
-        """A manifest's pictures as this recognizer sees them, before normalization, through the picture cache.
+        """A manifest's pictures at this recognizer's size, before normalization, through the picture cache.
 
         Raises:
             DataError: no rows, a picture that cannot be read, or a cache that cannot be written.

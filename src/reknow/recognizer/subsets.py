@@ -30,7 +30,7 @@ class SubsetScore:
     """One subset's scores, in percent; NaN where no query has a match.
 
     Attributes:
-        spectra: what was looked at.
+        spectra: which were used.
         queries: that have any of it.
         both: mAP with query and gallery reduced to it.
         both_rank1: likewise.
@@ -87,7 +87,7 @@ def subset_scores(
     if len(spectra) < 2:
         raise EvaluationError(
             data,
-            found=f"{', '.join(manifest.spectra)}; the recognizer looks at {', '.join(recognizer.network.spectra)}",
+            found=f"{', '.join(manifest.spectra)}; the recognizer uses {', '.join(recognizer.network.spectra)}",
             expected="two spectra or more that both have",
             remedy="Name a recognizer and data of several spectra, or leave subsets out.",
         )
@@ -100,20 +100,20 @@ def subset_scores(
         reduced = Pictures(
             {name: pictures.images[name] for name in chosen}, {name: pictures.present[name] for name in chosen}
         )
-        there = np.logical_or.reduce(list(reduced.present.values()))
-        rows = np.flatnonzero(there)
+        present = np.logical_or.reduce(list(reduced.present.values()))
+        rows = np.flatnonzero(present)
         vectors = np.zeros((len(pictures), recognizer.dim), np.float32)
         advance = display.bar(f"embedding by {'+'.join(chosen)}")
         vectors[rows] = recognizer.embed_pictures(
             reduced, cameras, annotations=annotations, rows=rows, progress=advance
         )
-        found = Embeddings(vectors, manifest, pixels=pixels)
-        query, gallery = (part[there[part]] for part in (split.query, split.gallery))
-        return found.select(query), found.select(gallery)
+        embeddings = Embeddings(vectors, manifest, pixels=pixels)
+        query, gallery = (part[present[part]] for part in (split.query, split.gallery))
+        return embeddings.select(query), embeddings.select(gallery)
 
-    *fewer, everything = subsets(spectra)
+    *smaller, everything = subsets(spectra)
     query, gallery = embedded(everything)
-    scored = [_scored(chosen, *embedded(chosen), gallery, split.protocol) for chosen in fewer]
+    scored = [_scored(chosen, *embedded(chosen), gallery, split.protocol) for chosen in smaller]
     return [*scored, _scored(everything, query, gallery, gallery, split.protocol)]
 
 
@@ -121,8 +121,8 @@ def _scored(
     spectra: tuple[Spectrum, ...], query: Embeddings, gallery: Embeddings, whole: Embeddings, protocol: Protocol
 ) -> SubsetScore:
     """Of a reduced query, against the gallery that is reduced like it and against the whole one."""
-    found = []
+    numbers = []
     for against in (gallery, whole):
         scores = evaluate(query, against, protocol).as_percent() if len(query) and len(against) else {}
-        found += [float(scores.get("mAP", np.nan)), float(scores.get("rank1", np.nan))]
-    return SubsetScore(spectra, len(query), *found)
+        numbers += [float(scores.get("mAP", np.nan)), float(scores.get("rank1", np.nan))]
+    return SubsetScore(spectra, len(query), *numbers)

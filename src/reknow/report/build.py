@@ -49,11 +49,12 @@ def report_of(outcome: Outcome) -> Path:
         groups = _groups(outcome.training.manifest, labels)
         counts = GroupCounts(len(labels), int(labels.max(initial=-1)) + 1, int((labels < 0).sum()))
     selects = outcome.recipe.method.selects_patches(outcome.recipe.network)
+    metrics = outcome.run.metrics()
     content = RunReport(
         title=f"{outcome.recipe.name} on {outcome.recipe.data}",
-        summary=outcome.summary,
+        summary=outcome.summary.as_json(),
         intervals=_intervals(before, None if after is None else after.scores),
-        metrics=outcome.run.lines(),
+        metrics=[line.as_json() for line in (*metrics.steps, *metrics.epochs, *metrics.evaluations)],
         cmc={name: found.cmc for name, found in scores.items()},
         average_precision={name: found.average_precision for name, found in scores.items()},
         scores=None if after is None else _pair_scores(after),

@@ -36,9 +36,9 @@ class Record:
     @classmethod
     def of(cls, outcome: Outcome, examined: Mapping[str, float] | None = None) -> Record:
         """What is kept of a run that has just ended, with what a study examined beside."""
-        epochs = [line for line in outcome.run.lines() if line["kind"] == "epoch"]
-        start = {f"start_{name}": value for name, value in outcome.summary["start"].items()}
-        found = {**(epochs[-1] if epochs else {}), **start, **outcome.summary, **(examined or {})}
+        epochs, summary = outcome.run.metrics().epochs, outcome.summary.as_json()
+        start = {f"start_{name}": value for name, value in summary["start"].items()}
+        found = {**(epochs[-1].diagnostics if epochs else {}), **start, **summary, **(examined or {})}
         known = {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
         for name in ("epoch", "seed", "peak_memory_gb"):
             known.pop(name, None)

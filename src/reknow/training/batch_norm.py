@@ -4,7 +4,7 @@ Results depend on them (TCMM's batch of 512 has statistics over the 128 of each 
 not be reproduced on another machine for that reason alone). So a recipe says how many pictures they are over, and a
 step is carried out in *parts* of that size: one process takes several parts one after the other, several processes
 share a part and exchange its sums, and the gradient is the same. Running statistics move once per step, by the mean of
-all parts. (The released code keeps those of its first GPU, a sample of the same mean [D].)
+all parts. (TCMM's released code keeps those of its first GPU, a sample of the same mean.)
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def shares_of(rows: Int[np.ndarray, "batch"], parts: int, processes: int) -> lis
     return [[np.array_split(divided[rank // sharing], sharing)[rank % sharing]] for rank in range(processes)]
 
 
-class Statistics:
+class BatchNormStatistics:
     """Keeps the running statistics of all batch norms in a module equal, and moves them once per step.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the loop checks of a method, so that its author reads which rule it broke, and not an error from further on.
+"""What the loop checks of a method, so that its author reads which rule it broke instead of a later error.
 
 Rules are those of :mod:`reknow.methods.method`. The checks cost microseconds a step and wait for no device.
 """
@@ -23,7 +23,7 @@ LOGGED = frozenset({"kind", "epoch", "notes", "purity"})
 
 
 def author_of(value: object) -> str:
-    """Whose a method or rule is, for messages.
+    """The class and the package of a method or rule, for messages.
 
     Example:
         >>> author_of(Counter())
@@ -42,23 +42,23 @@ def check_groups(method: Method, groups: object) -> list[ParameterGroup]:
     if not isinstance(groups, Sequence) or not all(isinstance(group, ParameterGroup) for group in groups):
         other = groups
         if isinstance(groups, Sequence):
-            other = next(one for one in groups if not isinstance(one, ParameterGroup))
+            other = next(group for group in groups if not isinstance(group, ParameterGroup))
         raise ContractError(
             f"{author_of(method)}, parameter_groups",
-            found=_said(other),
+            found=_kind(other),
             expected="a list of ParameterGroup",
             remedy="Return reknow.methods.optimization.ParameterGroup values.",
         )
     names = {id(parameter): name for name, parameter in method.named_parameters()}
     held = Counter(id(parameter) for group in groups for parameter in group.parameters)
-    twice = [names.get(one, "a parameter that is not the method's") for one, count in held.items() if count > 1]
-    unknown = [one for one in held if one not in names]
+    twice = [names.get(key, "a parameter that is not the method's") for key, count in held.items() if count > 1]
+    unknown = [key for key in held if key not in names]
     learning = [(name, id(parameter)) for name, parameter in method.named_parameters() if parameter.requires_grad]
-    missing = [name for name, one in learning if one not in held]
+    missing = [name for name, key in learning if key not in held]
     titles = Counter(group.name for group in groups)
     same = [title for title, count in titles.items() if count > 1]
     empty = [group.name for group in groups if not group.parameters]
-    found = (
+    fault = (
         f"'{twice[0]}' in two groups" if twice
         else "a parameter that is not the method's" if unknown
         else f"'{missing[0]}', which learns, in no group" if missing
@@ -67,10 +67,10 @@ def check_groups(method: Method, groups: object) -> list[ParameterGroup]:
         else "no parameter that learns" if not groups
         else ""
     )  # fmt: skip
-    if found:
+    if fault:
         raise ContractError(
             f"{author_of(method)}, parameter_groups",
-            found=found,
+            found=fault,
             expected="every parameter that learns in exactly one group, each group with a name of its own",
             remedy="Correct the groups; what must not learn has requires_grad False.",
         )
@@ -99,11 +99,11 @@ def check_plan(method: Method, plan: object, rows: int) -> EpochPlan:
         values = getattr(plan, name)
         if not (isinstance(values, np.ndarray) and values.ndim == 1 and np.issubdtype(values.dtype, np.integer)):
             raise ContractError(
-                where, found=f"{name} that are {_said(values)}", expected="one row of whole numbers", remedy=remedy
+                where, found=f"{name} that are {_kind(values)}", expected="one row of whole numbers", remedy=remedy
             )
     if len(plan.rows) != len(plan.labels):
-        found = f"{len(plan.rows)} rows and {len(plan.labels)} labels"
-        raise ContractError(where, found=found, expected="a label for every row", remedy=remedy)
+        counts = f"{len(plan.rows)} rows and {len(plan.labels)} labels"
+        raise ContractError(where, found=counts, expected="a label for every row", remedy=remedy)
     outside = plan.rows[(plan.rows < 0) | (plan.rows >= rows)]
     if len(outside):
         expected = f"rows from 0 to {rows - 1}, those of the training set"
@@ -113,17 +113,17 @@ def check_plan(method: Method, plan: object, rows: int) -> EpochPlan:
         raise ContractError(where, found=f"row {values[counts > 1][0]} twice", expected="every row once", remedy=remedy)
     if (plan.labels < 0).any():
         raise ContractError(where, found=f"label {plan.labels.min()}", expected="labels from 0 up", remedy=remedy)
-    _check_words(plan, where, remedy)
+    _check_other_fields(plan, where, remedy)
     return plan
 
 
-def _check_words(plan: EpochPlan, where: str, remedy: str) -> None:
-    """What a plan says beside rows and labels."""
+def _check_other_fields(plan: EpochPlan, where: str, remedy: str) -> None:
+    """The fields of a plan beside rows and labels."""
     if not (plan.sampling is None or isinstance(plan.sampling, BatchRule)):
-        found = f"a sampling that is {_said(plan.sampling)}"
-        raise ContractError(where, found=found, expected="a BatchRule, or None", remedy=remedy)
+        sampling = f"a sampling that is {_kind(plan.sampling)}"
+        raise ContractError(where, found=sampling, expected="a BatchRule, or None", remedy=remedy)
     if not isinstance(plan.phase, str):
-        raise ContractError(where, found=f"a phase that is {_said(plan.phase)}", expected="its name", remedy=remedy)
+        raise ContractError(where, found=f"a phase that is {_kind(plan.phase)}", expected="its name", remedy=remedy)
     if isinstance(plan.notes, str) or not all(isinstance(note, str) for note in plan.notes):
         raise ContractError(where, found="notes that are no tuple of texts", expected="sentences", remedy=remedy)
     for name, value in plan.diagnostics.items():
@@ -131,8 +131,8 @@ def _check_words(plan: EpochPlan, where: str, remedy: str) -> None:
             expected = f"another name than {', '.join(sorted(LOGGED))}, which a line of the log has itself"
             raise ContractError(where, found=f"the diagnostic '{name}'", expected=expected, remedy=remedy)
         if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-            found = f"the diagnostic '{name}' is {_said(value)}"
-            raise ContractError(where, found=found, expected="a number", remedy=remedy)
+            fault = f"the diagnostic '{name}' is {_kind(value)}"
+            raise ContractError(where, found=fault, expected="a number", remedy=remedy)
 
 
 def check_phase(method: Method, groups: Sequence[ParameterGroup], phase: str) -> None:
@@ -158,25 +158,25 @@ def check_batches(rule: BatchRule, batches: object, planned: int) -> list[Int[np
         ContractError: otherwise.
     """
 
-    def refused(found: str, expected: str) -> ContractError:
+    def fault(found: str, expected: str) -> ContractError:
         remedy = "Plan more rows, or ask the rule for other batches."
         return ContractError(f"{author_of(rule)}, draw", found=found, expected=expected, remedy=remedy)
 
     if not isinstance(batches, Sequence):
-        raise refused(_said(batches), "a list of arrays of positions")
+        raise fault(_kind(batches), "a list of arrays of positions")
     if not batches:
-        raise refused(f"no batch of {planned} planned rows", "at least one")
+        raise fault(f"no batch of {planned} planned rows", "at least one")
     for number, batch in enumerate(batches, 1):
         which = f"batch {number} of {len(batches)}"
         if not (isinstance(batch, np.ndarray) and batch.ndim == 1 and np.issubdtype(batch.dtype, np.integer)):
-            raise refused(f"{which} is {_said(batch)}", "one row of whole numbers")
+            raise fault(f"{which} is {_kind(batch)}", "one row of whole numbers")
         if not len(batch):
-            raise refused(f"{which} is empty", "at least one position")
+            raise fault(f"{which} is empty", "at least one position")
         if batch.min() < 0 or batch.max() >= planned:
             wrong = batch.min() if batch.min() < 0 else batch.max()
-            raise refused(f"position {wrong} in {which}", f"positions from 0 to {planned - 1}")
+            raise fault(f"position {wrong} in {which}", f"positions from 0 to {planned - 1}")
         if len(batch) > rule.batch_size:
-            raise refused(f"{which} has {len(batch)} positions", f"at most {rule.batch_size}, its batch_size")
+            raise fault(f"{which} has {len(batch)} positions", f"at most {rule.batch_size}, its batch_size")
     return list(batches)
 
 
@@ -188,12 +188,12 @@ def check_terms(method: Method, terms: object) -> dict[str, Tensor]:
     """
     where, remedy = f"{author_of(method)}, losses", "Take the mean over the rows of the batch, and name each term."
     if not isinstance(terms, Mapping) or not terms:
-        said = "no term" if isinstance(terms, Mapping) else f"a {type(terms).__name__}"
-        raise ContractError(where, found=said, expected="scalar terms by name", remedy=remedy)
+        fault = "no term" if isinstance(terms, Mapping) else f"a {type(terms).__name__}"
+        raise ContractError(where, found=fault, expected="scalar terms by name", remedy=remedy)
     for name, term in terms.items():
         if not (isinstance(term, Tensor) and term.ndim == 0 and term.is_floating_point()):
             raise ContractError(
-                where, found=f"the term '{name}' is {_said(term)}", expected="a scalar, shape ()", remedy=remedy
+                where, found=f"the term '{name}' is {_kind(term)}", expected="a scalar, shape ()", remedy=remedy
             )
     if torch.is_grad_enabled() and not any(term.requires_grad for term in terms.values()):
         raise ContractError(
@@ -202,7 +202,7 @@ def check_terms(method: Method, terms: object) -> dict[str, Tensor]:
     return dict(terms)
 
 
-def _said(value: object) -> str:
+def _kind(value: object) -> str:
     if isinstance(value, Tensor | np.ndarray):
         return f"of shape {tuple(value.shape)} and type {value.dtype}"
     return f"a {type(value).__name__}"

@@ -3,7 +3,7 @@
 Per epoch: ask the method for a plan, draw batches from it, and per batch sum the losses, step, and let the method
 follow. Everything drawn depends on (seed, epoch, step) alone, so a resumed run repeats the unbroken one to the bit on
 the CPU. Under ``torchrun`` each process takes its share of every batch; losses, statistics and memories are
-those of the whole batch (:mod:`.statistics`), so two processes learn what one would.
+those of the whole batch (:mod:`.batch_norm`), so two processes learn what one would.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
@@ -31,37 +30,41 @@ from reknow.methods.sampling import BatchRule, PlannedRows
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch, Spectrum
 from reknow.progress import Display
-from reknow.training.batch_norm import Statistics, check_parts, parts_of, shares_of
-from reknow.training.beginning import Beginning
+from reknow.training.batch_norm import BatchNormStatistics, check_parts, parts_of, shares_of
+from reknow.training.checkpoint import Position, RunStart
 from reknow.training.contract import check_batches, check_phase, check_plan, check_terms
 from reknow.training.optimization import Optimizers
+from reknow.training.records import EpochLine, StepLine
 from reknow.training.run import Run
-from reknow.training.window import Window
-from reknow.values import from_plain, to_plain
 
 LOG_LINES_PER_EPOCH = 20
 
 
-@dataclass
-class Position:
-    """Where training stands: what a checkpoint adds to weights and optimizer.
+class Window:
+    """Sums of the loss terms since the last line of the log, over all processes once they are asked for."""
 
-    Attributes:
-        epoch: the epoch that runs, or comes next.
-        step: steps done in it.
-        steps_before: steps of the epochs before it.
-        plan: its plan; None before it was made.
-        seconds: trained so far, over all resumptions.
-        pictures: seen so far.
-    """
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
+        self.pictures = 0
+        self.seconds = 0.0
 
-    epoch: int = 0
-    step: int = 0
-    steps_before: int = 0
-    plan: EpochPlan | None = None
-    seconds: float = 0.0
-    pictures: int = 0
-    notes: list[str] = field(default_factory=list)
+    def add(self, terms: dict[str, Float[Tensor, ""]], pictures: int, seconds: float) -> None:
+        """Add a step: this process's share of each term, the pictures of all processes, the seconds it took."""
+        for name, term in terms.items():
+            self.sums[name] = self.sums[name] + term if name in self.sums else term.clone()
+        self.steps += 1
+        self.pictures += pictures
+        self.seconds += seconds
+
+    def line(self, position: Position, rate: float, fabric: Fabric) -> StepLine:
+        """The line of the log for these steps: means of the terms, and pictures per second."""
+        totals = torch.stack(list(self.sums.values())).double()
+        if fabric.world_size > 1:
+            torch.distributed.all_reduce(totals)
+        terms = {name: total / self.steps for name, total in zip(self.sums, totals.tolist(), strict=True)}
+        speed = round(self.pictures / max(self.seconds, 1e-9), 1)
+        return StepLine(position.epoch, position.step, terms, images_per_second=speed, learning_rate=rate)
 
 
 class Trainer:
@@ -75,7 +78,7 @@ class Trainer:
         run: where to write.
         fabric: device, precision, processes.
         display: what the user sees.
-        beginning: what the run knows before its first step; a resumed run takes it from its checkpoint.
+        start: what the run knows before its first step; a resumed run takes it from its checkpoint.
 
     Raises:
         RecipeError: parts of a batch that cannot be spread over the processes.
@@ -90,7 +93,7 @@ class Trainer:
         run: Run,
         fabric: Fabric,
         display: Display,
-        beginning: Beginning,
+        start: RunStart,
     ) -> None:
         self.recipe = recipe
         self.training_set = training_set
@@ -98,7 +101,7 @@ class Trainer:
         self.run = run
         self.fabric = fabric
         self.display = display
-        self.beginning = beginning
+        self.start = start
         self.position = Position()
         self.stopping = False
         torch.manual_seed(recipe.seed)
@@ -106,7 +109,7 @@ class Trainer:
         self.optimizers = Optimizers(self.method, recipe.optimizer, recipe.schedule)
         self.losses, *self._optimizers = fabric.setup(_Losses(self.method), *self.optimizers.all)
         check_parts(recipe.sampling.batch_size, recipe.sampling.statistics_over, fabric.world_size)
-        self.statistics = Statistics(self.method, fabric.world_size)
+        self.statistics = BatchNormStatistics(self.method, fabric.world_size)
 
     def fit(self) -> Iterator[int]:
         """Train; yields after each finished epoch, its number, so that the caller can evaluate."""
@@ -114,13 +117,7 @@ class Trainer:
             while self.position.epoch < self.recipe.epochs:
                 self._epoch()
                 finished = self.position.epoch
-                self.position = Position(
-                    finished + 1,
-                    steps_before=self.position.steps_before + self.position.step,
-                    seconds=self.position.seconds,
-                    pictures=self.position.pictures,
-                    notes=self.position.notes,
-                )
+                self.position = self.position.next_epoch()
                 if self.recipe.evaluates_after(finished):
                     # Before the checkpoint: a run that ends here is resumed with what was measured.
                     self._before_evaluation()
@@ -156,9 +153,9 @@ class Trainer:
             window.add(terms, len(rows), now - started)
             started = now
             if position.step % every == 0 or position.step == len(batches):
-                line = window.flush(self.fabric)
+                line, window = window.line(position, rate, self.fabric), Window()
                 if self.fabric.is_global_zero:
-                    self.run.log("step", epoch=position.epoch, step=position.step, **line, learning_rate=rate)
+                    self.run.log(line)
             advance(position.step, len(batches))
             if self.stopping:
                 self._stop()
@@ -194,13 +191,13 @@ class Trainer:
                 self._seed(rank * max(parts, processes) // processes + number)
                 waits = number + 1 < len(sizes)
                 with self.fabric.no_backward_sync(self.losses, enabled=waits), self.statistics.part():
-                    found = check_terms(self.method, self.losses(_Sealed(part, moment)))
-                    total = torch.stack(list(found.values())).sum()
+                    named = check_terms(self.method, self.losses(_Sealed(part, moment)))
+                    total = torch.stack(list(named.values())).sum()
                     if not torch.isfinite(total):
-                        self._refuse_non_finite(part, found)
+                        self._refuse_non_finite(part, named)
                     # Gradients are averaged over processes, so a share of n_p rows counts processes x n_p / n.
                     self.fabric.backward(total * (processes * size / len(rows)))
-                for name, term in {"loss": total, **{f"loss/{name}": term for name, term in found.items()}}.items():
+                for name, term in {"loss": total, **{f"loss/{name}": term for name, term in named.items()}}.items():
                     share = term.detach() * (size / len(rows))
                     terms[name] = terms[name] + share if name in terms else share
         self.optimizers.hold_back(moment.phase)
@@ -243,21 +240,14 @@ class Trainer:
         """Write the checkpoint; the main process alone does."""
         if not self.fabric.is_global_zero:
             return
-        plan = self.position.plan
         self.run.save(
             {
-                "beginning": self.beginning.as_plain(),
+                "start": self.start.as_plain(),
+                "position": self.position.as_plain(),
                 "method": self.method.state_dict(),
                 "optimizers": self.optimizers.state_dict(),
                 "random": torch.get_rng_state(),
                 "random_devices": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-                "epoch": self.position.epoch,
-                "step": self.position.step,
-                "steps_before": self.position.steps_before,
-                "seconds": self.position.seconds,
-                "pictures": self.position.pictures,
-                "notes": list(self.position.notes),
-                "plan": None if plan is None else _plan_as_plain(plan),
             }
         )
 
@@ -268,8 +258,8 @@ class Trainer:
             RunError: no checkpoint, a damaged one, or one of other rows.
         """
         state = self.run.load()
-        beginning = Beginning.from_plain(state["beginning"])
-        if beginning.data != self.beginning.data:
+        start = RunStart.from_plain(state["start"])
+        if start.data != self.start.data:
             raise RunError(
                 self.run.folder,
                 found=f"its checkpoint was made with other rows than {self.recipe.data} has now",
@@ -277,7 +267,7 @@ class Trainer:
                 remedy="Restore the data; where they moved, name the new place with the options that the old one had. "
                 "Or start a new run with --init-from to keep the weights.",
             )
-        self.beginning = beginning
+        self.start = start
         if self.fabric.is_global_zero:
             self.run.cut_metrics(state)
         self.method.load_state_dict(state["method"])
@@ -285,16 +275,7 @@ class Trainer:
         torch.set_rng_state(state["random"])
         if torch.cuda.is_available() and state["random_devices"]:
             torch.cuda.set_rng_state_all(state["random_devices"])
-        plan = None if state["plan"] is None else _plan_from_plain(state["plan"], str(self.run.folder))
-        self.position = Position(
-            state["epoch"],
-            state["step"],
-            state["steps_before"],
-            plan,
-            state["seconds"],
-            state["pictures"],
-            list(state["notes"]),
-        )
+        self.position = Position.from_plain(state["position"], str(self.run.folder))
 
     def _draw(self, plan: EpochPlan, rule: BatchRule) -> list[np.ndarray]:
         """The epoch's batches as rows of the training set; equal on every process.
@@ -339,7 +320,7 @@ class Trainer:
                 self.run.folder,
                 found=f"a batch of {size} pictures for {processes} processes",
                 expected="a picture for each of them",
-                remedy="Start fewer processes; the clusters found are too few for this many.",
+                remedy="Start fewer processes; the clusters give batches too small for this many.",
             )
         return slice(int(mine[0]), int(mine[-1]) + 1)
 
@@ -351,7 +332,7 @@ class Trainer:
             labels = np.full(len(self.training_set), -1)
             labels[plan.rows] = plan.labels
             diagnostics |= purity(labels, self.identities)
-        self.run.log("epoch", epoch=self.position.epoch, **diagnostics, notes=list(plan.notes))
+        self.run.log(EpochLine(self.position.epoch, diagnostics, tuple(plan.notes)))
         numbers = ", ".join(f"{name} {value:,.4g}" for name, value in diagnostics.items())
         self.display.line(f"epoch {self.position.epoch + 1}/{self.recipe.epochs}: {numbers}")
         for note in plan.notes:
@@ -365,7 +346,7 @@ class Trainer:
         raise RunError(
             f"{self.run.folder}, epoch {self.position.epoch + 1}, step {self.position.step + 1}",
             found=f"a loss that is not finite ({values}) on rows {rows}",
-            remedy="Lower --optimizer.lr, set --optimizer.clip, or look at these rows; the last checkpoint is whole.",
+            remedy="Lower --optimizer.lr, set --optimizer.clip, or check these rows; the last checkpoint is whole.",
         )
 
     def _stop(self) -> None:
@@ -393,21 +374,6 @@ class Trainer:
             signal.signal(signal.SIGINT, before)
 
 
-def _plan_as_plain(plan: EpochPlan) -> dict[str, Any]:
-    """Tensors, strings and mappings, as a checkpoint holds them; what was logged is not needed again."""
-    return {
-        "rows": torch.from_numpy(plan.rows),
-        "labels": torch.from_numpy(plan.labels),
-        "sampling": None if plan.sampling is None else to_plain(plan.sampling),
-        "phase": plan.phase,
-    }
-
-
-def _plan_from_plain(plain: dict[str, Any], where: str) -> EpochPlan:
-    sampling = None if plain["sampling"] is None else from_plain(plain["sampling"], where)
-    return EpochPlan(plain["rows"].numpy(), plain["labels"].numpy(), sampling=sampling, phase=plain["phase"])
-
-
 class _Sealed:
     """A batch that Fabric's precision plugin does not take apart: it copies dataclasses, and refuses frozen ones."""
 
@@ -423,5 +389,5 @@ class _Losses(nn.Module):
         super().__init__()
         self.method = method
 
-    def forward(self, sealed: _Sealed) -> Any:  # whatever the method returns; check_terms looks at it
+    def forward(self, sealed: _Sealed) -> Any:  # whatever the method returns; check_terms checks it
         return self.method.losses(sealed.batch, sealed.moment)

@@ -110,8 +110,8 @@ def learning_rate(peak: float, lr: float, schedule: Schedule, turn: int, turns: 
 
     Args:
         peak: the group's own rate at the top.
-        lr: the optimizer's rate; warm-up start and cosine floor are shares of it, the same for every group (spec: they
-            are not doubled for biases).
+        lr: the optimizer's rate; warm-up start and cosine floor are shares of it, the same for every group: they
+            are not doubled for biases (TransReID's code).
         schedule: what to follow.
         turn: from 0. TransReID's cosine counts from 1, so this turn is its turn + 1.
         turns: the run's length; the cosine's half period.

@@ -30,6 +30,7 @@ from reknow.data.picture_files import open_picture
 from reknow.errors import RunError
 from reknow.methods.diagnostic import Diagnostic, check_diagnostics
 from reknow.methods.recipe import Recipe
+from reknow.training.records import Line, Metrics, Summary
 from reknow.values import from_plain, to_plain
 from reknow.writing import failures_named, write_file, written_whole
 
@@ -94,29 +95,44 @@ class Run:
         """Write a text file beside and rename it."""
         return write_file(self.folder / name, text, remedy=RESUME)
 
-    def summarize(self, summary: dict[str, Any]) -> None:
+    def summarize(self, summary: Summary) -> None:
         """Write ``summary.json``."""
-        self.write("summary.json", json.dumps(summary, indent=2) + "\n")
+        self.write("summary.json", json.dumps(summary.as_json(), indent=2) + "\n")
+
+    def summary(self) -> Summary:
+        """The final numbers.
+
+        Raises:
+            RunError: the run is not finished, or the file is damaged.
+        """
+        path = self.folder / "summary.json"
+        if not path.is_file():
+            raise RunError(path, found="no such file", remedy="Finish the run first: reknow train --resume RUN")
+        return Summary.read(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
     @property
-    def metrics(self) -> Path:
+    def log_file(self) -> Path:
         """``metrics.jsonl``."""
         return self.folder / "metrics.jsonl"
 
-    def log(self, kind: str, **values: Any) -> None:
+    def log(self, line: Line) -> None:
         """Append one line to the metrics."""
-        with failures_named(self.metrics, remedy=RESUME), self.metrics.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"kind": kind, **values}) + "\n")
+        with failures_named(self.log_file, remedy=RESUME), self.log_file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line.as_json()) + "\n")
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The metrics so far."""
-        if not self.metrics.exists():
-            return []
-        return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+    def metrics(self) -> Metrics:
+        """The metrics so far.
+
+        Raises:
+            RunError: a line that no run writes.
+        """
+        if not self.log_file.exists():
+            return Metrics()
+        return Metrics.read(self.log_file.read_text(encoding="utf-8", errors="replace"), str(self.log_file))
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint; on a full disk the previous one stays whole."""
-        state = {**state, "metrics_bytes": self.metrics.stat().st_size if self.metrics.exists() else 0}
+        state = {**state, "metrics_bytes": self.log_file.stat().st_size if self.log_file.exists() else 0}
         path = self.folder / "checkpoints" / "last.pt"
         # torch says of a full disk that its zip writer failed, by a RuntimeError.
         with written_whole(path, remedy=RESUME, also=(RuntimeError,)) as beside:
@@ -131,7 +147,7 @@ class Run:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises a dozen kinds for damaged files
             raise RunError(path, found=f"damaged checkpoint ({error})", remedy="Start the run again.") from error
-        if not isinstance(state, dict) or not {"beginning", "optimizers"} <= state.keys():
+        if not isinstance(state, dict) or not {"start", "position", "optimizers"} <= state.keys():
             raise RunError(
                 path,
                 found="no checkpoint of this version",
@@ -154,14 +170,14 @@ class Run:
         """
         check_diagnostics(diagnostics, package)
         captions, folder = [], self.folder / "diagnostics"
-        for number, one in enumerate(diagnostics, 1):
-            words = re.sub(r"[^0-9A-Za-z]+", "-", one.title).strip("-").lower()[:40]
+        for number, diagnostic in enumerate(diagnostics, 1):
+            words = re.sub(r"[^0-9A-Za-z]+", "-", diagnostic.title).strip("-").lower()[:40]
             path = folder / f"{number:02d}-{words or 'picture'}.png"
             with failures_named(folder, remedy=RESUME):
                 folder.mkdir(exist_ok=True)
             with written_whole(path, remedy=RESUME) as beside:
-                Image.fromarray(one.picture).save(beside, format="PNG")
-            captions.append({"file": path.name, "title": one.title, "caption": one.caption})
+                Image.fromarray(diagnostic.picture).save(beside, format="PNG")
+            captions.append({"file": path.name, "title": diagnostic.title, "caption": diagnostic.caption})
         if captions:
             self.write("diagnostics/captions.json", json.dumps(captions, indent=2) + "\n")
 
@@ -177,11 +193,13 @@ class Run:
         try:
             return [
                 Diagnostic(
-                    title=one["title"],
-                    caption=one["caption"],
-                    picture=np.asarray(open_picture(BytesIO(path.with_name(one["file"]).read_bytes())).convert("RGB")),
+                    title=entry["title"],
+                    caption=entry["caption"],
+                    picture=np.asarray(
+                        open_picture(BytesIO(path.with_name(entry["file"]).read_bytes())).convert("RGB")
+                    ),
                 )
-                for one in json.loads(path.read_text(encoding="utf-8"))
+                for entry in json.loads(path.read_text(encoding="utf-8"))
             ]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
@@ -190,5 +208,5 @@ class Run:
 
     def cut_metrics(self, state: dict[str, Any]) -> None:
         """Forget what was logged after this checkpoint, since it will be logged again."""
-        if self.metrics.exists():
-            os.truncate(self.metrics, min(state["metrics_bytes"], self.metrics.stat().st_size))
+        if self.log_file.exists():
+            os.truncate(self.log_file, min(state["metrics_bytes"], self.log_file.stat().st_size))

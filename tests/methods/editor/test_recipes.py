@@ -14,8 +14,8 @@ from reknow.methods.editor import recipes
 from reknow.methods.editor.network import EditorNetwork
 from reknow.models.sizes import vit_small
 from reknow.recognizer import SHIPPED, Card, Recognizer, load
+from reknow.training.initialization import initialized, starting_from
 from reknow.training.optimization import learning_rate
-from reknow.training.start import start_of, starting_from
 
 
 def test_the_learning_rate_is_the_logged_one() -> None:
@@ -37,7 +37,7 @@ def test_published_recipes_have_the_published_fields() -> None:
 
 @pytest.mark.parametrize("recipe", [recipes.own_data(), recipes.world_vehicles()], ids=["own data", "vehicles"])
 def test_small_recipes_start_from_the_shipped_trunk(recipe: recipes.Recipe) -> None:
-    start = start_of(recipe)
+    start = initialized(recipe)
     shipped = load(SHIPPED, device="cpu").network.trunk
     assert isinstance(start.network, EditorNetwork)
     assert torch.equal(start.network.trunk.blocks[0].attn.qkv.weight, shipped.blocks[0].attn.qkv.weight)
@@ -50,7 +50,7 @@ def test_a_trunk_of_another_shape_is_refused() -> None:
     recipe = recipes.own_data()
     other = replace(recipe, network=replace(recipe.network, trunk=vit_small()))
     with pytest.raises(RecipeError, match="a trunk of another shape"):
-        start_of(other)
+        initialized(other)
 
 
 def test_a_recognizer_of_several_spectra_on_disk(tmp_path, config) -> None:

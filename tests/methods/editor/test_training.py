@@ -62,7 +62,7 @@ def small(triples: Path, config: EditorNetworkConfig) -> Recipe:
         augmentation=replace(base.augmentation, pad=2),
         sampling=Sampling(batch_size=8, instances=2),
         epochs=2,
-        precision="32-true",
+        precision="32",
     )
 
 
@@ -70,16 +70,16 @@ def test_a_run_on_triples(triples: Path, config: EditorNetworkConfig, tmp_path: 
     config = replace(config, center=True)
     recipe = small(triples, config)
     outcome = train(recipe, tmp_path / "run", display=Display(quiet=True))
-    assert outcome.summary["mAP"] > 0
+    assert outcome.summary.scores.mAP > 0
     recognizer = load(tmp_path / "run", "cpu", "32")
     assert recognizer.config == config
     assert recognizer.network.means.count.tolist() == [0, 15, 15, 15, 15, 14, 14, 14]
     assert (recognizer.card.dataset, recognizer.card.cameras) == ("objects", ("0", "1"))
     assert recognizer.camera_codes(open_dataset(f"table:{triples}"))[:4].tolist() == [0, 0, 1, 1]
     resumed = train(recipe, tmp_path / "run", resume=True, display=Display(quiet=True))
-    assert resumed.summary["mAP"] == outcome.summary["mAP"]  # what was measured at the end is in the checkpoint
+    assert resumed.summary.scores.mAP == outcome.summary.scores.mAP  # what was measured at the end is in the checkpoint
     again = evaluate_recognizer(recognizer, f"table:{triples}", display=Display(quiet=True))
-    assert again.numbers["mAP"] == pytest.approx(outcome.summary["mAP"], abs=1e-6)
+    assert again.numbers["mAP"] == pytest.approx(outcome.summary.scores.mAP, abs=1e-6)
     assert recognizer.card.spectra == SPECTRA
     vectors = outcome.training.vectors
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -130,6 +130,6 @@ def test_two_processes_do_not_wait_for_a_spectrum_that_one_of_them_lacks(
         timeout=300,
     )
     assert (tmp_path / "0.txt").read_text() == (tmp_path / "1.txt").read_text()
-    steps = [line for line in Run.open(tmp_path / "run").lines() if line["kind"] == "step"]
-    assert any(line["loss/tir"] == 0 for line in steps)
-    assert all(np.isfinite(line["loss"]) and line["loss/rgb"] > 0 for line in steps)
+    steps = Run.open(tmp_path / "run").metrics().steps
+    assert any(line.terms["loss/tir"] == 0 for line in steps)
+    assert all(np.isfinite(line.terms["loss"]) and line.terms["loss/rgb"] > 0 for line in steps)

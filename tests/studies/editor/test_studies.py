@@ -26,7 +26,7 @@ from reknow.studies.findings import Findings
 from reknow.studies.record import Record
 from reknow.studies.sizes import THREE_SPECTRA, THREE_SPECTRA_SWEPT, Scale, Size
 from reknow.studies.study import seeded
-from reknow.training.start import initial_network
+from reknow.training.initialization import initial_network
 from reknow.training.train import Outcome, train
 
 EDITOR = sorted(name for name in STUDIES if name.startswith("editor"))
@@ -91,7 +91,7 @@ def test_every_subset_is_a_column(outcome: Outcome) -> None:
     numbers = by_subset(outcome)
     study = study_named("editor-missing", "quick")
     assert set(study.columns[1:]) < set(numbers)
-    assert numbers["rgb+nir+tir"] == pytest.approx(outcome.summary["mAP"], abs=1e-6)
+    assert numbers["rgb+nir+tir"] == pytest.approx(outcome.summary.scores.mAP, abs=1e-6)
     assert len(numbers) == 14
 
 

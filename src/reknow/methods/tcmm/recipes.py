@@ -50,7 +50,7 @@ def market1501() -> Recipe:
         epochs=80,
         iterations=200,
         evaluate_every=10,
-        precision="32-true",
+        precision="32",
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a run starts: the network of a recipe, with the weights that the recipe names.
+"""The network of a recipe, with the weights that the recipe starts from.
 
 ``shipped`` and folders are recognizers, whole; a file holds a trunk of whatever origin (:mod:`reknow.models.weights`).
 Whatever else the network says is fillable gets what came with them, and the report names what stays as it was built.
@@ -22,7 +22,7 @@ from reknow.recognizer import SHIPPED, Recognizer, load
 
 
 @dataclass(frozen=True)
-class Start:
+class Initialized:
     """A network before its first step.
 
     Attributes:
@@ -36,7 +36,7 @@ class Start:
     report: tuple[str, ...]
 
 
-def start_of(recipe: Recipe) -> Start:
+def initialized(recipe: Recipe) -> Initialized:
     """The recipe's network with the weights that it starts from.
 
     Raises:
@@ -44,9 +44,9 @@ def start_of(recipe: Recipe) -> Start:
             the network takes.
         WeightsError: a file that does not hold this network's trunk, or none of a known origin.
     """
-    start = _start_of(recipe)
-    _refuse_other_size(start.recipe)
-    return start
+    initial = _initialized(recipe)
+    _refuse_other_size(initial.recipe)
+    return initial
 
 
 def _refuse_other_size(recipe: Recipe) -> None:
@@ -60,9 +60,9 @@ def _refuse_other_size(recipe: Recipe) -> None:
         )
 
 
-def _start_of(recipe: Recipe) -> Start:
+def _initialized(recipe: Recipe) -> Initialized:
     if recipe.weights == "random":
-        return Start(recipe, recipe.network.build(), ("weights: random",))
+        return Initialized(recipe, recipe.network.build(), ("weights: random",))
     if not recipe.weights:
         raise RecipeError(
             f"recipe '{recipe.name}', field 'weights'",
@@ -76,8 +76,8 @@ def _start_of(recipe: Recipe) -> Start:
 
 
 def initial_network(recipe: Recipe) -> Network:
-    """The network alone; see :func:`start_of`."""
-    return start_of(recipe).network
+    """The network alone; see :func:`initialized`."""
+    return initialized(recipe).network
 
 
 def starting_from(recipe: Recipe, folder: Path) -> Recipe:
@@ -115,7 +115,7 @@ def _with_what_is_put_into(own: TrunkConfig, trunk: TrunkConfig, pretrained: Pre
     return replace(trunk, **put_in)
 
 
-def _from_file(recipe: Recipe, source: Source) -> Start:
+def _from_file(recipe: Recipe, source: Source) -> Initialized:
     trunk = recipe.network.trunk
     # A recipe that follows its weights has no network to say what they do not tell, but it has pictures.
     pretrained = read_weights(source, Told(size=recipe.preprocessing.size) if recipe.follow_weights else said_by(trunk))
@@ -133,48 +133,48 @@ def _from_file(recipe: Recipe, source: Source) -> Start:
             expected=error.expected,
             remedy=f"{error.remedy} With --follow-weights the run takes the network of the file.",
         ) from error
-    return Start(recipe, network, (*loaded.sentences(), *_otherwise(pretrained, recipe.network.trunk)))
+    return Initialized(recipe, network, (*loaded.sentences(), *_differences(pretrained, recipe.network.trunk)))
 
 
-def _otherwise(pretrained: PretrainedWeights, trunk: object) -> list[str]:
-    """Where the run's trunk sees its pictures otherwise than the file's did."""
-    theirs = pretrained.trunk
-    if isinstance(theirs, TransformerConfig) and isinstance(trunk, TransformerConfig) and theirs.stride != trunk.stride:
-        return [f"the file is of stride {theirs.stride}, the run's network of stride {trunk.stride}"]
-    if isinstance(theirs, ResNetConfig) and isinstance(trunk, ResNetConfig) and theirs.last_stride != trunk.last_stride:
+def _differences(pretrained: PretrainedWeights, trunk: object) -> list[str]:
+    """Where the run's trunk has another stride than the file's."""
+    file = pretrained.trunk
+    if isinstance(file, TransformerConfig) and isinstance(trunk, TransformerConfig) and file.stride != trunk.stride:
+        return [f"the file is of stride {file.stride}, the run's network of stride {trunk.stride}"]
+    if isinstance(file, ResNetConfig) and isinstance(trunk, ResNetConfig) and file.last_stride != trunk.last_stride:
         return ["the file's last stage is of stride 2, the run's of stride 1, as re-identification trains it"]
     return []
 
 
-def _from_recognizer(recipe: Recipe) -> Start:
+def _from_recognizer(recipe: Recipe) -> Initialized:
     if recipe.weights != "shipped" and not Path(recipe.weights).exists():
         raise WeightsError(
             recipe.weights,
             found="no such file or folder",
             expected="a file of weights, a recognizer's folder or a run",
-            remedy="Check the path; a bare file name is also looked for in the folder that REKNOW_WEIGHTS names.",
+            remedy="Check the path; a bare file name is also searched in the folder that REKNOW_WEIGHTS names.",
         )
     source = load(SHIPPED if recipe.weights == "shipped" else recipe.weights, device="cpu")
     if source.config != recipe.network:
         return _from_its_parts(recipe, source)
     network = recipe.network.build()
     network.load_state_dict(source.network.state_dict())
-    return Start(recipe, network, (f"weights: the recognizer '{source.card.name}', whole",))
+    return Initialized(recipe, network, (f"weights: the recognizer '{source.card.name}', whole",))
 
 
-def _from_its_parts(recipe: Recipe, source: Recognizer) -> Start:
+def _from_its_parts(recipe: Recipe, source: Recognizer) -> Initialized:
     """A network of another kind, or with something put into its trunk, from the parts of a recognizer."""
-    wanted, found = recipe.network.trunk, source.config.trunk
-    likewise = found
-    if isinstance(found, TransformerConfig) and isinstance(wanted, TransformerConfig):
+    wanted, own = recipe.network.trunk, source.config.trunk
+    fitted = own
+    if isinstance(own, TransformerConfig) and isinstance(wanted, TransformerConfig):
         # The size of the pictures may differ (the position table is resized), and a camera table is of its own cameras.
-        likewise = replace(found, image_size=wanted.image_size, cameras=wanted.cameras, drop_path=wanted.drop_path)
-    one_shape = wanted.plain() == likewise.plain()
+        fitted = replace(own, image_size=wanted.image_size, cameras=wanted.cameras, drop_path=wanted.drop_path)
+    one_shape = wanted.plain() == fitted.plain()
     if type(source.config) is not type(recipe.network):
         if not one_shape:
             raise RecipeError(
                 f"recipe '{recipe.name}', field 'weights'",
-                found=f"'{recipe.weights}' holds a trunk of another shape ({found})",
+                found=f"'{recipe.weights}' holds a trunk of another shape ({own})",
                 expected=str(wanted),
                 remedy="Set the fields of network.trunk to those of the weights, or choose other weights.",
             )
@@ -188,9 +188,9 @@ def _from_its_parts(recipe: Recipe, source: Recognizer) -> Start:
     network = recipe.network.build()
     loaded = fill_network(network, *_given_by(source, wanted, recipe.weights))
     report = loaded.sentences()
-    if isinstance(found, TransformerConfig) and wanted.image_size != found.image_size:
-        report.append(f"its position table was resized from {found.image_size} to {wanted.image_size} pixels")
-    return Start(recipe, network, tuple(report))
+    if isinstance(own, TransformerConfig) and wanted.image_size != own.image_size:
+        report.append(f"its position table was resized from {own.image_size} to {wanted.image_size} pixels")
+    return Initialized(recipe, network, tuple(report))
 
 
 def _given_by(source: Recognizer, wanted: TrunkConfig, name: str) -> tuple[PretrainedWeights, Parts]:

@@ -1,4 +1,4 @@
-"""Precision: in which numbers a network computes. Whoever has to choose between bf16 and 32 bit asks here.
+"""Precision: the numbers that a network computes in, 32 bit or bf16; one vocabulary for recipes and recognizers.
 
 bf16 has the range of 32 bit and 8 bits of its digits. Vectors differ by about 0.002 per component from those of 32
 bit, and stay of length 1 to seven digits, because the last step is computed in 32 bit whatever came before.
@@ -16,7 +16,7 @@ import torch
 from reknow.errors import RecognizerError, nearest
 
 Precision = Literal["auto", "32", "bf16"]
-"""``auto`` is bf16 where the processor has instructions for it, else 32 bit."""
+"""``auto`` is bf16 where the processor has instructions for it, else 32 bit. Weights are always kept in 32 bit."""
 
 
 def computes_in_bf16(device: torch.device) -> bool:
@@ -32,7 +32,7 @@ def computes_in_bf16(device: torch.device) -> bool:
 
 
 def resolved(device: torch.device, precision: str) -> Literal["32", "bf16"]:
-    """What networks on `device` compute in where this precision is asked for.
+    """What networks on `device` compute in where this precision is wanted.
 
     Raises:
         RecognizerError: a precision that does not exist.

@@ -1,0 +1,227 @@
+"""What a run needs before its first step: data, network, method, the rows to score, and where to compute.
+
+Everything here is found out before anything is written, so that what is wrong with data or recipe shows at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from lightning_fabric import Fabric
+
+from reknow.data.cache import Pictures
+from reknow.data.embeddings import Embeddings
+from reknow.data.formats import open_dataset
+from reknow.data.manifest import Manifest, encode
+from reknow.errors import DataError, RecipeError
+from reknow.methods.method import Method
+from reknow.methods.recipe import Recipe
+from reknow.methods.training_set import TrainingSet
+from reknow.models.network import Network
+from reknow.precision import resolved
+from reknow.progress import Advance, Display
+from reknow.recognizer import Card, Recognizer, known_cameras
+from reknow.recognizer.evaluation import EvaluationResult, EvaluationSplit
+from reknow.training.contract import check_groups
+from reknow.training.initialization import Initialized, initialized
+
+# Fabric announces precision and processes in its own words; the display has ours.
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its first step.
+
+    Attributes:
+        recipe: with the network that the run has, where the recipe follows its weights.
+        manifest: the whole data set.
+        rows: those to train on.
+        cameras: their names where the network has a table for them, in its order; else none.
+        weights: what was loaded, resized, ignored and left random.
+        fabric: device, precision and processes.
+        training_set: the rows with their pictures, as the method may use them.
+        method: with its network on the device.
+        test: the rows to score; None where the data have none.
+    """
+
+    recipe: Recipe
+    manifest: Manifest
+    rows: Manifest
+    cameras: tuple[str, ...]
+    weights: tuple[str, ...]
+    fabric: Fabric
+    training_set: TrainingSet
+    method: Method
+    test: TestRows | None
+
+    @property
+    def notes(self) -> list[str]:
+        """What data and recipe want the user to know."""
+        return [*self.manifest.notes, *self.recipe.notes, *self.rows.notes_on(self.method.network.columns)]
+
+
+@dataclass(frozen=True)
+class TestRows:
+    """The rows that a run is scored on, with their pictures.
+
+    Attributes:
+        split: queries and gallery.
+        pictures: of its rows.
+        pixels: a hash of each row's pictures, equal where they are.
+    """
+
+    split: EvaluationSplit
+    pictures: Pictures
+    pixels: Shaped[np.ndarray, "rows"]
+
+    def score(
+        self, network: Network, recipe: Recipe, card: Card, device: torch.device, progress: Advance
+    ) -> EvaluationResult:
+        """Score a network as it is; in 32 bit, whatever the run trains in."""
+        recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, device, "32")
+        manifest = self.split.manifest
+        vectors = recognizer.embed_pictures(
+            self.pictures,
+            recognizer.camera_codes(manifest),
+            annotations=recognizer.annotations(manifest),
+            progress=progress,
+        )
+        return self.split.score(Embeddings(vectors, manifest, pixels=self.pixels))
+
+
+def prepare(recipe: Recipe, resumed: Path | None, display: Display, watch: Callable[[str], Advance]) -> Prepared:
+    """Everything that a run needs; nothing is written but the picture cache.
+
+    Args:
+        recipe: what to do.
+        resumed: the folder of the run that goes on; None for a new run.
+        display: what the user sees.
+        watch: shows the progress of work on the training set, by the work's name.
+
+    Raises:
+        DataError, RecipeError, WeightsError, ContractError: see there.
+    """
+    manifest = _open_data(recipe, resumed)
+    rows = manifest.training()
+    if not len(rows):
+        raise DataError(manifest.name, found="no row in the split 'train'", remedy="Mark the rows to train on.")
+    torch.manual_seed(recipe.seed)
+    # A checkpoint holds every weight, and the recipe of a run that began the shape of its network: what it started from
+    # may be gone.
+    initial = Initialized(recipe, recipe.network.build(), ()) if resumed else initialized(recipe)
+    recipe, network = initial.recipe, initial.network
+    cameras = _cameras_of(rows, recipe)
+    _check_pictures(rows, network)
+    fabric = start_fabric(recipe)
+    training_set = TrainingSet(
+        rows,
+        lambda: _open_pictures(rows, recipe, display),
+        recipe.preprocessing,
+        names=recipe.method.supervised,
+        annotations=network.annotations(rows.own_cells(network.columns)),
+        epochs=recipe.epochs,
+        iterations=recipe.iterations,
+        seed=recipe.seed,
+        device=fabric.device,
+        autocast=fabric.autocast,
+        watch=watch,
+    )
+    method = recipe.method.build(network.to(fabric.device).eval(), training_set)
+    check_groups(method, method.parameter_groups(recipe.optimizer.bias_lr_factor))
+    split = EvaluationSplit.of(manifest)
+    prepared = Prepared(recipe, manifest, rows, cameras, initial.report, fabric, training_set, method, None)
+    for note in prepared.notes:
+        display.line(f"note: {note}")
+    for line in initial.report:
+        display.line(line)
+    training_set.open()
+    if split is None:
+        return prepared
+    pictures = _open_pictures(split.manifest, recipe, display)
+    return replace(prepared, test=TestRows(split, pictures, pictures.hashes()))
+
+
+def start_fabric(recipe: Recipe) -> Fabric:
+    """One process, or this process of a ``torchrun`` job; the recipe's precision."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    # Where auto chooses: on a CPU with AVX-512 BF16 the small network trained 292 pictures a second instead of 223.
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = {"32": "32-true", "bf16": "bf16-mixed"}[resolved(device, recipe.precision)]
+    strategy: Any = "auto"
+    if processes > 1:
+        from lightning_fabric.strategies.ddp import DDPStrategy
+
+        # Memories are buffers whose size changes; the loop itself keeps statistics equal. A process's share of a batch
+        # need not use every parameter: that of one spectrum leaves the other's stem alone.
+        strategy = DDPStrategy(broadcast_buffers=False, find_unused_parameters=True)
+        warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+    fabric = Fabric(devices=local, num_nodes=processes // local, strategy=strategy, precision=precision)  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric
+
+
+def _open_data(recipe: Recipe, resumed: Path | None) -> Manifest:
+    """The data set; where a run is resumed whose data are gone, the message says how to name their new place."""
+    try:
+        return open_dataset(recipe.data)
+    except DataError as error:
+        if resumed is None:
+            raise
+        raise DataError(
+            error.where,
+            found=error.found,
+            expected=error.expected,
+            remedy=f"{error.remedy} Where this run's data moved: reknow train --resume {resumed} --data FORMAT:PATH",
+        ) from error
+
+
+def _check_pictures(rows: Manifest, network: Network) -> None:
+    """Every training row needs a picture in a spectrum that the network uses."""
+    columns = [rows.column(spectrum) for spectrum in network.spectra]
+    without = [row for row, pictures in enumerate(zip(*columns, strict=True)) if not any(pictures)]
+    if without:
+        names = " or ".join(network.spectra)
+        raise DataError(
+            f"{rows.name}, row {without[0]} (observation '{rows.column('observation')[without[0]]}')",
+            found=f"no picture in {names}, and none in {len(without) - 1} more training rows",
+            expected="one in every training row, since the network uses no other spectrum",
+            remedy="Leave those rows out, or set network.spectrum (network.spectra) to what all of them have.",
+        )
+
+
+def _cameras_of(rows: Manifest, recipe: Recipe) -> tuple[str, ...]:
+    """The names of the training cameras where the network has a table for them, in its order; else none.
+
+    Raises:
+        RecipeError: more cameras than the table has rows.
+    """
+    _, names = encode(rows.column("camera"))
+    room = known_cameras(recipe.network)
+    if room and len(names) > room:
+        raise RecipeError(
+            f"recipe '{recipe.name}', field 'network.trunk.cameras'",
+            found=f"{room}, for {len(names)} cameras in the training rows of {rows.name}",
+            expected=f"{len(names)}, or 0 to use no camera",
+            remedy=f"--network.trunk.cameras {len(names)}",
+        )
+    return tuple(names) if room else ()
+
+
+def _open_pictures(rows: Manifest, recipe: Recipe, display: Display) -> Pictures:
+    return Pictures.open(
+        rows,
+        recipe.preprocessing.size,
+        interpolation=recipe.preprocessing.interpolation,
+        progress=display.bar(f"reading {len(rows):,} pictures"),
+    )
