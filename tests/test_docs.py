@@ -44,6 +44,7 @@ from reknow.studies.catalog import STUDIES
 from reknow.studies.findings import Findings
 from reknow.studies.study import Study, seeded
 from reknow.training.initialization import initial_network
+from reknow.training.records import EpochLine, Summary
 from reknow.training.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -292,7 +293,20 @@ def workplace(stock: Path, checked: set[str], tmp_path: Path, monkeypatch: pytes
             shutil.copytree(SHIPPED, folder / "recognizer", dirs_exist_ok=True)
         elif not resume:  # a network of several spectra, which the shipped recognizer is not
             at_start(recipe).save(folder / "recognizer")
-        return SimpleNamespace(run=run, summary={"dataset": recipe.data}, main_process=True)
+        summary = Summary(
+            recipe=recipe.name,
+            method="Method",
+            dataset=recipe.data,
+            seed=recipe.seed,
+            scores=None,
+            score_size=recipe.preprocessing.size,
+            seconds=1.0,
+            images_per_second=1.0,
+            peak_memory_gb=1.0,
+        )
+        run.summarize(summary)
+        run.log(EpochLine(0, {"clusters": 2}))
+        return SimpleNamespace(run=run, summary=summary, main_process=True)
 
     def run_demo(folder: Path, *, seed: int = 0, quick: bool = False) -> dict[str, Any]:
         return {"lines": [], "report": str(folder / "report.html")}

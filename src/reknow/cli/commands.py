@@ -10,7 +10,7 @@ from tyro.conf import FlagCreatePairsOff
 
 from reknow.cli.data import check, import_as_table, show
 from reknow.cli.explaining import explain_ranks, explain_tokens
-from reknow.cli.terminal import forget_output, show_any_letter
+from reknow.cli.printing import forget_output, show_any_letter
 from reknow.cli.training import demo, list_recipes, study, train_by
 from reknow.cli.using import cluster, embed, evaluate, export
 from reknow.errors import ReknowError

@@ -1,13 +1,18 @@
-"""What commands print: one JSON object, or the same facts in words."""
+"""What commands print: one JSON object, or the same facts in words; on any terminal, pipe or disk."""
 
 from __future__ import annotations
 
+import io
 import json as json_format
+import os
+import re
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from reknow.cli.terminal import say
+from reknow.errors import RunError
 
 
 def print_facts(facts: dict[str, Any], json: bool, lines: list[str]) -> None:
@@ -121,3 +126,56 @@ def first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
         elif printed[finding.kind] == count[finding.kind]:
             lines.append(f"{finding.severity}: {finding.kind}: {count[finding.kind] - shown:,} more (all with --json)")
     return lines
+
+
+@contextmanager
+def empty_defaults_named() -> Iterator[None]:
+    """What the block prints, with the default of an empty list written as ``none``: tyro writes nothing there."""
+    # Of the same encoding, by which tyro chooses the lines that it draws.
+    printed = io.TextIOWrapper(io.BytesIO(), encoding=sys.stdout.encoding, errors="backslashreplace")
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        printed.seek(0)
+        if text := printed.read():
+            # The four letters take the place of four of the blanks that fill the line.
+            say(re.sub(r"\(default: \)(?: {4})?", "(default: none)", text).rstrip("\n"))
+
+
+def show_any_letter() -> None:
+    """Print as its code what the terminal's encoding lacks, instead of ending with an error; UTF-8 shows all as before.
+
+    File names of the user's may have any letter, and even bytes that are none.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # Under UTF-8 with surrogateescape, as in the locale C, even such bytes come out as they went in.
+        if isinstance(stream, io.TextIOWrapper) and (stream.encoding, stream.errors) != ("utf-8", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str) -> None:
+    """Print, at once.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+        RunError: it goes to a file on a full disk, or to something that was closed.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        forget_output()
+        raise RunError(
+            "standard output",
+            found=f"cannot be written ({error.strerror})",
+            remedy="Free space where it goes; files that the command wrote are whole.",
+        ) from error
+
+
+def forget_output() -> None:
+    """Drop what standard output still holds, or Python would complain of it once more at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

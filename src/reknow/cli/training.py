@@ -11,7 +11,7 @@ import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from reknow.cli.options import Json, check_folder, new_folder
-from reknow.cli.printing import notes, print_facts, scores
+from reknow.cli.printing import empty_defaults_named, notes, print_facts, scores
 from reknow.errors import RecipeError
 
 INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run (or 'shipped'), nothing else of it."
@@ -65,14 +65,15 @@ def train_by(arguments: list[str]) -> int:
         ],
         frozen=True,
     )
-    options: Any = tyro.cli(
-        options_type,
-        args=arguments[1:],
-        prog=f"reknow train {arguments[0]}",
-        description=f"Train by the recipe '{arguments[0]}' (status: {preset.status}). Any field can be replaced. "
-        "To continue a run with everything it had: reknow train --resume RUN",
-        config=(AvoidSubcommands,),
-    )
+    with empty_defaults_named():
+        options: Any = tyro.cli(
+            options_type,
+            args=arguments[1:],
+            prog=f"reknow train {arguments[0]}",
+            description=f"Train by the recipe '{arguments[0]}' (status: {preset.status}). Any field can be replaced. "
+            "To continue a run with everything it had: reknow train --resume RUN",
+            config=(AvoidSubcommands,),
+        )
     recipe = options.recipe
     folder = new_folder(options.out, recipe.name.replace("/", "-"))
     if options.init_from is not None:
