@@ -16,11 +16,13 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from reknow.data.cache import Pictures
+from reknow.data.columns import SCHEMA
 from reknow.data.doctor import examine, pixels, summary
 from reknow.data.doctor.findings import SCENE_PROTOCOLS
-from reknow.data.formats import import_dataset, open_dataset
+from reknow.data.formats import open_dataset
+from reknow.data.formats.table import import_dataset
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, Manifest
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.evaluation.protocols import PROTOCOLS
 from reknow.observation import SPECTRA

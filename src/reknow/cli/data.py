@@ -47,7 +47,8 @@ def import_as_table(
     json: Json = False,
 ) -> int:
     """Write any data set as a table that you can edit; use it as table:FILE."""
-    from reknow.data.formats import import_dataset, open_dataset
+    from reknow.data.formats import open_dataset
+    from reknow.data.formats.table import import_dataset
 
     check_new_file(out, ".csv", ".parquet")
     manifest = open_dataset(data)

@@ -30,9 +30,9 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from reknow.data.frames import by_frame
 from reknow.data.manifest import Manifest
-from reknow.data.pictures import Box, cut, parse_boxes, read_bytes, read_picture
+from reknow.data.picture_files import read_bytes
+from reknow.data.pictures import Box, by_frame, cut, parse_boxes, read_picture
 from reknow.data.transforms import Interpolation, Preprocessing
 from reknow.errors import DataError
 from reknow.observation import Spectrum

@@ -1,4 +1,4 @@
-"""Embeddings: unit vectors together with the manifest rows that they belong to.
+"""Embeddings: unit vectors together with the manifest rows that they belong to; and groups of rows as a CSV.
 
 On disk they are one Parquet file: the manifest's columns, the user's own among them, a column ``vector`` of fixed
 length, and in the file's metadata the recognizer that made them, so that vectors of different recognizers are never
@@ -7,17 +7,18 @@ compared.
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int, Int64
 
-from reknow.data.columns import VECTOR
+from reknow.data.columns import SCHEMA, VECTOR, Split
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.observation import SPECTRA
 from reknow.writing import written_whole
@@ -117,3 +118,23 @@ class Embeddings:
             closed=metadata.get("reknow.closed") == "True",
         )
         return cls(vectors, manifest, metadata.get("reknow.recognizer", ""))
+
+
+def write_groups(manifest: Manifest, labels: Int[np.ndarray, "rows"], path: Path) -> None:
+    """Write groups of unlabelled pictures as ``image,group`` lines in manifest order; group -1 means none.
+
+    Args:
+        manifest: N observations; an observation's image is its first spectrum's picture.
+        labels: (N,) group of each.
+        path: the CSV.
+
+    Raises:
+        DataError: no such folder, no permission, or a full disk.
+    """
+    path = Path(path)
+    spectra = [manifest.column(spectrum) for spectrum in SPECTRA]
+    with written_whole(path, DataError) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("image", "group"))
+        for pictures, group in zip(zip(*spectra, strict=True), labels.tolist(), strict=True):
+            writer.writerow((next(picture for picture in pictures if picture), group))

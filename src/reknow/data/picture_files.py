@@ -1,23 +1,31 @@
-"""Picture files: the formats that are read, how their names end, and what the first bytes of any file say it is.
+"""Picture files: the bytes of a picture wherever they lie, the formats that are read, and how a file is identified.
 
-Pillow opens some fifty formats, and for one of them (EPS) it starts another program, whatever the file is called. So
+Pillow opens some fifty formats, and for one of them (EPS) it starts another program, whatever the name of the file. So
 pictures are opened with the list of this module, and nothing else in the package calls ``Image.open``. The same list
-tells which names are pictures' names: a format that is read is also found, and none that is found is refused later.
+decides which names are pictures' names: a format that is read is also listed, and none that is listed is refused later.
 
-Files are opened without waiting, because a pipe that is named like a picture would otherwise be waited for forever.
+Files are opened without blocking, because a pipe that is named like a picture would otherwise block forever. Zip files
+are read from many threads and processes.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import threading
+import zipfile
+import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from io import BytesIO, FileIO
 from pathlib import Path
 
 from PIL import Image, features
 
 from reknow.errors import DataError
+
+WORLD_PREFIX = "world:"
+"""What references to pictures of the synthetic world start with."""
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -192,3 +200,91 @@ def suffix_differs(name: str, data: bytes) -> str | None:
     alike: Sequence[set[str]] = ({"JPEG", "MPO"}, {"BMP", "DIB"})
     same = next((names for names in alike if kind in names), {kind})
     return None if any(suffix in SUFFIXES[name] for name in same) else kind
+
+
+def read_bytes(root: Path, reference: str) -> bytes:
+    """The bytes that determine a picture, for hashing: the file's or, of the world, the reference and its version.
+
+    Raises:
+        DataError: no such file or zip member, or it cannot be read.
+    """
+    if reference.startswith(WORLD_PREFIX):
+        from reknow.world import WORLD_VERSION
+
+        return f"{reference}\n{WORLD_VERSION}".encode()
+    path = locate(root, reference)
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return read_member(path)
+    except PermissionError as error:
+        raise DataError(path, found="no permission to read it", remedy=f"Run: chmod u+r '{path}'") from error
+    except IsADirectoryError as error:
+        raise DataError(
+            path, found="a folder", expected="a picture file", remedy="Name one picture in each row."
+        ) from error
+    except (OSError, ValueError) as error:  # a disk's fault; a name too long or with a null character
+        raise DataError(path, found=f"it cannot be read ({error})", remedy="Check the path and the disk.") from error
+
+
+def locate(root: Path, reference: str) -> Path:
+    """The path that a reference names: itself where absolute, otherwise below `root`."""
+    return Path(root) / reference
+
+
+class _Archive:
+    """An open zip file. Its lock is ours because ZipFile does not promise to be read from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.lock = threading.Lock()
+        self.zip = zipfile.ZipFile(path)
+
+    def read(self, member: str) -> bytes:
+        with self.lock:
+            return self.zip.read(member)
+
+
+@lru_cache(maxsize=16)
+def _archive(path: Path, modified: int, size: int, process: int) -> _Archive:
+    """Opened once per process (a forked child must not share a file position) and again when the file changes."""
+    return _Archive(path)
+
+
+def read_member(path: Path) -> bytes:
+    """The bytes of ``archive.zip/member``, where `path` itself does not exist.
+
+    Raises:
+        DataError: no part of the path is a file, no such member, or a zip file that cannot be read.
+    """
+    archive = next((parent for parent in path.parents if parent.is_file()), None)
+    if archive is None:
+        folder = next((parent for parent in path.parents if parent.is_dir()), path.parent)
+        raise DataError(
+            path,
+            found=f"no such file (the path exists up to {folder})",
+            remedy="Correct the reference or the root folder, or remove the row.",
+        )
+    member = path.relative_to(archive).as_posix()
+    try:
+        state = archive.stat()
+        return _archive(archive, state.st_mtime_ns, state.st_size, os.getpid()).read(member)
+    except KeyError as error:
+        raise DataError(
+            path, found=f"{archive.name} has no member '{member}'", remedy="Correct the reference, or remove the row."
+        ) from error
+    except PermissionError as error:
+        raise DataError(archive, found="no permission to read it", remedy=f"Run: chmod u+r '{archive}'") from error
+    except zipfile.BadZipFile as error:
+        raise DataError(
+            archive, found=f"not an intact zip file ({error})", remedy="Copy or download it again."
+        ) from error
+    except (
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+    ) as error:  # a damaged, encrypted or oddly compressed member
+        raise DataError(
+            path, found=f"the zip member cannot be read ({error})", remedy="Pack the zip file again."
+        ) from error

@@ -22,6 +22,7 @@ would treat two pictures of one data set differently:
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,17 +30,23 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from reknow.data.archives import read_member
 from reknow.data.levels import WHOLE, Levels
-from reknow.data.picture_files import FORMATS, SUFFIXES, open_picture, open_regular, remedy_for, true_format
+from reknow.data.picture_files import (
+    FORMATS,
+    SUFFIXES,
+    WORLD_PREFIX,
+    locate,
+    open_picture,
+    read_bytes,
+    remedy_for,
+    true_format,
+)
 from reknow.errors import DataError
 from reknow.observation import Spectrum
 
 # A larger picture is refused from its header alone. 80 million pixels are 240 MB of RGB and more than any camera of
 # a re-identification data set; a 20,000 x 20,000 PNG of 50 kB would take 1.2 GB.
 PIXEL_LIMIT = 80_000_000
-
-WORLD_PREFIX = "world:"
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels; right and bottom are the first column and row outside."""
@@ -71,37 +78,6 @@ def read_picture(
     else:
         pixels = decode(read_bytes(root, reference), locate(root, reference), levels)
     return pixels if box is None else cut(pixels, box, reference)
-
-
-def read_bytes(root: Path, reference: str) -> bytes:
-    """The bytes that determine a picture, for hashing: the file's or, of the world, the reference and its version.
-
-    Raises:
-        DataError: no such file or zip member, or it cannot be read.
-    """
-    if reference.startswith(WORLD_PREFIX):
-        from reknow.world import WORLD_VERSION
-
-        return f"{reference}\n{WORLD_VERSION}".encode()
-    path = locate(root, reference)
-    try:
-        with open_regular(path) as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return read_member(path)
-    except PermissionError as error:
-        raise DataError(path, found="no permission to read it", remedy=f"Run: chmod u+r '{path}'") from error
-    except IsADirectoryError as error:
-        raise DataError(
-            path, found="a folder", expected="a picture file", remedy="Name one picture in each row."
-        ) from error
-    except (OSError, ValueError) as error:  # a disk's fault; a name too long or with a null character
-        raise DataError(path, found=f"it cannot be read ({error})", remedy="Check the path and the disk.") from error
-
-
-def locate(root: Path, reference: str) -> Path:
-    """The path that a reference names: itself where absolute, otherwise below `root`."""
-    return Path(root) / reference
 
 
 def decode(data: bytes, where: object, levels: Levels | None = None) -> UInt8[np.ndarray, "height width 3"]:
@@ -320,3 +296,31 @@ def cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) ->
             remedy="Correct the row's column 'crop' (left top right bottom), or empty it.",
         )
     return np.ascontiguousarray(pixels[top:bottom, left:right])
+
+
+def by_frame(references: Sequence[str | None], block: int) -> list[list[int]]:
+    """Rows in portions of about equal work, in which each file is read and decoded once for all of its crops.
+
+    A detector's table has dozens of crops of one large frame, near each other or not. Work on pictures is therefore
+    divided by file and not by row; a thread holds one decoded picture at a time, whatever the number of its crops.
+
+    Args:
+        references: N picture references, None where a row has none.
+        block: a portion is closed when it has so many rows; rows of one picture are never parted.
+
+    Returns:
+        Portions whose rows of one picture stand together. Where no picture stands twice, rows keep their order.
+
+    Example:
+        >>> by_frame(["a", "b", "a", None, "c"], block=2)
+        [[0, 2], [1, 3], [4]]
+    """
+    frames: dict[str | int, list[int]] = defaultdict(list)
+    for row, reference in enumerate(references):
+        frames[row if reference is None else reference].append(row)
+    portions: list[list[int]] = [[]]
+    for rows in frames.values():
+        if len(portions[-1]) >= block:
+            portions.append([])
+        portions[-1] += rows
+    return portions

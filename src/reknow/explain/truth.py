@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy.ndimage import binary_erosion
 
 from reknow.data.manifest import Manifest
-from reknow.data.pictures import WORLD_PREFIX
+from reknow.data.picture_files import WORLD_PREFIX
 from reknow.explain.patches import covered
 from reknow.observation import SPECTRA, Spectrum
 from reknow.world import Rendering, render, rendering_of

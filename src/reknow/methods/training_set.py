@@ -18,10 +18,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from reknow.data.cache import Pictures
-from reknow.data.hidden import without_names
-from reknow.data.loading import evaluation_batches, load_batches
-from reknow.data.manifest import Manifest
-from reknow.data.outputs import Progress, outputs_of
+from reknow.data.loading import Progress, evaluation_batches, load_batches, outputs_of
+from reknow.data.manifest import Manifest, without_names
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.distributed import gathered, processes, rank, summed
 from reknow.errors import ContractError

@@ -13,7 +13,8 @@ from PIL import Image
 
 from reknow.data.cache import Pictures
 from reknow.data.doctor import examine
-from reknow.data.formats import import_dataset, open_dataset
+from reknow.data.formats import open_dataset
+from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import Manifest
 from reknow.data.pictures import read_picture
 from reknow.errors import DataError

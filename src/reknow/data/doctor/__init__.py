@@ -13,10 +13,11 @@ from unicodedata import category
 
 import numpy as np
 
+from reknow.data.columns import SPLITS
 from reknow.data.doctor.findings import Finding, Rows
 from reknow.data.doctor.labels import label_findings
 from reknow.data.doctor.pixels import picture_findings
-from reknow.data.manifest import SPLITS, Manifest
+from reknow.data.manifest import Manifest
 
 __all__ = ["Finding", "examine", "summary"]
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from reknow.data.columns import SPLITS, is_unknown
 from reknow.data.doctor.findings import TEST, Finding, Rows, Severity
-from reknow.data.manifest import SPLITS
-from reknow.data.unknown import is_unknown
 from reknow.errors import nearest
 
 

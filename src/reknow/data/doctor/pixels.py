@@ -18,19 +18,16 @@ import numpy as np
 
 from reknow.data.doctor.depth import Depth, depth_findings, depth_of
 from reknow.data.doctor.findings import TEST, Finding, Kind, Rows, Severity
-from reknow.data.frames import by_frame
 from reknow.data.levels import Levels
 from reknow.data.manifest import Manifest
-from reknow.data.picture_files import suffix_differs
+from reknow.data.picture_files import WORLD_PREFIX, locate, read_bytes, suffix_differs
 from reknow.data.pictures import (
-    WORLD_PREFIX,
     Box,
+    by_frame,
     deep_values,
-    locate,
     needs_levels,
     open_bytes,
     parse_boxes,
-    read_bytes,
     read_picture,
     rgb_pixels,
 )

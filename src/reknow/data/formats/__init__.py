@@ -17,7 +17,6 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from reknow.data.closed import OPTION, closed_set
 from reknow.data.formats import (
     cuhk03,
     dukemtmc,
@@ -35,9 +34,9 @@ from reknow.data.formats import (
     table,
     world,
 )
-from reknow.data.formats.locating import exists
+from reknow.data.formats.folders import exists
 from reknow.data.formats.table import import_dataset
-from reknow.data.manifest import Manifest
+from reknow.data.manifest import CLOSED_SET_OPTION, Manifest, closed_set
 from reknow.errors import DataError, nearest
 from reknow.naming import place_and_options
 from reknow.packages import Contribution, contributions
@@ -64,7 +63,7 @@ FORMATS: dict[str, ModuleType] = {
 }
 """Each format's module. A new format is a line here."""
 
-COMMON = {"protocol", OPTION}
+COMMON = {"protocol", CLOSED_SET_OPTION}
 
 _FORM = "FORMAT:PATH or FORMAT:PATH?option=value&option=value, for example market1501:/data/market"
 
@@ -104,7 +103,7 @@ def open_dataset(spec: str) -> Manifest:
     manifest = read(path, **options)
     if "protocol" in common:
         manifest = replace(manifest, protocol=common["protocol"])
-    return closed_set(manifest, common[OPTION]) if OPTION in common else manifest
+    return closed_set(manifest, common[CLOSED_SET_OPTION]) if CLOSED_SET_OPTION in common else manifest
 
 
 def _reader(name: str) -> Callable[..., Manifest]:

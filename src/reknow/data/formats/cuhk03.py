@@ -6,10 +6,11 @@ hand), each in Market-1501's layout. Option: ``boxes=detected`` (default, the ha
 
 from __future__ import annotations
 
-from reknow.data.formats.locating import existing_folder, holds_folder, layout_root
+from reknow.data.columns import Split
+from reknow.data.formats.folders import existing_folder, holds_folder, layout_root
 from reknow.data.formats.market_layout import FOLDERS, read_market_layout
 from reknow.data.formats.published import Count
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest
 
 PUBLISHED: dict[str, dict[Split, Count]] = {

@@ -6,9 +6,10 @@ numbers; no recipe uses it by default.
 
 from __future__ import annotations
 
+from reknow.data.columns import Split
 from reknow.data.formats.market_layout import read_market_layout
 from reknow.data.formats.published import Count
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 
 PUBLISHED: dict[Split, Count] = {
     "train": Count(16_522, 702),

@@ -20,13 +20,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from reknow.data.closed import closed_set
-from reknow.data.formats.listing import Listing, contents, pictures_below
-from reknow.data.formats.locating import existing_folder
-from reknow.data.formats.split_folders import SplitFolders, lone_notes, split_folders
+from reknow.data.columns import without_unknown
+from reknow.data.formats.folder_splits import SplitFolders, lone_notes, split_folders
+from reknow.data.formats.folders import Listing, contents, existing_folder, pictures_below
 from reknow.data.levels import parse_levels
-from reknow.data.manifest import Manifest
-from reknow.data.unknown import without_unknown
+from reknow.data.manifest import Manifest, closed_set
 from reknow.errors import DataError, nearest, printable
 from reknow.observation import SPECTRA
 

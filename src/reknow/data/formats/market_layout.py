@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reknow.data.formats.listing import Listing, contents, pictures_in, unread_note
-from reknow.data.formats.locating import layout_root
+from reknow.data.columns import Split
+from reknow.data.formats.folders import Listing, contents, layout_root, pictures_in, unread_note
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 
 FOLDERS: dict[Split, str] = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}

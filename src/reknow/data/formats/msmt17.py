@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from reknow.data.formats.listing import pictures_in, subfolders
-from reknow.data.formats.locating import existing_folder, holds_file, holds_folder, layout_root
+from reknow.data.columns import Split
+from reknow.data.formats.folders import existing_folder, holds_file, holds_folder, layout_root, pictures_in, subfolders
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 
 PUBLISHED: dict[Split, Count] = {

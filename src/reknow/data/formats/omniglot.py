@@ -14,10 +14,10 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from reknow.data.formats.listing import contents, entries, pictures_below
-from reknow.data.formats.locating import existing_folder, holds_file, holds_folder
+from reknow.data.columns import Split
+from reknow.data.formats.folders import contents, entries, existing_folder, holds_file, holds_folder, pictures_below
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 
 TEST_ALPHABETS = frozenset({"Korean", "Sanskrit", "Tagalog"})

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reknow.data.manifest import SPLITS, Manifest, Split
+from reknow.data.columns import SPLITS, Split
+from reknow.data.manifest import Manifest
 
 
 @dataclass(frozen=True)

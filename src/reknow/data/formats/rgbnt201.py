@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 
+from reknow.data.columns import Split
 from reknow.data.formats.published import Count
 from reknow.data.formats.spectrum_folders import Layout, read_spectrum_folders
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest
 
 PUBLISHED: dict[str, dict[Split, Count]] = {

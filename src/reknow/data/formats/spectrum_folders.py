@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reknow.data.formats.listing import pictures_below, unread_note
-from reknow.data.formats.locating import layout_root
+from reknow.data.columns import Split
+from reknow.data.formats.folders import layout_root, pictures_below, unread_note
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.observation import SPECTRA, Spectrum
 

@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from reknow.data.manifest import SCHEMA, Manifest
+from reknow.data.columns import SCHEMA
+from reknow.data.manifest import Manifest
 from reknow.data.picture_files import open_picture, open_regular
 from reknow.errors import DataError
 from reknow.observation import Spectrum

@@ -25,13 +25,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from reknow.data.formats.cells import read_cells
-from reknow.data.formats.headings import EXTRA, Column, told_apart
-from reknow.data.formats.locating import exists, holds_folder, in_utf_8
+from reknow.data.columns import NAMES, SCHEMA, is_unknown, without_unknown
+from reknow.data.formats.folders import exists, holds_folder, in_utf_8
+from reknow.data.formats.table_cells import read_cells
+from reknow.data.formats.table_headings import EXTRA, Column, told_apart
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, Manifest
-from reknow.data.pictures import WORLD_PREFIX
-from reknow.data.unknown import NAMES, is_unknown, without_unknown
+from reknow.data.manifest import Manifest
+from reknow.data.picture_files import WORLD_PREFIX
 from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA
 from reknow.places import at_home

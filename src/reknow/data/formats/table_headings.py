@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reknow.data.columns import plain_name
-from reknow.data.manifest import SCHEMA
+from reknow.data.columns import SCHEMA, plain_name
 from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reknow.data.closed import closed_set
 from reknow.data.doctor import examine
 from reknow.data.embeddings import Embeddings
-from reknow.data.formats import import_dataset, open_dataset
-from reknow.data.manifest import Manifest
+from reknow.data.formats import open_dataset
+from reknow.data.formats.table import import_dataset
+from reknow.data.manifest import Manifest, closed_set
 from reknow.errors import DataError
 from reknow.recognizer.evaluation import EvaluationSplit
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reknow.data.closed import closed_set
-from reknow.data.columns import plain_name
+from reknow.data.columns import SCHEMA, plain_name
 from reknow.data.doctor import examine, summary
 from reknow.data.embeddings import Embeddings
-from reknow.data.formats import import_dataset, open_dataset
-from reknow.data.manifest import SCHEMA, Manifest
+from reknow.data.formats import open_dataset
+from reknow.data.formats.table import import_dataset
+from reknow.data.manifest import Manifest, closed_set
 from reknow.errors import ContractError, DataError
 
 CAPTIONS = ['a "white" goat, 🐐\nthat stands', None, "Ziege; weiß"]

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reknow.data.manifest import SPLITS, Split
+from reknow.data.columns import SPLITS, Split
 from reknow.errors import DataError
 
 # The name in small letters, and what it stands for. "train and val", "test" and "val" are no splits by themselves.
