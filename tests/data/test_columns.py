@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reknow.data.columns import SCHEMA, plain_name
-from reknow.data.doctor import examine, summary
+from reknow.data.doctor import check_manifest, summary
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.data.formats.table import import_dataset
@@ -309,7 +309,9 @@ def test_the_summary_shows_own_columns_in_a_line():
 
 
 def test_the_doctor_takes_no_notice():
-    assert [finding.message for finding in examine(small())] == [finding.message for finding in examine(small({}))]
+    assert [finding.message for finding in check_manifest(small())] == [
+        finding.message for finding in check_manifest(small({}))
+    ]
 
 
 def test_a_network_reads_own_columns_alone_and_says_what_lacks() -> None:

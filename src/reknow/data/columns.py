@@ -182,7 +182,7 @@ def text_column(
 
 
 def plain_name(heading: str) -> str:
-    """What a heading comes to when it is compared with the manifest's names: in any case, quoted or not.
+    """A heading in the form in which it is compared with the manifest's names: in small letters, without quotes.
 
     Example:
         >>> plain_name(" 'Camera' ")
@@ -241,7 +241,7 @@ def _refuse_name(column: str, taken: Sequence[str], before: Mapping[str, pa.Arra
 
 
 def is_unknown(name: str) -> bool:
-    """Whether a name says that nobody knows it.
+    """Whether a name means that it is unknown.
 
     Example:
         >>> is_unknown("Unknown"), is_unknown("-1"), is_unknown("0")
@@ -253,7 +253,7 @@ def is_unknown(name: str) -> bool:
 def without_unknown(
     columns: Mapping[str, Sequence[Any]], where: str, option: str
 ) -> tuple[dict[str, Sequence[Any]], list[str]]:
-    """Columns whose cells that mean "not known" are empty, and a note for each word that stood there.
+    """The columns with cells that mean "not known" emptied, and a note for each such word.
 
     Args:
         columns: a manifest's, as far as they are there.
@@ -268,7 +268,7 @@ def without_unknown(
     result, notes = dict(columns), []
     for column in NAMES if option == "empty" else ():
         cells = columns.get(column, ())
-        # Names repeat, so that the words among the distinct ones are found faster than row by row.
+        # Names repeat, so searching the distinct ones is faster than row by row.
         words = {name for name in set(cells) if name is not None and is_unknown(name)}
         if not words:
             continue

@@ -32,7 +32,7 @@ class Embeddings:
         vectors: (N, D) float32, unit norm.
         manifest: the N rows, in the same order.
         recognizer: fingerprint of the recognizer that made the vectors; empty where unknown.
-        pixels: (N,) int64 hashes of what the recognizer saw: equal pictures have equal ones, under whatever name. None
+        pixels: (N,) int64 hashes of the recognizer's input: equal pictures have equal hashes under any name. None
             where unknown, as after reading a file.
     """
 
@@ -62,7 +62,7 @@ class Embeddings:
         return self.select(self.manifest.rows_of(split))
 
     def write(self, path: Path) -> None:
-        """Write one Parquet file, beside and then renamed, never half.
+        """Write one Parquet file, completely or not at all.
 
         Raises:
             DataError: no such folder, no permission, or a full disk.
@@ -107,7 +107,7 @@ class Embeddings:
         if not pa.types.is_fixed_size_list(column.type):
             raise DataError(path, found=f"vectors as {column.type}, not all of one length", remedy=remedy)
         vectors = column.flatten().to_numpy().reshape(len(table), column.type.list_size)
-        # Whatever else another program put into the file is no text of the user's, and is left out.
+        # Columns of other types, which another program added, are no text of the user's and are left out.
         own = [field.name for field in table.schema if field.name not in SCHEMA.names and field.type == pa.string()]
         manifest = Manifest(
             table.select([*SCHEMA.names, *own]).replace_schema_metadata(None),

@@ -1,11 +1,11 @@
-"""Loading: from rows to batches, prepared ahead by threads, and a function's values for every row of them.
+"""Loading: from rows to batches, prepared ahead by threads, and a function's values for every row.
 
 Batches are the same whatever the number of threads.
 
 Threads suffice, and no process is started: the pixels are a memory-mapped copy and the augmentation runs outside
 Python's lock (measured: one core of an EPYC server prepares 44,000 pictures of 128 x 64 a second, or 15,000 of
-256 x 128). The random numbers of batch i come from (seed, i) alone, so a resumed run that starts at batch i gets what
-the interrupted one would have got.
+256 x 128). The random numbers of batch i come from (seed, i) alone, so a resumed run that starts at batch i gets the
+same numbers as an uninterrupted one.
 
 On a GPU the threads only gather uint8 into pinned memory and draw the random numbers; the copy, a quarter of the
 bytes of float32, and the augmentation happen there.
@@ -61,7 +61,7 @@ def load_batches(
         seed: what the random numbers of batch i depend on, beside i; numbers from 0 up.
         device: where the batches go.
         workers: threads that prepare them.
-        prefetch: batches that are ready or in work before they are asked for.
+        prefetch: batches that are ready or in work before they are requested.
         start: the first batch to load; it and those after it are the same as if all had been loaded.
         shares: which pictures of each batch to load, for a process that takes its share; they are augmented as if the
             whole batch had been loaded. None loads all.
@@ -152,7 +152,7 @@ class _Loader:
     shares: Sequence[slice] | None
 
     def prepare(self, number: int) -> _Prepared:
-        """A thread's share of the work on one batch."""
+        """The work of a thread on one batch."""
         share = slice(None) if self.shares is None else self.shares[number]
         whole = np.asarray(self.batches[number], dtype=np.int64)
         rows = whole[share]
@@ -172,15 +172,15 @@ class _Loader:
         return _Prepared(rows, images, draws)
 
     def finish(self, prepared: _Prepared) -> Batch:
-        """The consumer's share: send to the device and transform there what the threads have not."""
+        """The work of the consumer: send to the device, and transform there what the threads have not transformed."""
         rows, images, present = prepared.rows, {}, {}
         for spectrum, image in prepared.images.items():
             if self.device.type != "cpu":
                 moved = image.to(self.device, non_blocking=True)
                 image = self._transformed(spectrum, moved, prepared.draws)
-            there = self.pictures.present[spectrum][rows]
-            present[spectrum] = torch.from_numpy(there)
-            if not there.all():
+            has_spectrum = self.pictures.present[spectrum][rows]
+            present[spectrum] = torch.from_numpy(has_spectrum)
+            if not has_spectrum.all():
                 image = image * present[spectrum].to(self.device)[:, None, None, None]
             images[spectrum] = image
         index = torch.from_numpy(rows)
@@ -258,8 +258,8 @@ def outputs_of(
                 kind = torch.float32 if values.is_floating_point() else values.dtype
                 whole[name] = torch.empty(count, *values.shape[1:], dtype=kind)
             if values.shape != (len(batch), *whole[name].shape[1:]):
-                found = f"values of shape {tuple(values.shape)} for a batch of {len(batch)}"
-                raise _changed(function, found, f"shape {(len(batch), *whole[name].shape[1:])}")
+                shapes = f"values of shape {tuple(values.shape)} for a batch of {len(batch)}"
+                raise _changed(function, shapes, f"shape {(len(batch), *whole[name].shape[1:])}")
             whole[name][done : done + len(batch)] = values
         done += len(batch)
         if progress is not None:
@@ -267,11 +267,11 @@ def outputs_of(
     return whole.get("", torch.empty(0)) if alone else whole
 
 
-def _changed(function: object, found: str, expected: str) -> ContractError:
+def _changed(function: object, returned: str, expected: str) -> ContractError:
     name, module = getattr(function, "__qualname__", repr(function)), getattr(function, "__module__", "") or ""
     return ContractError(
         f"{name} of the package '{module.partition('.')[0]}'",
-        found=found,
+        found=returned,
         expected=f"{expected}: one row of values for every observation, of one shape in all batches",
         remedy="Correct what it returns.",
     )

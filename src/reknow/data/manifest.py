@@ -1,11 +1,11 @@
 """Manifest: the one table that every reader fills and every consumer reads.
 
-A row is an observation: one sight of one object, as one image or as aligned images of several spectra.
+A row is an observation: one object, as one image or as aligned images of several spectra of one moment.
 Every column but ``observation`` and one spectrum may be empty. Names stay the user's own strings; integer
 codes are made where numbers are needed, by :func:`encode`.
 
-Behind these columns stand the user's own, as many as there are (:mod:`reknow.data.columns`). They travel with their
-rows and are shown; training looks at none of them unless a network asks for one by name.
+The user's own columns follow, in any number (:mod:`reknow.data.columns`). They are kept with their rows and are shown;
+training uses none of them unless a network requests one by name.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Manifest:
         root: the folder that picture references are relative to.
         name: the data set's name, for reports.
         protocol: the name of the evaluation protocol that the data set's authors use.
-        notes: what a reader wants the user to know (an incomplete download, rows it left out).
+        notes: what the user should know of the data set (an incomplete download, rows that were left out).
         levels: per spectrum, which values of deep pictures are black and white, where the data set names them.
         closed: whether the individuals to search for are those of training, so that the training rows are gallery as
             well; see :func:`closed_set`.
@@ -105,21 +105,21 @@ class Manifest:
         """Several of the user's own columns by name; one that the table lacks is empty.
 
         Raises:
-            ContractError: a column of the manifest's own. What a network reads beside pictures must not be able to tell
-                it an identity, neither in training nor where it is scored.
+            ContractError: a column of the manifest's own. What a network reads beside pictures must not contain an
+                identity, neither in training nor in evaluation.
         """
         taken = [name for name in names if name in SCHEMA.names]
         if taken:
             raise ContractError(
                 "columns of a network",
                 found=f"'{taken[0]}', a column of every manifest",
-                expected="own columns of the user, such as captions; cameras and spectra are in the batch",
+                expected="own columns of the user, such as captions; cameras and spectra are part of the batch",
                 remedy="Name other columns.",
             )
         return self.cells(names)
 
     def notes_on(self, names: Sequence[str]) -> tuple[str, ...]:
-        """What a user should know of columns that a network reads: which are not there, and which have empty cells."""
+        """Notes for the user on columns that a network reads: which are absent, and which have empty cells."""
         notes = []
         for name in names:
             if name not in self.own_columns:
@@ -176,14 +176,14 @@ class Manifest:
         for name in SCHEMA.names:
             for value in self.column(name):
                 digest.update(repr(value).encode())
-        for name in sorted(self.own_columns):  # their order means nothing
+        for name in sorted(self.own_columns):  # their order has no meaning
             digest.update(repr((name, self.column(name))).encode())
         if self.levels:  # other pixels from the same files
             digest.update(written(self.levels).encode())
         return digest.hexdigest()
 
     def write(self, path: Path) -> None:
-        """Write the table as ``.csv`` or ``.parquet``, beside and then renamed, never half.
+        """Write the table as ``.csv`` or ``.parquet``, completely or not at all.
 
         Raises:
             DataError: another suffix, no such folder, no permission, or a full disk.

@@ -40,7 +40,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "AVIF": (".avif", ".avifs"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
 }
-"""Every format that is read, by Pillow's name for it, and how its files are called."""
+"""Every format that is read, by Pillow's name for it, and the suffixes of its files."""
 
 # Formats that Pillow can be built without, and what it calls the ability.
 _FEATURES = {"WEBP": "webp", "JPEG2000": "jpg_2000", "AVIF": "avif"}
@@ -52,7 +52,7 @@ def formats_read(suffixes: dict[str, tuple[str, ...]] = SUFFIXES) -> tuple[str, 
 
 
 FORMATS: tuple[str, ...] = formats_read()
-_OPENED = tuple(name for name in FORMATS if name != "MPO")  # Pillow comes to it by way of JPEG, and knows no other
+_OPENED = tuple(name for name in FORMATS if name != "MPO")  # Pillow opens it as JPEG and has no decoder of this name
 PICTURE_SUFFIXES: frozenset[str] = frozenset(suffix for name in FORMATS for suffix in SUFFIXES[name])
 UNREAD_SUFFIXES: frozenset[str] = (
     frozenset(suffix for names in SUFFIXES.values() for suffix in names) - PICTURE_SUFFIXES
@@ -101,7 +101,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"\x89HDF", "an HDF5 file"),
     (0, b"MATLAB", "a MATLAB file"),
-    (0, b"BM", "BMP"),  # two letters are little, so all others come first
+    (0, b"BM", "BMP"),  # two letters are a weak signature, so all others are tried first
 )
 
 
@@ -120,7 +120,7 @@ def open_picture(file: BytesIO | FileIO) -> Image.Image:
     """What ``Image.open`` returns, for the formats of this module alone.
 
     Raises:
-        PIL.UnidentifiedImageError: none of these formats. And whatever else Pillow raises of a damaged header.
+        PIL.UnidentifiedImageError: none of these formats. And any other exception of Pillow's for a damaged header.
     """
     return Image.open(file, formats=_OPENED)
 
@@ -130,7 +130,7 @@ def open_regular(path: Path) -> FileIO:
 
     Raises:
         DataError: a pipe, a device or another thing that is no file.
-        OSError: whatever the system says.
+        OSError: as the system raises it.
     """
     file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115 (Path.open has no opener)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -150,8 +150,8 @@ def true_format(data: bytes) -> str | None:
         data: the file, or at least its first 1,024 bytes.
 
     Returns:
-        One of the names of :data:`SUFFIXES`, or in words what else it is ("an EPS file (PostScript)"); None where the
-        bytes are of no known kind. MPO starts as JPEG does and is called so.
+        One of the names of :data:`SUFFIXES`, or a description of its kind ("an EPS file (PostScript)"); None
+        where the bytes are of no known kind. MPO starts as JPEG does and is reported as JPEG.
 
     Example:
         >>> true_format(b"GIF89a..."), true_format(b"%!PS-Adobe-3.0"), true_format(b"Dear reader")
@@ -169,7 +169,7 @@ def true_format(data: bytes) -> str | None:
 
 
 def remedy_for(kind: str) -> str:
-    """What to do with a file that :func:`true_format` calls so."""
+    """What to do with a file of this kind, as :func:`true_format` names it."""
     if kind == "a Git LFS pointer":
         return "The picture itself was not downloaded: run git lfs pull in its repository."
     if kind == "a web page":
@@ -178,7 +178,7 @@ def remedy_for(kind: str) -> str:
         return "Unpack it and name the pictures in it, or remove the row."
     if "video" in kind:
         return "Save its frames as pictures, or remove the row."
-    if kind in SUFFIXES:  # known, but not to this Pillow
+    if kind in SUFFIXES:  # a known format that this Pillow cannot read
         return f"Install a Pillow that reads it (pip install -U pillow), or {_CONVERT[0].lower()}{_CONVERT[1:]}"
     return _CONVERT
 
@@ -187,7 +187,7 @@ _CONVERT = "Convert it to PNG or JPEG, or remove the row."
 
 
 def suffix_differs(name: str, data: bytes) -> str | None:
-    """The format that a picture really has, where the end of its name says another one; otherwise None.
+    """The format of a picture's content, where the suffix of its name stands for another one; otherwise None.
 
     Example:
         >>> suffix_differs("a.jpg", b"GIF89a..."), suffix_differs("a.gif", b"GIF89a...")
@@ -234,7 +234,7 @@ def locate(root: Path, reference: str) -> Path:
 
 
 class _Archive:
-    """An open zip file. Its lock is ours because ZipFile does not promise to be read from several threads."""
+    """An open zip file. It has a lock because ZipFile does not promise to be safe with several threads."""
 
     def __init__(self, path: Path) -> None:
         self.lock = threading.Lock()

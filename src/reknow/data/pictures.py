@@ -4,15 +4,15 @@ A reference is one of
 
 - a path, relative to the manifest's root or absolute: ``query/0001_c1s1_001051_00.jpg``;
 - a member of a zip file: ``drawings.zip/Greek/character01/0394_01.png`` (the component that is a file is the zip);
-- a picture of the synthetic world, rendered when asked for: ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``,
-  with ``?light=...`` and the like where it departs from the plain world.
+- a picture of the synthetic world, rendered when read: ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``,
+  with ``?light=...`` and the like where its conditions differ from the plain world.
 
-Whatever the file holds becomes (height, width, 3) uint8 by fixed rules, because a rule that looks at the pixels
+Whatever the file holds becomes (height, width, 3) uint8 by fixed rules, because a rule that depends on the pixels
 would treat two pictures of one data set differently:
 
 - gray, 1-bit, palette, CMYK and other color spaces are converted to RGB; gray repeats in the three channels;
 - 16-bit gray is divided by 257, so that 65,535 becomes 255, also where a camera fills only 12 of the bits: the doctor
-  tells of pictures that this leaves nearly flat, and names the data set's own levels (``data/levels.py``), which
+  reports pictures that this leaves nearly flat, and names levels for the data set (``data/levels.py``), which
   spread them. Numbers that 16 bits cannot hold, and floating-point ones, need such levels and are refused without;
 - transparent pixels are laid over white, which is what picture viewers show;
 - an animation gives its first frame;
@@ -104,7 +104,7 @@ def rgb_pixels(image: Image.Image, where: object, levels: Levels | None = None) 
         )
     try:
         # Decoders of damaged files raise nearly anything (OSError, SyntaxError, ValueError, struct.error, ...), so
-        # everything that they raise is the file's fault.
+        # all exceptions are taken for a damaged file.
         image.load()
         image = ImageOps.exif_transpose(image)
         return _to_rgb(image, where, levels)
@@ -211,7 +211,7 @@ def open_bytes(data: bytes, where: object) -> Image.Image:
     # Pillow has limits of its own: it warns at 89 million pixels (an error where warnings are) and fails at 179.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(where, str(error)) from error
-    except Exception as error:  # a header that announces what does not follow
+    except Exception as error:  # a header that does not fit the data
         raise DataError(where, found=f"a damaged header ({error})", remedy=_EXPORT_AGAIN) from error
     if width * height > PIXEL_LIMIT:
         raise _too_large(where, f"{width} x {height} pixels")
@@ -219,17 +219,18 @@ def open_bytes(data: bytes, where: object) -> Image.Image:
 
 
 def _not_a_picture(data: bytes, where: object) -> DataError:
-    """In words what the file is instead, as far as its first bytes tell."""
+    """An error that names the kind of the file, as far as its first bytes identify it."""
     kind = true_format(data)
     if kind is None:
-        found = f"not a picture (the file starts with {data[:12]!r})"
         return DataError(
-            where, found=found, remedy="Replace it by a JPEG, PNG or another common picture file, or remove the row."
+            where,
+            found=f"not a picture (the file starts with {data[:12]!r})",
+            remedy="Replace it by a JPEG, PNG or another common picture file, or remove the row.",
         )
     if kind in FORMATS:
         return DataError(where, found=f"a damaged {kind} (its header cannot be read)", remedy=_EXPORT_AGAIN)
-    found = f"a picture of the format {kind}, which this Pillow cannot read" if kind in SUFFIXES else kind
-    return DataError(where, found=found, expected="a picture: " + ", ".join(FORMATS), remedy=remedy_for(kind))
+    content = f"a picture of the format {kind}, which this Pillow cannot read" if kind in SUFFIXES else kind
+    return DataError(where, found=content, expected="a picture: " + ", ".join(FORMATS), remedy=remedy_for(kind))
 
 
 def _damaged(image: Image.Image, where: object, error: Exception) -> DataError:
@@ -240,10 +241,10 @@ def _damaged(image: Image.Image, where: object, error: Exception) -> DataError:
     )
 
 
-def _too_large(where: object, found: str) -> DataError:
+def _too_large(where: object, size: str) -> DataError:
     return DataError(
         where,
-        found=found,
+        found=size,
         expected=f"at most {PIXEL_LIMIT:,} pixels",
         remedy="Crop or scale the picture down; a re-identification picture shows one object.",
     )
@@ -267,7 +268,7 @@ def _to_rgb(image: Image.Image, where: object, levels: Levels | None) -> UInt8[n
 
 
 def _without_levels(values: Shaped[np.ndarray, "height width"], where: object) -> DataError:
-    """Numbers beyond 16 bits would be clipped, and nobody knows what floating-point ones mean: neither in silence."""
+    """An error for numbers that 16 bits cannot hold, or for floating-point ones, whose range is unknown."""
     finite = values[np.isfinite(values)]
     span = f"from {finite.min():.6g} to {finite.max():.6g}" if finite.size else "none of them finite"
     kind = "floating-point pixels of unknown range" if values.dtype.kind == "f" else "numbers that 16 bits cannot hold"

@@ -1,7 +1,8 @@
 """Transforms: the values that say how a stored uint8 picture becomes a network's input, and the random numbers drawn.
 
-Evaluation only resizes and normalizes. The order of the training transforms is that of TCMM's released code: resize,
-flip, pad, random crop, normalize, random erasing on the normalized values. What papers leave open is decided here:
+Evaluation only resizes and normalizes. The order of the training transforms is that of TCMM's released code (decision
+15 in docs/methods/tcmm.md): resize, flip, pad, random crop, normalize, random erasing on the normalized values. What
+papers leave open is decided here:
 
 - Flip, crop, rotation, shear and scale are one resampling of the stored picture, so a rotation finds the pixels that
   the crop would have cut away. Without rotation, shear and scale the resampling is an exact copy of pixels.
@@ -193,9 +194,9 @@ def _draw_rectangles(
     heights, widths = np.rint(np.sqrt(area * aspect)), np.rint(np.sqrt(area / aspect))
     fits = (heights >= 1) & (heights < height) & (widths >= 1) & (widths < width)
     first = fits.argmax(axis=1)
-    found = fits[np.arange(len(rows)), first]
-    rows, first = rows[found], first[found]
-    chosen = np.stack([heights[found][np.arange(len(rows)), first], widths[found][np.arange(len(rows)), first]], 1)
+    fitting = fits[np.arange(len(rows)), first]
+    rows, first = rows[fitting], first[fitting]
+    chosen = np.stack([heights[fitting][np.arange(len(rows)), first], widths[fitting][np.arange(len(rows)), first]], 1)
     rectangles[rows, 2:] = chosen.astype(np.int64)
     rectangles[rows, :2] = rng.integers(0, np.array([height, width]) - rectangles[rows, 2:] + 1)
     return rectangles
@@ -209,9 +210,9 @@ def _draw_inverses(
     angle = np.deg2rad(rng.uniform(-augmentation.rotate, augmentation.rotate, count))
     slant = np.tan(np.deg2rad(rng.uniform(-augmentation.shear, augmentation.shear, count)))
     scale = rng.uniform(*augmentation.scale, count)
-    cosine, sine, zero, one = np.cos(angle), np.sin(angle), np.zeros(count), np.ones(count)
+    cosine, sine, zeros, ones = np.cos(angle), np.sin(angle), np.zeros(count), np.ones(count)
     rotation = np.array([[cosine, sine], [-sine, cosine]]).transpose(2, 0, 1)
-    shear = np.array([[one, zero], [slant, one]]).transpose(2, 0, 1)
+    shear = np.array([[ones, zeros], [slant, ones]]).transpose(2, 0, 1)
     return np.linalg.inv(scale[:, None, None] * (rotation @ shear)).astype(np.float32)
 
 

@@ -20,4 +20,4 @@ PUBLISHED: dict[Split, Count] = {
 
 def read(path: str) -> Manifest:
     """Read DukeMTMC-reID; see :func:`~reknow.data.formats.market_layout.read_market_layout`."""
-    return read_market_layout(path, spec="dukemtmc", name="DukeMTMC-reID", published=PUBLISHED)
+    return read_market_layout(path, format_name="dukemtmc", name="DukeMTMC-reID", published=PUBLISHED)

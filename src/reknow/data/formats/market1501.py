@@ -16,4 +16,4 @@ PUBLISHED: dict[Split, Count] = {"train": Count(12_936, 751), "query": Count(3_3
 
 def read(path: str) -> Manifest:
     """Read Market-1501; see :func:`~reknow.data.formats.market_layout.read_market_layout`."""
-    return read_market_layout(path, spec="market1501", name="Market-1501", published=PUBLISHED)
+    return read_market_layout(path, format_name="market1501", name="Market-1501", published=PUBLISHED)

@@ -22,7 +22,7 @@ PUBLISHED: dict[Split, Count] = {"train": Count(1_032, 155), "query": Count(591,
 
 LAYOUT = Layout(
     name="MSVR310",
-    spec="msvr310",
+    format_name="msvr310",
     splits={"bounding_box_train": ("train",), "query3": ("query",), "bounding_box_test": ("gallery",)},
     spectra={"rgb": "vis", "nir": "ni", "tir": "th"},
     file_name=re.compile(r"(?P<identity>\d{4})_s(?P<scene>\d{3})_v(?P<camera>\d)"),

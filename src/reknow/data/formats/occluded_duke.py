@@ -20,4 +20,4 @@ PUBLISHED: dict[Split, Count] = {
 
 def read(path: str) -> Manifest:
     """Read Occluded-Duke; see :func:`~reknow.data.formats.market_layout.read_market_layout`."""
-    return read_market_layout(path, spec="occluded_duke", name="Occluded-Duke", published=PUBLISHED)
+    return read_market_layout(path, format_name="occluded_duke", name="Occluded-Duke", published=PUBLISHED)

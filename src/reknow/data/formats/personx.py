@@ -16,4 +16,4 @@ PUBLISHED: dict[Split, Count] = {"train": Count(9_840, 410), "query": Count(5_13
 
 def read(path: str) -> Manifest:
     """Read PersonX; see :func:`~reknow.data.formats.market_layout.read_market_layout`."""
-    return read_market_layout(path, spec="personx", name="PersonX", published=PUBLISHED, camera_digits=2)
+    return read_market_layout(path, format_name="personx", name="PersonX", published=PUBLISHED, camera_digits=2)

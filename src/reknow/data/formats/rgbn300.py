@@ -13,5 +13,5 @@ from reknow.data.manifest import Manifest
 
 def read(path: str) -> Manifest:
     """Read RGBN300; see :func:`~reknow.data.formats.strips.with_panels`."""
-    strips = read_market_layout(path, spec="rgbn300", name="RGBN300", published={})
+    strips = read_market_layout(path, format_name="rgbn300", name="RGBN300", published={})
     return with_panels(strips, ("rgb", "nir"))

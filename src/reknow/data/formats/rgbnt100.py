@@ -17,5 +17,5 @@ PUBLISHED: dict[Split, Count] = {"train": Count(8_675, 50), "query": Count(1_715
 
 def read(path: str) -> Manifest:
     """Read RGBNT100; see :func:`~reknow.data.formats.strips.with_panels`."""
-    strips = read_market_layout(path, spec="rgbnt100", name="RGBNT100", published=PUBLISHED)
+    strips = read_market_layout(path, format_name="rgbnt100", name="RGBNT100", published=PUBLISHED)
     return with_panels(strips, ("rgb", "nir", "tir"))

@@ -29,7 +29,7 @@ def layout(split: str = "train_171") -> Layout:
     """Folders and names, with one of the two training folders."""
     return Layout(
         name="RGBNT201" if split == "train_171" else f"RGBNT201 {split}",
-        spec="rgbnt201",
+        format_name="rgbnt201",
         splits={split: ("train",), "test": ("query", "gallery")},
         spectra={"rgb": "RGB", "nir": "NI", "tir": "TI"},
         file_name=re.compile(r"(?P<identity>\d{6})_cam(?P<camera>\d)"),

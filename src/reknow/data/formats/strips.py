@@ -6,9 +6,9 @@
 
 Every spectrum of a row names the same file, and the column ``crop`` has a box for each. The boxes come from the file's
 own size, because a copy that was scaled, or a strip of another number of panels, would otherwise be cut in the wrong
-places without a word. Only headers are read, in threads: 40 microseconds of processor time a file (measured), under a
-second for RGBNT100. A file without a readable header keeps its row, with the boxes of a whole one, so that the doctor
-can say what is wrong with it.
+places without a message. Only headers are read, in threads: 40 microseconds of processor time a file (measured), under
+a second for RGBNT100. A file without a readable header keeps its row, with the boxes of a whole one, so that the doctor
+can report it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _size(path: Path, panels: int) -> tuple[int, int]:
     try:
         with open_regular(path) as file, open_picture(file) as image:
             return image.size
-    except Exception:  # whatever Pillow and the system raise of a damaged file
+    except Exception:  # Pillow and the system raise many kinds for a damaged file
         return panels * PANEL[0], PANEL[1]
 
 

@@ -1,8 +1,8 @@
 """Headings: which of a table's columns is which of the manifest's, and which are the user's own.
 
 A heading in any case, with spaces or quotes around it, is a manifest's column if it has its name or a synonym
-(:data:`MEANT`). Every other column is kept as the user's own, with a note. Three are not kept without being asked
-for, since labels would be lost that way and nobody would know:
+(:data:`SYNONYMS`). Every other column is kept as the user's own, with a note. Three are not kept unless
+an option says so, since labels would be lost without a message:
 
 - a misspelt or abbreviated name (``identiy``, ``camid``) of a column that the table lacks, or has without a cell;
 - a synonym (``label``) beside the column itself (``identity``) where that has no cell. Where it has, ``label`` is
@@ -23,7 +23,7 @@ from reknow.data.columns import SCHEMA, plain_name
 from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA
 
-MEANT: dict[str, str] = {
+SYNONYMS: dict[str, str] = {
     "image": "rgb",
     "path": "rgb",
     "file": "rgb",
@@ -36,7 +36,7 @@ EXTRA = ("keep", "ignore", "refuse")
 """What may be done with unknown columns."""
 
 # Of 1, by difflib: "track" for tracklet is at 0.77, "Camara" at 0.83, "identiy" at 0.93; below are such as "age" for
-# image and "tile" for time (0.75), which are somebody's own words.
+# image and "tile" for time (0.75), which are words of their own.
 _NEAR = 0.76
 _ENDINGS = re.compile(r"[\W_]*(ids?|names?|no|number)$")
 _SHOWN = 10  # own columns that a note names
@@ -44,7 +44,7 @@ _SHOWN = 10  # own columns that a note names
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table as it was found.
+    """One column of a table as it stands in the file.
 
     Attributes:
         name: its heading.
@@ -58,27 +58,27 @@ class Column:
 
     @property
     def filled(self) -> bool:
-        """Whether any cell says something."""
+        """Whether any cell is filled."""
         return bool(self.nested) or any(cell is not None and cell != "" for cell in self.cells)
 
 
 @dataclass
 class Headings:
-    """A table's columns, told apart.
+    """The columns of a table, assigned.
 
     Attributes:
-        ours: which column each of the manifest's is.
+        manifest: the column for each of the manifest's names.
         own: the columns to keep as the user's own.
-        notes: what was understood, kept and left out.
+        notes: which names were recognized, kept and left out.
     """
 
-    ours: dict[str, Column] = field(default_factory=dict)
+    manifest: dict[str, Column] = field(default_factory=dict)
     own: list[Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def told_apart(columns: Sequence[Column], file: Path, extra: str | None) -> Headings:
-    """Which column is which.
+def assigned(columns: Sequence[Column], file: Path, extra: str | None) -> Headings:
+    """Assign the columns of a table: the manifest's and the user's own.
 
     Args:
         columns: in the table's order.
@@ -90,12 +90,12 @@ def told_apart(columns: Sequence[Column], file: Path, extra: str | None) -> Head
             column that may not be kept.
     """
     headings = Headings()
-    unknown = _taken_out(columns, headings, file, extra)
-    absent = [name for name in SCHEMA.names if name not in headings.ours or not headings.ours[name].filled]
+    unknown = _manifest_columns_of(columns, headings, file, extra)
+    absent = [name for name in SCHEMA.names if name not in headings.manifest or not headings.manifest[name].filled]
     for place, column in unknown:
         if extra == "ignore":
             continue
-        _refuse_lost(place, column, absent, file, extra)
+        _refuse_ambiguous(place, column, absent, file, extra)
         if column.nested:
             headings.notes.append(f"{file.name}: left out column '{column.name}', whose cells are {column.nested}.")
         else:
@@ -104,7 +104,7 @@ def told_apart(columns: Sequence[Column], file: Path, extra: str | None) -> Head
         names = [column.name.strip() for column in headings.own]
         more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
         headings.notes.append(f"{file.name}: kept as own columns: {', '.join(names[:_SHOWN])}{more}.")
-    if not any(spectrum in headings.ours for spectrum in SPECTRA):
+    if not any(spectrum in headings.manifest for spectrum in SPECTRA):
         raise DataError(
             file,
             found=f"columns {', '.join(column.name for column in columns)}",
@@ -126,7 +126,7 @@ def near_to(name: str, absent: Iterable[str]) -> str | None:
         ['identity', 'camera', 'camera', 'person', None]
     """
     names = [*absent]
-    names += [synonym for synonym, meant in MEANT.items() if meant in names]
+    names += [synonym for synonym, meant in SYNONYMS.items() if meant in names]
     for word in (name, _ENDINGS.sub("", name)):
         close = difflib.get_close_matches(word, names, n=1, cutoff=_NEAR)
         close += [whole for whole in names if len(word) >= 3 and whole.startswith(word)]
@@ -135,44 +135,44 @@ def near_to(name: str, absent: Iterable[str]) -> str | None:
     return None
 
 
-def _taken_out(
+def _manifest_columns_of(
     columns: Sequence[Column], headings: Headings, file: Path, extra: str | None
 ) -> list[tuple[int, Column]]:
     """Take the manifest's columns out, by name before by synonym; return the others with their places."""
-    ours, taken = headings.ours, set()
+    assigned_columns, taken = headings.manifest, set()
     for place, column in enumerate(columns):
         plain = plain_name(column.name)
         if plain in SCHEMA.names:
-            _take(column, plain, ours, file, "Keep one, and rename the other.")
+            _take(column, plain, assigned_columns, file, "Keep one, and rename the other.")
             taken.add(place)
-    by_name = {*ours}
+    by_name = {*assigned_columns}
     for place, column in enumerate(columns):
-        meant = MEANT.get(plain_name(column.name))
+        meant = SYNONYMS.get(plain_name(column.name))
         if meant is None:
             continue
         remedy = "Keep one."
         if meant in by_name and extra != "refuse":
-            if extra == "keep" or ours[meant].filled or not column.filled:
+            if extra == "keep" or assigned_columns[meant].filled or not column.filled:
                 continue
             remedy = f"Keep one. To keep '{column.name}' as an own column: table:{file}?extra=keep"
-        _take(column, meant, ours, file, remedy)
+        _take(column, meant, assigned_columns, file, remedy)
         headings.notes.append(f"{file.name}: column '{column.name}' is read as {meant}.")
         taken.add(place)
     return [(place, column) for place, column in enumerate(columns) if place not in taken]
 
 
-def _take(column: Column, meant: str, ours: dict[str, Column], file: Path, remedy: str) -> None:
+def _take(column: Column, meant: str, assigned_columns: dict[str, Column], file: Path, remedy: str) -> None:
     """Take a column for one of the manifest's, unless another is that already."""
     where = f"{file}, column '{column.name}'"
-    if meant in ours:
-        raise DataError(where, found=f"'{ours[meant].name}' is the {meant} too", remedy=remedy)
+    if meant in assigned_columns:
+        raise DataError(where, found=f"'{assigned_columns[meant].name}' is the {meant} too", remedy=remedy)
     if column.nested:
         raise DataError(where, found=f"cells of {column.nested}", expected="text", remedy="Write one text per row.")
-    ours[meant] = column
+    assigned_columns[meant] = column
 
 
-def _refuse_lost(place: int, column: Column, absent: Sequence[str], file: Path, extra: str | None) -> None:
-    """Stop at what must not become an own column without being asked for."""
+def _refuse_ambiguous(place: int, column: Column, absent: Sequence[str], file: Path, extra: str | None) -> None:
+    """Refuse a column that must not become an own column unless an option says so."""
     plain, leave = plain_name(column.name), f"table:{file}?extra=ignore"
     if not plain:
         raise DataError(
@@ -182,7 +182,7 @@ def _refuse_lost(place: int, column: Column, absent: Sequence[str], file: Path, 
         )
     where = f"{file}, column '{column.name}'"
     if extra == "refuse":
-        remedy = f"{nearest(plain, [*SCHEMA.names, *MEANT])}. To leave unknown columns out: {leave}"
+        remedy = f"{nearest(plain, [*SCHEMA.names, *SYNONYMS])}. To leave unknown columns out: {leave}"
         raise DataError(where, found="unknown column", remedy=remedy)
     near = near_to(plain, absent) if extra is None else None
     if near is not None:
