@@ -3,8 +3,8 @@
 A column that no manifest has (a caption, a breed, the surveyor) is kept as an *own column* of the user's. Its cells
 are text. Decided:
 
-- Spaces and line ends around a cell are removed, as around every cell of a table, because no CSV says whether they are
-  intended. All that is inside stays as it is: quotes, commas, line ends, any letter, any length.
+- Spaces and line ends around a cell are removed, as around every cell of a table, because a CSV does not show whether
+  they are intended. All that is inside stays as it is: quotes, commas, line ends, any letter, any length.
 - An empty cell is null. Words such as "none" are text in an own column, since its cells are not names.
 - The name of an own column is text without line ends and control characters. It is none of the manifest's names, in
   upper or lower case, and not :data:`VECTOR`, or the table could not be read back.
@@ -230,10 +230,10 @@ def _refuse_name(column: str, taken: Sequence[str], before: Mapping[str, pa.Arra
             remedy="Rename the column.",
         )
     if plain in taken:
-        whose = "of an embeddings file's vectors" if plain == VECTOR else "of a manifest's column"
+        owner = "of an embeddings file's vectors" if plain == VECTOR else "of a manifest's column"
         raise DataError(
             f"{name}, own column '{column}'",
-            found=f"it takes the name {whose}",
+            found=f"it takes the name {owner}",
             remedy=f"Rename it, for example to 'own_{plain}', or leave it out.",
         )
     if column in before:

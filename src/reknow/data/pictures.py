@@ -115,7 +115,7 @@ def rgb_pixels(image: Image.Image, where: object, levels: Levels | None = None) 
 
 
 def header_size(data: bytes, where: object) -> tuple[int, int]:
-    """(width, height) as the header says, before any rotation; no pixel is decoded.
+    """(width, height) from the header, before any rotation; no pixel is decoded.
 
     Raises:
         DataError: not a picture, or one above :data:`PIXEL_LIMIT`.

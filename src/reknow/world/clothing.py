@@ -58,7 +58,8 @@ def cloth(draws: Draws, domain: Domain, warm: float, vivid: float | None = None)
         color = hue(
             tint + draws.uniform(-0.02, 0.02), saturation * draws.uniform(0.7, 1.2), value * draws.uniform(0.8, 1.2)
         )
-    # Most dyes are clear in the near infrared, carbon black and some pigments are not: whatever the visible color.
+    # Most dyes are clear in the near infrared, carbon black and some pigments are not, independent of the visible
+    # color.
     nir = draws.uniform(0.08, 0.22) if draws.chance(0.35) else draws.uniform(0.35, 0.85)
     air = sum(domain.air) / 2
     return Material(color, nir, air + (33.0 - air) * warm * draws.uniform(0.5, 1.6)), name

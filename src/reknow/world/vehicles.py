@@ -164,7 +164,7 @@ def _measured(draws: Draws, usual: Chassis) -> Chassis:
 
 
 def _paint(draws: Draws, vivid: float, *, least: float = 0.0) -> tuple[Paint, str]:
-    """Lacquer and the name of its color: its near-infrared reflectance says nothing about it.
+    """Lacquer and the name of its color: its near-infrared reflectance is independent of it.
 
     Args:
         draws: the stream to draw from.

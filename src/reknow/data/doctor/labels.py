@@ -74,9 +74,7 @@ def _identities(rows: Rows) -> Iterator[Finding]:
         yield rows.finding("identity", "warning", members[0], message, remedy)
     single = {identity: members for identity, members in by_identity.items() if len(members) == 1}
     if single:
-        message = (
-            f"{_count(single, len(by_identity))} have a single picture, which nothing can be learned or asked from"
-        )
+        message = f"{_count(single, len(by_identity))} have a single picture, which cannot be matched"
         remedy = "Add pictures of them, or leave them as distractors."
         yield rows.finding("single_picture", "warning", _first(single), message, remedy)
 

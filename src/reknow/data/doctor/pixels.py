@@ -34,7 +34,7 @@ from reknow.data.pictures import (
 from reknow.errors import DataError
 from reknow.observation import Spectrum
 
-# Below this a picture cannot show what tells individuals apart; the smallest crop of Market-1501 is 64 x 128.
+# A smaller picture cannot show what distinguishes individuals; the smallest crop of Market-1501 is 64 x 128.
 SMALLEST_SIDE = 8
 # Crops of people are 1:2 to 1:4, three panels side by side 3:1; beyond 8:1 a box was drawn wrongly.
 LARGEST_ASPECT = 8.0
@@ -58,7 +58,7 @@ class _File:
 
     pixels: np.ndarray | None  # (height, width, 3) uint8; where levels are needed and not there, the numbers themselves
     deep: np.ndarray | None = None  # (height, width), the numbers of a deep picture
-    format: str | None = None  # where the name says another
+    format: str | None = None  # where the suffix stands for another
     error: tuple[Kind, DataError] | None = None
 
 

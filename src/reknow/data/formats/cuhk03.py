@@ -34,6 +34,6 @@ def read(path: str, *, boxes: str = "detected") -> Manifest:
     folder = existing_folder(path, "cuhk03")
     if not all(holds_folder(folder / name) for name in FOLDERS.values()):
         folder = layout_root(path, [boxes], "cuhk03") / boxes
-    elif folder.resolve().name in PUBLISHED:  # the user named one of the two, which says more than the default
+    elif folder.resolve().name in PUBLISHED:  # the user named one of the two, which overrides the default
         boxes = folder.resolve().name
     return read_market_layout(str(folder), format_name="cuhk03", name=f"CUHK03-NP {boxes}", published=PUBLISHED[boxes])

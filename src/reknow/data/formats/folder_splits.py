@@ -1,13 +1,13 @@
 """Folder splits: which sub-folders of a folder of pictures are its splits, and what is beside them.
 
-Two known names make splits, whatever else is there, since two individuals called ``query`` and ``gallery`` are less
-likely than a data set without training pictures. One known name makes a split where it is the only folder that holds
-pictures; among others it is one of them, and a note says so. Names count in any case.
+Two known names make splits, whatever other folders exist, since two individuals called ``query`` and ``gallery`` are
+less likely than a data set without training pictures. One known name makes a split where it is the only folder that
+holds pictures; among others it is one of them, and a note reports it. Names count in upper and lower case.
 
 - ``train_all`` holds ``train`` and ``val`` in the layout that has it, so it is read alone.
 - ``test`` is the gallery where ``query`` is there and ``gallery`` is not; in a closed set, whose gallery is what it
   trains on, it is the query. Otherwise it does not tell queries from gallery.
-- The rest (``val``, ``multi-query``, ``__MACOSX``, pictures beside the folders) is left out, and a note says so.
+- The rest (``val``, ``multi-query``, ``__MACOSX``, pictures beside the folders) is left out, and a note reports it.
 - One folder in between is accepted, as archives unpack into one.
 """
 
@@ -49,7 +49,7 @@ class SplitFolders:
     """Which folders are splits.
 
     Attributes:
-        splits: per folder, as a path with a slash at its end, its split; None where its name tells none.
+        splits: per folder, as a path with a slash at its end, its split; None where its name is no split.
         notes: what was left out, and which names were read in a way that a user may not expect.
     """
 

@@ -1,10 +1,11 @@
 """Folders of pictures: where the folder of a data set is, which pictures it holds, and what cannot be used.
 
-Listing uses ``os.scandir`` and sorts by name, so that 126,441 files take a second and every machine sees one order.
+Listing uses ``os.scandir`` and sorts by name, so that 126,441 files take a second and the order is the same on every
+machine.
 
 No content of a folder stops its listing. What is named like a picture and cannot be used is left out, and a note
 reports it: links that lead nowhere or to themselves, pipes, folders that may not be entered, names that are not UTF-8
-(no table can hold them), and files whose names do not end like those of pictures that are read (HEIC, videos).
+(no table can hold them), and files whose suffixes are not those of pictures that are read (HEIC, videos).
 """
 
 from __future__ import annotations

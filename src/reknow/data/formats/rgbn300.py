@@ -1,7 +1,7 @@
 """RGBN300 (Li et al., AAAI 2020): 300 vehicles in rgb and near infrared, 8 cameras, strips of two panels.
 
 Layout: that of RGBNT100 with files of 512 x 128. Some loaders repeat the near infrared as thermal infrared, to feed
-networks with three inputs; here the spectrum tir stays empty, because nobody recorded it.
+networks with three inputs; here the spectrum tir stays empty, because it was not recorded.
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ one spectrum may be absent. A simple list works too: ``image``, ``path`` or ``fi
 ``label`` means identity. Paths are relative to the table's folder. All cells but times are text, in Parquet too: a CSV
 is parsed by :mod:`reknow.data.formats.table_cells`, and numbers of Parquet are written as a user would.
 
-Every other column is the user's own and travels with its rows; :mod:`reknow.data.formats.table_headings` decides.
+Every other column is the user's own and is kept with its rows; :mod:`reknow.data.formats.table_headings` decides.
 
 Options: ``extra=keep`` keeps unknown columns even where a name is close to one of the manifest's, ``extra=ignore``
 leaves them out and ``extra=refuse`` refuses them; ``protocol=NAME`` names the evaluation protocol, which a CSV does not
 contain; ``unknown=keep`` keeps words that mean "not known" as names (:mod:`reknow.data.columns`);
-``levels=BLACK..WHITE`` says how deep pictures become gray (:mod:`reknow.data.levels`).
+``levels=BLACK..WHITE`` defines how deep pictures become gray (:mod:`reknow.data.levels`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import pyarrow.parquet
 from reknow.data.columns import NAMES, SCHEMA, is_unknown, without_unknown
 from reknow.data.formats.picture_folders import exists, holds_folder, in_utf_8
 from reknow.data.formats.table_cells import read_cells
-from reknow.data.formats.table_headings import EXTRA, Column, assigned
+from reknow.data.formats.table_headings import EXTRA, Column, assign_columns
 from reknow.data.levels import parse_levels, written
 from reknow.data.manifest import Manifest
 from reknow.data.picture_files import WORLD_PREFIX
@@ -64,7 +64,7 @@ def read(
         raise DataError("table, option 'extra'", found=f"'{extra}'", remedy=nearest(extra, EXTRA))
     file = in_utf_8(at_home(path))
     table, metadata = _read_table(file)
-    headings = assigned(table, file, extra)
+    headings = assign_columns(table, file, extra)
     columns = {name: _values(column.cells, name, file) for name, column in headings.manifest.items()}
     if not next(iter(columns.values())):
         raise DataError(file, found="no rows", remedy="Write one row per observation below the header.")
@@ -131,7 +131,7 @@ def _is_near_a_name(manifest: Manifest) -> bool:
     """Whether :func:`read` would refuse the name of an own column."""
     columns = [Column(name, manifest.column(name)) for name in manifest.table.column_names]
     try:
-        assigned(columns, Path(manifest.name), extra=None)
+        assign_columns(columns, Path(manifest.name), extra=None)
     except DataError:
         return True
     return False

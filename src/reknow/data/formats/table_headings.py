@@ -1,13 +1,14 @@
-"""Headings: which of a table's columns is which of the manifest's, and which are the user's own.
+"""Table headings: which columns of a table are the manifest's, and which are the user's own.
 
 A heading in any case, with spaces or quotes around it, is a manifest's column if it has its name or a synonym
 (:data:`SYNONYMS`). Every other column is kept as the user's own, with a note. Three are not kept unless
 an option says so, since labels would be lost without a message:
 
-- a misspelt or abbreviated name (``identiy``, ``camid``) of a column that the table lacks, or has without a cell;
-- a synonym (``label``) beside the column itself (``identity``) where that has no cell. Where it has, ``label`` is
-  something else and an own column;
-- two columns that are the same one of the manifest's.
+- a misspelt or abbreviated name (``identiy``, ``camid``) of a column that the table lacks, or has without a filled
+  cell;
+- a synonym (``label``) beside the column itself (``identity``) where that has no filled cell. Where it has one,
+  ``label`` is an own column;
+- two columns for one name of the manifest.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Headings:
     notes: list[str] = field(default_factory=list)
 
 
-def assigned(columns: Sequence[Column], file: Path, extra: str | None) -> Headings:
+def assign_columns(columns: Sequence[Column], file: Path, extra: str | None) -> Headings:
     """Assign the columns of a table: the manifest's and the user's own.
 
     Args:
@@ -90,12 +91,12 @@ def assigned(columns: Sequence[Column], file: Path, extra: str | None) -> Headin
             column that may not be kept.
     """
     headings = Headings()
-    unknown = _manifest_columns_of(columns, headings, file, extra)
+    unknown = _assign_manifest_columns(columns, headings, file, extra)
     absent = [name for name in SCHEMA.names if name not in headings.manifest or not headings.manifest[name].filled]
-    for place, column in unknown:
+    for position, column in unknown:
         if extra == "ignore":
             continue
-        _refuse_ambiguous(place, column, absent, file, extra)
+        _refuse_ambiguous(position, column, absent, file, extra)
         if column.nested:
             headings.notes.append(f"{file.name}: left out column '{column.name}', whose cells are {column.nested}.")
         else:
@@ -126,7 +127,7 @@ def near_to(name: str, absent: Iterable[str]) -> str | None:
         ['identity', 'camera', 'camera', 'person', None]
     """
     names = [*absent]
-    names += [synonym for synonym, meant in SYNONYMS.items() if meant in names]
+    names += [synonym for synonym, name_in_manifest in SYNONYMS.items() if name_in_manifest in names]
     for word in (name, _ENDINGS.sub("", name)):
         close = difflib.get_close_matches(word, names, n=1, cutoff=_NEAR)
         close += [whole for whole in names if len(word) >= 3 and whole.startswith(word)]
@@ -135,48 +136,50 @@ def near_to(name: str, absent: Iterable[str]) -> str | None:
     return None
 
 
-def _manifest_columns_of(
+def _assign_manifest_columns(
     columns: Sequence[Column], headings: Headings, file: Path, extra: str | None
 ) -> list[tuple[int, Column]]:
-    """Take the manifest's columns out, by name before by synonym; return the others with their places."""
+    """Assign the manifest's columns, by name before by synonym; return the others with their positions."""
     assigned_columns, taken = headings.manifest, set()
-    for place, column in enumerate(columns):
+    for position, column in enumerate(columns):
         plain = plain_name(column.name)
         if plain in SCHEMA.names:
             _take(column, plain, assigned_columns, file, "Keep one, and rename the other.")
-            taken.add(place)
+            taken.add(position)
     by_name = {*assigned_columns}
-    for place, column in enumerate(columns):
-        meant = SYNONYMS.get(plain_name(column.name))
-        if meant is None:
+    for position, column in enumerate(columns):
+        name_in_manifest = SYNONYMS.get(plain_name(column.name))
+        if name_in_manifest is None:
             continue
         remedy = "Keep one."
-        if meant in by_name and extra != "refuse":
-            if extra == "keep" or assigned_columns[meant].filled or not column.filled:
+        if name_in_manifest in by_name and extra != "refuse":
+            if extra == "keep" or assigned_columns[name_in_manifest].filled or not column.filled:
                 continue
             remedy = f"Keep one. To keep '{column.name}' as an own column: table:{file}?extra=keep"
-        _take(column, meant, assigned_columns, file, remedy)
-        headings.notes.append(f"{file.name}: column '{column.name}' is read as {meant}.")
-        taken.add(place)
-    return [(place, column) for place, column in enumerate(columns) if place not in taken]
+        _take(column, name_in_manifest, assigned_columns, file, remedy)
+        headings.notes.append(f"{file.name}: column '{column.name}' is read as {name_in_manifest}.")
+        taken.add(position)
+    return [(position, column) for position, column in enumerate(columns) if position not in taken]
 
 
-def _take(column: Column, meant: str, assigned_columns: dict[str, Column], file: Path, remedy: str) -> None:
-    """Take a column for one of the manifest's, unless another is that already."""
+def _take(column: Column, name_in_manifest: str, assigned_columns: dict[str, Column], file: Path, remedy: str) -> None:
+    """Assign a column to a name of the manifest, unless another has it already."""
     where = f"{file}, column '{column.name}'"
-    if meant in assigned_columns:
-        raise DataError(where, found=f"'{assigned_columns[meant].name}' is the {meant} too", remedy=remedy)
+    if name_in_manifest in assigned_columns:
+        raise DataError(
+            where, found=f"'{assigned_columns[name_in_manifest].name}' is the {name_in_manifest} too", remedy=remedy
+        )
     if column.nested:
         raise DataError(where, found=f"cells of {column.nested}", expected="text", remedy="Write one text per row.")
-    assigned_columns[meant] = column
+    assigned_columns[name_in_manifest] = column
 
 
-def _refuse_ambiguous(place: int, column: Column, absent: Sequence[str], file: Path, extra: str | None) -> None:
+def _refuse_ambiguous(position: int, column: Column, absent: Sequence[str], file: Path, extra: str | None) -> None:
     """Refuse a column that must not become an own column unless an option says so."""
     plain, leave = plain_name(column.name), f"table:{file}?extra=ignore"
     if not plain:
         raise DataError(
-            f"{file}, column {place + 1}",
+            f"{file}, column {position + 1}",
             found="a column without a name",
             remedy=f"Name it. To leave unknown columns out: {leave}",
         )
