@@ -2,7 +2,8 @@
 
 A method never opens a file. It asks for batches of rows as evaluation sees them, or hands over a function and gets its
 values for every row, or their means per class, whatever the number of processes. A method that does not learn from
-identities gets a manifest that holds none, and no name that could tell one (:func:`reknow.data.manifest.without_names`).
+identities gets a manifest that holds none, and no name that could tell one
+(:func:`reknow.data.manifest.without_names`).
 """
 
 from __future__ import annotations
