@@ -29,10 +29,10 @@ import yaml
 from PIL import Image
 
 from reknow import cli
+from reknow.data.columns import SCHEMA
 from reknow.data.doctor.findings import Kind
 from reknow.data.formats import formats, open_dataset
 from reknow.data.formats.published import Count
-from reknow.data.manifest import SCHEMA
 from reknow.evaluation.protocols import PROTOCOLS
 from reknow.explain.run import at_start
 from reknow.methods.catalog import recipes

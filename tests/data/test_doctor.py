@@ -16,11 +16,13 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from reknow.data.cache import Pictures
-from reknow.data.doctor import examine, pixels, summary
+from reknow.data.columns import SCHEMA
+from reknow.data.doctor import check_manifest, pixels, summary
 from reknow.data.doctor.findings import SCENE_PROTOCOLS
-from reknow.data.formats import import_dataset, open_dataset
+from reknow.data.formats import open_dataset
+from reknow.data.formats.table import import_dataset
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, Manifest
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.evaluation.protocols import PROTOCOLS
 from reknow.observation import SPECTRA
@@ -56,11 +58,11 @@ def changed(manifest: Manifest, **cells) -> Manifest:
 
 
 def told(manifest: Manifest) -> list[tuple[str, str, int]]:
-    return [(finding.severity, finding.kind, finding.row) for finding in examine(manifest)]
+    return [(finding.severity, finding.kind, finding.row) for finding in check_manifest(manifest)]
 
 
 def test_healthy_data_get_no_finding(healthy):
-    assert examine(healthy) == []
+    assert check_manifest(healthy) == []
 
 
 def test_no_rows():
@@ -69,7 +71,7 @@ def test_no_rows():
 
 def test_a_finding_names_the_row_and_the_remedy(healthy):
     (healthy.root / "5.png").unlink()
-    (finding,) = examine(healthy)
+    (finding,) = check_manifest(healthy)
     assert finding.where == "set, row 5 (5.png)"
     assert finding.observation == "5.png"
     assert finding.message.startswith("rgb picture 5.png: no such file")
@@ -98,7 +100,7 @@ def test_broken_files(healthy, content, kind, message):
     (healthy.root / "2.png").unlink()
     if content is not None:
         (healthy.root / "2.png").write_bytes(content)
-    (finding,) = examine(healthy)
+    (finding,) = check_manifest(healthy)
     assert (finding.severity, finding.kind, finding.row) == ("error", kind, 2)
     assert message in finding.message
 
@@ -115,7 +117,7 @@ def test_broken_files(healthy, content, kind, message):
     ],
 )
 def test_boxes(healthy, crop, severity, message):
-    (finding,) = examine(changed(healthy, crop={1: crop}))
+    (finding,) = check_manifest(changed(healthy, crop={1: crop}))
     assert (finding.severity, finding.kind, finding.row) == (severity, "box", 1)
     assert message in finding.message
 
@@ -137,7 +139,7 @@ def test_spectra_of_different_sizes_are_one_finding(healthy):
     noise(20, 64, 32).save(healthy.root / "large.png")
     noise(21, 32, 16).save(healthy.root / "equal.png")
     pairs = changed(healthy, nir={0: "equal.png", 2: "large.png", 3: "large.png"}, crop={3: "0 0 16 32;0 0 31 32"})
-    (finding,) = [finding for finding in examine(pairs) if finding.kind == "aligned_size"]
+    (finding,) = [finding for finding in check_manifest(pairs) if finding.kind == "aligned_size"]
     assert (finding.severity, finding.row) == ("warning", 2)
     assert "2 observations have spectra of different sizes, here rgb 16 x 32, nir 32 x 64" in finding.message
 
@@ -157,13 +159,13 @@ def test_sixteen_bit_pictures_that_the_scaling_leaves_flat(healthy, low, high, d
     Image.fromarray(pixels).save(healthy.root / "thermal.png")
     Image.fromarray(pixels[::-1].copy()).save(healthy.root / "other.png")
     thermal = changed(healthy, tir={1: "thermal.png", 2: "other.png"})
-    found = [finding for finding in examine(thermal) if finding.kind == "contrast"]
+    found = [finding for finding in check_manifest(thermal) if finding.kind == "contrast"]
     if levels is None:
         assert found == []
         return
     (finding,) = found
     assert (finding.severity, finding.row) == ("warning", 1)
-    assert finding.message.startswith("2 16-bit pictures keep few gray levels")
+    assert finding.message.startswith("2 16-bit pictures keep little contrast")
     assert f"thermal.png spans {levels} of 256" in finding.message
 
 
@@ -187,11 +189,11 @@ def test_the_remedy_for_deep_pictures_works_when_carried_out(tmp_path, low, high
         Image.fromarray(part.astype(dtype)).save(tmp_path / f"{number}.tif")
     (tmp_path / "t.csv").write_text("image\n0.tif\n1.tif\n2.tif\n")
     place = f"folder:{tmp_path}" if form == "folder" else f"table:{tmp_path}/t.csv"
-    (finding,) = [finding for finding in examine(open_dataset(place)) if finding.kind == "contrast"]
+    (finding,) = [finding for finding in check_manifest(open_dataset(place)) if finding.kind == "contrast"]
     assert "subtracts the darkest value" in finding.remedy
     (option,) = re.findall(rf"{form}:[A-Z]+\?(levels=[^ ]+?)[: ]", finding.remedy)
     mended = open_dataset(f"{place}?{option}")
-    assert [finding for finding in examine(mended) if finding.kind == "contrast"] == []
+    assert [finding for finding in check_manifest(mended) if finding.kind == "contrast"] == []
     pictures = Pictures.open(mended, (64, 32)).images["rgb"]
     assert len(np.unique(pictures[0])) > 200
     assert abs(int(pictures[1][-1].mean()) - int(pictures[0][31].mean())) <= 4  # one value, one gray, in two pictures
@@ -204,7 +206,7 @@ def test_the_remedy_for_deep_pictures_works_when_carried_out(tmp_path, low, high
 def test_numbers_that_mean_nothing_without_levels_are_errors(tmp_path):
     Image.fromarray(np.linspace(-5, 70_000, 512).reshape(32, 16).astype(np.int32)).save(tmp_path / "a.tif")
     data = open_dataset(f"folder:{tmp_path}")
-    (finding,) = [finding for finding in examine(data) if finding.severity == "error"]
+    (finding,) = [finding for finding in check_manifest(data) if finding.severity == "error"]
     assert (finding.kind, finding.row) == ("contrast", 0)
     assert "1 pictures are refused" in finding.message
     assert "rgb picture a.tif has 32 bits, from -5 to 70000" in finding.message
@@ -218,23 +220,25 @@ def test_levels_per_spectrum(healthy):
             healthy.root / f"deep{number}.png"
         )
     pair = changed(healthy, tir={1: "deep0.png"}, nir={1: "deep1.png"})
-    (finding,) = [finding for finding in examine(pair) if finding.kind == "contrast"]
+    (finding,) = [finding for finding in check_manifest(pair) if finding.kind == "contrast"]
     (option,) = re.findall(r"folder:PATH\?levels=(\S+)", finding.remedy)
     levels = parse_levels(option, "x", SPECTRA)
     assert set(levels) == {"nir", "tir"}
     assert 200 <= levels["nir"].black <= 201 and 30_999 <= levels["tir"].white <= 31_000
-    assert examine(replace(pair, levels=levels)) == []
+    assert check_manifest(replace(pair, levels=levels)) == []
 
 
 def test_pictures_of_one_gray_get_no_levels(healthy):
     Image.fromarray(np.full((32, 16), 20_000, np.uint16)).save(healthy.root / "even.png")
-    (finding,) = [finding for finding in examine(changed(healthy, tir={1: "even.png"})) if finding.kind == "contrast"]
+    (finding,) = [
+        finding for finding in check_manifest(changed(healthy, tir={1: "even.png"})) if finding.kind == "contrast"
+    ]
     assert "no levels that suit all would spread it" in finding.remedy
 
 
 def test_a_file_of_another_format_than_its_name_says(healthy):
     noise(1).save(healthy.root / "1.png", "GIF")
-    findings = examine(healthy)
+    findings = check_manifest(healthy)
     assert [(finding.severity, finding.kind, finding.row) for finding in findings] == [("warning", "suffix", 1)]
     assert "1 files are of another format than their names say, here 1.png, which is GIF" in findings[0].message
 
@@ -249,14 +253,16 @@ def test_a_file_of_another_format_than_its_name_says(healthy):
 )
 def test_the_true_format_of_what_is_no_picture_is_named(healthy, content, words):
     (healthy.root / "2.png").write_bytes(content)
-    (finding,) = examine(healthy)
+    (finding,) = check_manifest(healthy)
     assert (finding.severity, finding.kind, finding.row) == ("error", "picture", 2)
     assert words in finding.message
 
 
 def test_words_for_nobody_that_were_kept_are_said(healthy):
     (finding,) = [
-        finding for finding in examine(changed(healthy, identity={0: "-1", 1: "-1"})) if finding.kind == "identity"
+        finding
+        for finding in check_manifest(changed(healthy, identity={0: "-1", 1: "-1"}))
+        if finding.kind == "identity"
     ]
     assert (finding.severity, finding.row) == ("warning", 0)
     assert "2 rows have the identity '-1', and count as one individual" in finding.message
@@ -272,7 +278,7 @@ def test_crops_of_one_frame_are_looked_at_together(healthy, monkeypatch):
         "crop": [f"{row} 0 {row + 16} 32" if row % 2 == 0 else "0 0 16 32" for row in range(160)],
         "observation": [str(row) for row in range(160)],
     }
-    findings = examine(Manifest.from_columns(columns, root=healthy.root, name="crops"))
+    findings = check_manifest(Manifest.from_columns(columns, root=healthy.root, name="crops"))
     assert sorted(reads) == ["1.png", "frame.png"]
     assert [finding.row for finding in findings if finding.kind == "duplicate"] == list(range(3, 160, 2))
 
@@ -289,14 +295,14 @@ def test_the_same_pixels_under_another_name_and_header(healthy):
     info.add_text("software", "another")
     noise(0).save(healthy.root / "1.png", pnginfo=info)
     assert (healthy.root / "0.png").read_bytes() != (healthy.root / "1.png").read_bytes()
-    (finding,) = examine(healthy)
+    (finding,) = check_manifest(healthy)
     assert (finding.severity, finding.kind, finding.row) == ("warning", "duplicate", 1)
     assert "the same picture as row 0 (0.png)" in finding.message
 
 
 def test_one_picture_of_two_people(healthy):
     noise(0).save(healthy.root / "2.png")
-    (finding,) = examine(healthy)
+    (finding,) = check_manifest(healthy)
     assert (finding.severity, finding.kind, finding.row) == ("error", "duplicate", 2)
     assert "identity '2' here and '1' there" in finding.message
 
@@ -304,11 +310,13 @@ def test_one_picture_of_two_people(healthy):
 def test_a_training_picture_in_the_test(healthy):
     nameless = changed(healthy, identity=dict.fromkeys(range(8)))
     noise(2).save(healthy.root / "5.png")
-    findings = [finding for finding in examine(nameless) if finding.kind == "leakage"]
+    findings = [finding for finding in check_manifest(nameless) if finding.kind == "leakage"]
     assert [(finding.severity, finding.row) for finding in findings] == [("error", 5)]
     assert "row 2 (2.png), which is in train while this is in gallery" in findings[0].message
     noise(2).save(healthy.root / "1.png")  # an earlier training row: the later ones repeat it
-    assert {(finding.kind, finding.row) for finding in examine(nameless) if "same picture" in finding.message} == {
+    assert {
+        (finding.kind, finding.row) for finding in check_manifest(nameless) if "same picture" in finding.message
+    } == {
         ("duplicate", 2),
         ("leakage", 5),
     }
@@ -316,7 +324,7 @@ def test_a_training_picture_in_the_test(healthy):
 
 def test_other_boxes_of_one_file_are_no_duplicates(healthy):
     wide = changed(healthy, rgb={1: "0.png"}, crop={0: "0 0 8 32", 1: "8 0 16 32"})
-    assert examine(wide) == []
+    assert check_manifest(wide) == []
     assert told(changed(wide, crop={1: "0 0 8 32"})) == [("warning", "duplicate", 1)]
 
 
@@ -335,13 +343,13 @@ def test_a_query_that_is_its_own_gallery_row_is_never_ranked_against_itself(heal
         root=healthy.root,
         name="set",
     )
-    assert examine(both) == []
+    assert check_manifest(both) == []
 
 
 def test_all_pictures_identical(healthy):
     for number in range(8):
         noise(0).save(healthy.root / f"{number}.png")
-    findings = examine(changed(healthy, split=dict.fromkeys(range(8)), identity=dict.fromkeys(range(8))))
+    findings = check_manifest(changed(healthy, split=dict.fromkeys(range(8)), identity=dict.fromkeys(range(8))))
     assert sum(finding.kind == "duplicate" for finding in findings) == 7
 
 
@@ -349,14 +357,14 @@ def test_all_pictures_identical(healthy):
 
 
 def test_identity_in_train_and_test(healthy):
-    findings = examine(changed(healthy, identity={0: "3"}))
+    findings = check_manifest(changed(healthy, identity={0: "3"}))
     errors = [finding for finding in findings if finding.severity == "error"]
     assert [(finding.kind, finding.row) for finding in errors] == [("identity_in_train_and_test", 4)]
     assert "identity '3' is in train (1 rows, the first is row 0) and in query" in errors[0].message
 
 
 def test_single_pictures_and_single_cameras_are_counted(healthy):
-    findings = examine(changed(healthy, identity={0: "5"}, camera={3: "a"}))
+    findings = check_manifest(changed(healthy, identity={0: "5"}, camera={3: "a"}))
     assert [(finding.severity, finding.kind, finding.row) for finding in findings] == [
         ("warning", "single_picture", 0),
         ("warning", "single_camera", 2),
@@ -367,9 +375,9 @@ def test_single_pictures_and_single_cameras_are_counted(healthy):
 
 def test_missing_columns_are_said_in_plain_words(healthy):
     nobody = changed(healthy, identity=dict.fromkeys(range(8)))
-    (finding,) = [finding for finding in examine(nobody) if finding.kind == "identity"]
+    (finding,) = [finding for finding in check_manifest(nobody) if finding.kind == "identity"]
     assert "training without labels" in finding.remedy
-    (finding,) = examine(changed(healthy, camera=dict.fromkeys(range(8))))
+    (finding,) = check_manifest(changed(healthy, camera=dict.fromkeys(range(8))))
     assert (finding.severity, finding.kind, finding.row) == ("warning", "camera", -1)
     assert "same camera" in finding.remedy
 
@@ -391,7 +399,7 @@ def test_gaps_in_columns_name_the_first_row(healthy):
     ],
 )
 def test_queries_without_a_match_under_the_market_rule(healthy, cells, severity, rows, reason):
-    lost = [finding for finding in examine(changed(healthy, **cells)) if finding.kind == "query_without_match"]
+    lost = [finding for finding in check_manifest(changed(healthy, **cells)) if finding.kind == "query_without_match"]
     assert [(finding.severity, finding.row) for finding in lost] == [(severity, row) for row in rows]
     assert all(reason in finding.message for finding in lost)
 
@@ -402,7 +410,7 @@ def test_halves_of_an_evaluation(healthy):
     assert ("warning", "no_training_rows", -1) in told(healthy.select([4, 5, 6, 7]))
     table = healthy.table.set_column(6, SCHEMA.field("split"), pa.array(["training", *healthy.column("split")[1:]]))
     unusual = Manifest(table, healthy.root, "set")
-    (finding,) = [finding for finding in examine(unusual) if finding.kind == "split"]
+    (finding,) = [finding for finding in check_manifest(unusual) if finding.kind == "split"]
     assert (finding.row, finding.remedy[:20]) == (0, "Did you mean 'train'")
 
 
@@ -413,7 +421,7 @@ def test_errors_come_first_and_progress_reaches_the_end(healthy):
     (healthy.root / "7.png").unlink()
     noise(9, 1, 1).save(healthy.root / "0.png")
     seen = []
-    findings = examine(healthy, progress=lambda done, total: seen.append((done, total)))
+    findings = check_manifest(healthy, progress=lambda done, total: seen.append((done, total)))
     assert [finding.severity for finding in findings] == ["error", "warning"]
     assert seen[-1] == (8, 8)
 
@@ -442,7 +450,7 @@ def test_summary_counts_per_split(healthy):
 def test_real_drawings_are_healthy(shared):
     manifest = open_dataset(f"omniglot:{shared / 'data' / 'omniglot'}")
     characters = sorted(set(manifest.column("identity")))[::25]  # 10 of 242, all drawers
-    assert examine(manifest.select([identity in characters for identity in manifest.column("identity")])) == []
+    assert check_manifest(manifest.select([identity in characters for identity in manifest.column("identity")])) == []
 
 
 def test_a_dead_and_a_hot_pixel_hide_nothing(tmp_path):
@@ -450,7 +458,9 @@ def test_a_dead_and_a_hot_pixel_hide_nothing(tmp_path):
     values[0, 0], values[5, 5] = 0, 65_535
     (tmp_path / "deep").mkdir()
     Image.fromarray(values).save(tmp_path / "deep" / "a.png")
-    told = [finding for finding in examine(open_dataset(f"folder:{tmp_path / 'deep'}")) if finding.kind == "contrast"]
+    told = [
+        finding for finding in check_manifest(open_dataset(f"folder:{tmp_path / 'deep'}")) if finding.kind == "contrast"
+    ]
     assert len(told) == 1 and "levels=" in told[0].remedy
     black, _, white = told[0].remedy.partition("levels=")[2].split()[0].partition("..")
     assert 29_000 < float(black) < 30_050 and 30_950 < float(white) < 32_000

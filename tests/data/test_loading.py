@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from reknow.data.augmentation import apply_draws
 from reknow.data.cache import Pictures
 from reknow.data.loading import load_batches
 from reknow.data.sampling import sequential_batches
-from reknow.data.transforms import Augmentation, Preprocessing, augment
+from reknow.data.transforms import Augmentation, Preprocessing, draw
 from reknow.observation import Batch
 
 PREPROCESSING = Preprocessing(size=(12, 8))
@@ -73,7 +74,9 @@ def test_the_random_numbers_of_a_batch_come_from_the_seed_and_its_number():
     pictures = made()
     third = list(load(pictures))[2]
     pixels = torch.from_numpy(pictures.images["rgb"][ROWS[2]])
-    expected = augment(pixels, PREPROCESSING, Augmentation(pad=2), np.random.default_rng((1, 2, 2)))
+    augmentation = Augmentation(pad=2)
+    numbers = draw(len(pixels), PREPROCESSING.size, augmentation, np.random.default_rng((1, 2, 2)))
+    expected = apply_draws(pixels, PREPROCESSING, augmentation, numbers)
     assert torch.equal(third.images["rgb"], expected)
     assert not torch.equal(third.images["rgb"], list(load(seed=(1, 3)))[2].images["rgb"])
 
@@ -111,7 +114,7 @@ def test_absent_spectra_are_zero_after_normalization(augmentation):
 
 def test_the_plain_transform_on_another_device_gives_the_same_batches(monkeypatch):
     from reknow.data import loading
-    from reknow.data.transforms import apply_draws_plainly
+    from reknow.data.augmentation import apply_draws_plainly
 
     expected = list(load())
     monkeypatch.setattr(loading, "apply_draws", apply_draws_plainly)

@@ -1,4 +1,4 @@
-"""The manifest: what it refuses, what survives a file, and the embeddings that travel with it."""
+"""The manifest: what it refuses, what survives a file, its embeddings, and rows without names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reknow.data.columns import SCHEMA, SPLITS, is_unknown
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import table
-from reknow.data.manifest import SCHEMA, SPLITS, Manifest, encode
-from reknow.data.unknown import is_unknown
+from reknow.data.manifest import Manifest, encode, without_names
 from reknow.errors import DataError
 
 
@@ -205,3 +205,47 @@ def test_spaces_around_a_name_make_no_other_individual():
     manifest = small(identity=["1", " 1", "1 "], camera=["a", "a ", "  "])
     assert manifest.column("identity") == ["1", "1", "1"]
     assert manifest.column("camera") == ["a", "a", None]
+
+
+# --- rows without names, for unsupervised methods
+
+
+NAMED_ROWS = {
+    "observation": ["0002_c1", "0002_c2", "0007_c1"],
+    "identity": ["0002", "0002", "0007"],
+    "camera": ["c1", "c2", None],
+    "scene": ["night of 0002", "day", "night of 0002"],
+    "tracklet": ["0002T1", "0002T2", None],
+    "time": [1.0, 2.0, None],
+    "split": ["train", "train", "train"],
+    "rgb": ["0002_c1.jpg", "0002_c2.jpg", None],
+    "tir": [None, "0002_c2_t.jpg", "0007_c1_t.jpg"],
+    "crop": ["0 0 8 16", None, None],
+}
+
+
+def named_rows() -> Manifest:
+    return Manifest.from_columns(
+        NAMED_ROWS, root=Path("/data/0002"), name="some", notes=["0002 is lacking"], own={"nickname": ["a", "a", "b"]}
+    )
+
+
+def test_no_name_that_tells_an_identity_is_left() -> None:
+    hidden = without_names(named_rows())
+    written = repr((hidden.table.to_pylist(), hidden.root, hidden.notes))
+    for telling in ("0002", "0007", "nickname", "night", ".jpg", "0 0 8 16"):
+        assert telling not in written
+    assert not hidden.has("identity") and hidden.own_columns == ()
+
+
+def test_what_may_be_learned_from_is_left() -> None:
+    hidden, whole = without_names(named_rows()), named_rows()
+    for name in ("camera", "time", "split"):
+        assert hidden.column(name) == whole.column(name)
+    assert hidden.column("scene") == ["0", "1", "0"]
+    assert hidden.column("tracklet") == ["0", "1", None]
+    assert hidden.spectra == ("rgb", "tir")
+    for spectrum in ("rgb", "nir", "tir"):
+        expected = [reference is not None for reference in whole.column(spectrum)]
+        assert [reference is not None for reference in hidden.column(spectrum)] == expected
+    assert (hidden.name, hidden.protocol, len(hidden)) == ("some", "market", 3)

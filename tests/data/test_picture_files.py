@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from reknow.data import pictures
-from reknow.data.formats.split_folders import KNOWN
+from reknow.data.formats.folder_splits import KNOWN
 from reknow.data.picture_files import FORMATS, SUFFIXES, formats_read, suffix_differs, true_format
 from reknow.data.pictures import decode, read_picture, rgb_pixels
 from reknow.data.transforms import Preprocessing

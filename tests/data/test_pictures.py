@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from reknow.data import archives
-from reknow.data.pictures import PIXEL_LIMIT, decode, header_size, is_deep, parse_boxes, read_bytes, read_picture
+from reknow.data import picture_files
+from reknow.data.picture_files import read_bytes
+from reknow.data.pictures import PIXEL_LIMIT, decode, header_size, is_deep, parse_boxes, read_picture
 from reknow.errors import DataError
 
 
@@ -296,10 +297,10 @@ def test_zip_is_read_from_many_threads(archive):
 
 def test_another_process_opens_the_zip_again(archive, monkeypatch):
     read_bytes(archive, "crops.zip/deep/7.png")
-    opened = archives._archive.cache_info().misses
-    monkeypatch.setattr(os, "getpid", lambda: -1)  # what a forked child sees: the cache, and another id
+    opened = picture_files._archive.cache_info().misses
+    monkeypatch.setattr(os, "getpid", lambda: -1)  # as in a forked child: the cache, and another id
     read_bytes(archive, "crops.zip/deep/7.png")
-    assert archives._archive.cache_info().misses == opened + 1
+    assert picture_files._archive.cache_info().misses == opened + 1
 
 
 # --- the world

@@ -13,15 +13,8 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from reknow.data.transforms import (
-    Augmentation,
-    Draws,
-    Preprocessing,
-    apply_draws,
-    apply_draws_plainly,
-    augment,
-    draw,
-)
+from reknow.data.augmentation import apply_draws, apply_draws_plainly
+from reknow.data.transforms import Augmentation, Draws, Preprocessing, draw
 from reknow.errors import RecipeError
 
 PLAIN = Augmentation(flip=0.0, pad=0, erase=0.0)
@@ -45,6 +38,14 @@ def draws(count: int, **changed: object) -> Draws:
         noise=None,
     )
     return replace(nothing, **changed)  # type: ignore[arg-type]
+
+
+def augment(
+    images: torch.Tensor, preprocessing: Preprocessing, augmentation: Augmentation, rng: np.random.Generator
+) -> torch.Tensor:
+    """One batch of pictures, augmented with newly drawn numbers."""
+    height, width = images.shape[1:3]
+    return apply_draws(images, preprocessing, augmentation, draw(len(images), (height, width), augmentation, rng))
 
 
 def both_ways(images: torch.Tensor, augmentation: Augmentation, drawn: Draws) -> torch.Tensor:

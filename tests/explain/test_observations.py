@@ -69,7 +69,7 @@ def test_nothing_to_look_at_is_an_error(looking, editor):
 
 
 def test_what_cannot_be_measured_is_one_batch(looking, monkeypatch):
-    monkeypatch.setattr(observations, "EVALUATED_AT_ONCE", 4)
+    monkeypatch.setattr(observations, "EVALUATION_BATCH_SIZE", 4)
     manifest = open_dataset(WORLD)
     assert len(looking(manifest).few(manifest)) == 4
     assert len(looking(manifest, shown=6).few(manifest)) == 6
@@ -224,7 +224,7 @@ def test_numbers_are_percent_under_their_own_names(twice, tiny):
 
 
 def test_own_pictures_have_a_sheet_and_no_shares(looking, crops, monkeypatch):
-    monkeypatch.setattr(observations, "EVALUATED_AT_ONCE", 4)
+    monkeypatch.setattr(observations, "EVALUATION_BATCH_SIZE", 4)
     manifest = open_dataset(f"folder:{crops}")
     found = explain(TCMM, looking(manifest, shown=6))
     assert len(found.names) == 6 and set(found.names) <= set(manifest.column("observation"))

@@ -9,7 +9,7 @@ from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest
 from reknow.explain.patches import covered
 from reknow.explain.truth import Truth, gradient, is_known, person_mask, truth_of
-from reknow.world import sight_of
+from reknow.world import rendering_of
 
 WORLD = "world:target?train_identities=2&test_identities=2&spectra=rgb,nir,tir"
 
@@ -20,7 +20,7 @@ def rows_of(data: str, count: int = 4) -> Manifest:
 
 def test_the_mask_is_the_worlds_own_and_nobody_elses():
     reference = "world:people/target/0/3/1/0/rgb"
-    assert np.array_equal(person_mask(reference), sight_of(reference).person)
+    assert np.array_equal(person_mask(reference), rendering_of(reference).person)
     assert person_mask("query/0001_c1s1_001051_00.jpg") is None
 
 
@@ -34,7 +34,7 @@ def test_each_spectrum_has_the_mask_of_its_own_picture(data):
         assert np.array_equal(truth.object_share[name], wanted)
     aligned = np.array_equal(truth.object_share["rgb"], truth.object_share["tir"])
     assert aligned == ("misregistration" not in data)
-    first = [sight_of(sample.column(name)[0]).person.mean() for name in ("rgb", "nir", "tir")]
+    first = [rendering_of(sample.column(name)[0]).person.mean() for name in ("rgb", "nir", "tir")]
     assert truth.area[0] == pytest.approx(np.mean(first))
 
 
@@ -49,7 +49,7 @@ def test_clutter_is_that_of_the_place_in_color_and_good_light(light):
     sample = rows_of(f"world:target?train_identities=2&test_identities=2&spectra=nir,tir&light={light}", 2)
     truth = truth_of(sample, ("rgb", "tir"), (4, 2))
     by_day = rows_of(WORLD, 1)
-    sight = sight_of(by_day.column("rgb")[0])
+    sight = rendering_of(by_day.column("rgb")[0])
     assert truth.clutter[0] == gradient(sight.images["rgb"], ~sight.person)
 
 

@@ -23,7 +23,7 @@ SIZE = (8, 4)
 
 @pytest.fixture
 def pixels(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    monkeypatch.setattr(loading, "EVALUATED_AT_ONCE", 4)  # ten rows are three batches
+    monkeypatch.setattr(loading, "EVALUATION_BATCH_SIZE", 4)  # ten rows are three batches
     return np.random.default_rng(0).integers(0, 256, (ROWS, *SIZE, 3), dtype=np.uint8)
 
 

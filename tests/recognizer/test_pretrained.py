@@ -156,7 +156,7 @@ def test_torchvision_s_resnet_pools_by_the_mean_at_its_own_stride(tmp_path):
 def test_pictures_that_the_network_makes_nan_of_are_named(osnet, tmp_path, monkeypatch):
     recognizer = reknow.load(tmp_path / "osnet.pth", precision="32")
     for module in (reknow.recognizer.recognizer, loading):
-        monkeypatch.setattr(module, "EVALUATED_AT_ONCE", 2)
+        monkeypatch.setattr(module, "EVALUATION_BATCH_SIZE", 2)
     whole, forward = np.zeros((5, 256, 128, 3), np.uint8), recognizer.network.forward
 
     def spoiled(batch):

@@ -48,7 +48,7 @@ def tiny() -> Recognizer:
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> int:
     """Batches of 4, so that a handful of pictures are several batches."""
     for module in (recognizer_module, loading):
-        monkeypatch.setattr(module, "EVALUATED_AT_ONCE", 4)
+        monkeypatch.setattr(module, "EVALUATION_BATCH_SIZE", 4)
     return 4
 
 

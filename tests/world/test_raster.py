@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from reknow.world.raster import FRONT, HEAT, KEY, NIR, OCCLUDER, PERSON, blank, look, paint
-from reknow.world.shapes import OCCLUDER_LAYER, box, capsule, ellipse, profile
-from reknow.world.surfaces import BLOCK, LOGO, STRIPES, Material, Surface
+from reknow.world.raster import FRONT, HEAT, KEY, NIR, OCCLUDER, PERSON, blank, copy_window, paint
+from reknow.world.shapes import BLOCK, LOGO, OCCLUDER_LAYER, STRIPES, Material, Surface, box, capsule, ellipse, profile
 
 RED = Material((1.0, 0.0, 0.0), 0.25, 30.0)
 BLUE = Material((0.0, 0.0, 1.0), 0.75, 5.0)
@@ -90,6 +89,6 @@ def test_patterns_follow_the_axis():
 def test_looking_at_a_scene_without_zoom_copies_it():
     scene = np.random.default_rng(0).uniform(size=(40, 60, 9)).astype(np.float32)
     canvas = blank(16, 8)
-    look(scene, canvas, 5.0, 7.0, 1.0)
+    copy_window(scene, canvas, 5.0, 7.0, 1.0)
     np.testing.assert_allclose(canvas[..., :7], scene[7:23, 5:13, :7], atol=1e-5)
     assert not canvas[..., 7:].any()

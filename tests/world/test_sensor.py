@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from reknow.world.cameras import camera_of
-from reknow.world.compression import compress
 from reknow.world.raster import FRONT, HEAT, KEY, NIR, PERSON, blank
-from reknow.world.sensor import develop
+from reknow.world.sensor import compress, develop
 
 FAITHFUL = {
     "gains": (1.0, 1.0, 1.0),

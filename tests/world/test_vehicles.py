@@ -9,10 +9,10 @@ from PIL import Image
 
 from reknow.data.formats.world import read as world_manifest
 from reknow.observation import SPECTRA
-from reknow.world import SIZES, render, render_reference, sight_of
-from reknow.world.assembly import assembly
+from reknow.world import SIZES, render, render_reference, rendering_of
+from reknow.world.pose import Pose
 from reknow.world.raster import HEAT, PERSON, blank, paint
-from reknow.world.skeleton import Pose
+from reknow.world.vehicle_parts import vehicle_shapes
 from reknow.world.vehicles import CHASSIS, vehicle
 
 PINNED = Path(__file__).parent / "pinned_vehicles.png"
@@ -61,7 +61,7 @@ def test_the_mask_is_where_the_vehicle_is():
 
 
 def test_the_mask_of_a_reference_is_that_of_its_picture():
-    sight = sight_of("world:vehicles/source/0/1/2/3/nir")
+    sight = rendering_of("world:vehicles/source/0/1/2/3/nir")
     expected = render("source", 0, 1, 2, 3, kind="vehicles", spectra=("nir",))
     np.testing.assert_array_equal(sight.person, expected.person)
     np.testing.assert_array_equal(sight.images["nir"], expected.images["nir"])
@@ -91,7 +91,7 @@ def test_a_drive_warms_the_hood_and_the_wheels_and_not_the_roof():
     canvases = []
     for warmth in (0.0, 1.0):
         canvas = blank(64, 128)
-        paint(canvas, assembly(what, pose, 0.0, warmth), -3.2, 2.4, 20.0, (0.0, 0.0, 1.0))
+        paint(canvas, vehicle_shapes(what, pose, 0.0, warmth), -3.2, 2.4, 20.0, (0.0, 0.0, 1.0))
         canvases.append(canvas)
     cold, hot = canvases
     np.testing.assert_array_equal(cold[..., PERSON], hot[..., PERSON])

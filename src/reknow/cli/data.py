@@ -13,13 +13,13 @@ from reknow.cli.printing import first_of_each_kind, notes, own_columns, print_fa
 
 def check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
     """Check every row for what would spoil training or scores; the exit code is 1 if there are errors."""
-    from reknow.data.doctor import examine
+    from reknow.data.doctor import check_manifest
     from reknow.data.formats import open_dataset
     from reknow.progress import Display
 
     manifest = open_dataset(data)
     with Display() as display:
-        findings = examine(manifest, progress=display.bar("examining"))
+        findings = check_manifest(manifest, progress=display.bar("examining"))
     errors = sum(finding.severity == "error" for finding in findings)
     rows = [
         {
@@ -47,7 +47,8 @@ def import_as_table(
     json: Json = False,
 ) -> int:
     """Write any data set as a table that you can edit; use it as table:FILE."""
-    from reknow.data.formats import import_dataset, open_dataset
+    from reknow.data.formats import open_dataset
+    from reknow.data.formats.table import import_dataset
 
     check_new_file(out, ".csv", ".parquet")
     manifest = open_dataset(data)

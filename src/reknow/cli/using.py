@@ -107,8 +107,7 @@ def cluster(
 ) -> int:
     """Group embedded pictures by individual, without labels: a CSV with a group for each picture."""
     from reknow.clustering.dbscan import pseudo_labels
-    from reknow.data.embeddings import Embeddings
-    from reknow.data.groups import write_groups
+    from reknow.data.embeddings import Embeddings, write_groups
 
     check_new_file(out)
     read = Embeddings.read(embeddings)

@@ -2,13 +2,13 @@
 
 Decoding a JPEG costs more than a small network's forward pass, so it is done once per data set and size, not once per
 epoch. One file per spectrum holds N pictures of (H, W, 3) uint8, row after row, without a header. Its name is a hash
-of every picture's bytes, every box, the levels, the size and the interpolation: data that changed get another file,
-equal data share one, whatever they are called.
+of every picture's bytes, every box, the levels, the size and the interpolation: changed data get another file, and
+equal data share one under any name.
 
 Safe under concurrent runs and interruptions: a file is written under a dot-name, with a lock that the system
-takes back when its process dies, and renamed when complete. Who comes second waits and finds it done.
+takes back when its process dies, and renamed when complete. A second process waits, and then reads the complete file.
 
-Which folder that is: :mod:`reknow.places`. Everything in it may be deleted.
+The folder is that of :mod:`reknow.places`. Everything in it may be deleted.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from reknow.data.frames import by_frame
 from reknow.data.manifest import Manifest
-from reknow.data.pictures import Box, cut, parse_boxes, read_bytes, read_picture
+from reknow.data.picture_files import read_bytes
+from reknow.data.pictures import Box, by_frame, cut, parse_boxes, read_picture
 from reknow.data.transforms import Interpolation, Preprocessing
 from reknow.errors import DataError
 from reknow.observation import Spectrum
@@ -67,14 +67,14 @@ class Pictures:
 
     def hashes(self) -> Int64[np.ndarray, "rows"]:
         """(N,) a hash of every observation's pixels in all spectra: equal for equal pictures of this size."""
-        found = np.empty(len(self), np.int64)
+        hashes = np.empty(len(self), np.int64)
         for row in range(len(self)):
             digest = hashlib.blake2b(digest_size=8)
             for spectrum, pixels in self.images.items():
                 digest.update(bytes([int(self.present[spectrum][row])]))
                 digest.update(pixels[row])
-            found[row] = int.from_bytes(digest.digest(), "little", signed=True)
-        return found
+            hashes[row] = int.from_bytes(digest.digest(), "little", signed=True)
+        return hashes
 
     @classmethod
     def from_arrays(
@@ -104,7 +104,7 @@ class Pictures:
             size: (height, width) in pixels.
             interpolation: how pictures are resized.
             folder: where the cache lives; by default :func:`reknow.places.cache_folder`.
-            progress: called with (pictures done, pictures in all) while decoding; not at all where nothing is to do.
+            progress: called with (pictures done, pictures in all) while decoding; never where every file exists.
 
         Raises:
             DataError: the manifest has no rows, a picture cannot be read (the message names row and observation), or
@@ -145,8 +145,8 @@ def _boxes(manifest: Manifest) -> list[dict[Spectrum, Box | None]]:
     columns: dict[Spectrum, list[str | None]] = {spectrum: manifest.column(spectrum) for spectrum in manifest.spectra}
     boxes = []
     for row, crop in enumerate(manifest.column("crop")):
-        there: list[Spectrum] = [spectrum for spectrum, references in columns.items() if references[row]]
-        boxes.append(parse_boxes(crop, there, f"{manifest.name}, row {row}"))
+        present: list[Spectrum] = [spectrum for spectrum, references in columns.items() if references[row]]
+        boxes.append(parse_boxes(crop, present, f"{manifest.name}, row {row}"))
     return boxes
 
 
@@ -172,7 +172,7 @@ class _Source:
         self.bytes_needed = len(manifest) * self.bytes_per_picture
 
     def file_name(self) -> str:
-        """The size for people who look into the folder, and a hash of all that determines the pixels."""
+        """The size, for people who list the folder, and a hash of all that determines the pixels."""
         height, width = self.resizing.size
         rules = f"{VERSION} {height} {width} {self.resizing.interpolation} {self.levels or ''}"
         whole = hashlib.blake2b(rules.encode(), digest_size=16)
@@ -188,7 +188,7 @@ class _Source:
     def write(self, file: FileIO, report: Callable[[int], None]) -> None:
         """Decode every picture and write it at its place in an open file."""
         done = 0
-        # Closed before anyone closes the file: no thread may write to a number that then means another file.
+        # Closed before the file is closed: no thread may write to a descriptor that then belongs to another file.
         with closing(_in_threads(partial(self._write_rows, file), by_frame(self.references, BLOCK))) as counts:
             for count in counts:
                 done += count
@@ -200,7 +200,7 @@ class _Source:
         for row in rows:
             reference = self.references[row]
             if reference is not None and reference not in digests:
-                data = self._named(row, lambda _, reference=reference: read_bytes(self.manifest.root, reference))
+                data = self._with_row_in_errors(row, partial(read_bytes, self.manifest.root, reference))
                 digests[reference] = hashlib.blake2b(data, digest_size=16).digest()
         return digests
 
@@ -208,7 +208,7 @@ class _Source:
         frame = _Frame()
         for first in range(0, len(rows), BLOCK):
             some = rows[first : first + BLOCK]
-            pixels = [self._named(row, partial(self._pixels, frame)) for row in some]
+            pixels = [self._with_row_in_errors(row, partial(self._pixels, frame, row)) for row in some]
             if some[-1] - some[0] + 1 == len(some) and some == sorted(some):
                 _write_at(file, some[0] * self.bytes_per_picture, b"".join(pixels))
             else:
@@ -226,10 +226,10 @@ class _Source:
         pixels = frame.pixels if box is None else cut(frame.pixels, box, reference)
         return self.resizing.resize(pixels).tobytes()
 
-    def _named(self, row: int, work: Callable[[int], Result]) -> Result:
-        """Do something with a row; where that fails, say which row it was."""
+    def _with_row_in_errors(self, row: int, work: Callable[[], Result]) -> Result:
+        """The result of `work` for a row; an error names the row."""
         try:
-            return work(row)
+            return work()
         except DataError as error:
             observation = self.manifest.table.column("observation")[row].as_py()
             raise DataError(
@@ -250,7 +250,7 @@ class _Frame:
 
 def _write_at(file: FileIO, position: int, pixels: bytes) -> None:
     left = memoryview(pixels)
-    while left:  # on a disk that is nearly full a write may stop half-way; the next one says why
+    while left:  # on a disk that is nearly full a write may stop half-way; the next write raises the reason
         written = os.pwrite(file.fileno(), left, position)
         left, position = left[written:], position + written
 
@@ -280,7 +280,7 @@ def _write_once(path: Path, size: int, write: Callable[[FileIO], None]) -> None:
         part = path.with_name(f".{path.name}.part")
         while not _is_complete(path, size):
             with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0) as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # waits for whoever is writing the same file
+                fcntl.flock(file, fcntl.LOCK_EX)  # waits while another process writes the same file
                 if _is_linked(file, part) and not _is_complete(path, size):
                     _write_part(file, part, size, write)
                     part.replace(path)
@@ -301,7 +301,7 @@ def _write_once(path: Path, size: int, write: Callable[[FileIO], None]) -> None:
 def _write_part(file: FileIO, part: Path, size: int, write: Callable[[FileIO], None]) -> None:
     try:
         file.truncate(0)
-        if shutil.disk_usage(part.parent).free < size:  # known now rather than after an hour of decoding
+        if shutil.disk_usage(part.parent).free < size:  # raised now and not after an hour of decoding
             raise _no_space(part.parent, size)
         file.truncate(size)
         write(file)
@@ -312,7 +312,7 @@ def _write_part(file: FileIO, part: Path, size: int, write: Callable[[FileIO], N
 
 
 def _is_linked(file: FileIO, path: Path) -> bool:
-    """Whether an open file still has its name; whoever held the lock before may have renamed or removed it."""
+    """Whether an open file still has its name; the previous holder of the lock may have renamed or removed it."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -320,7 +320,7 @@ def _is_linked(file: FileIO, path: Path) -> bool:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what interrupted runs left; a file that someone is writing is locked and stays."""
+    """Remove what interrupted runs left; a file that is being written is locked and stays."""
     for part in folder.glob(".*.pixels.part"):
         try:
             with part.open("r+b", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""Embeddings: unit vectors together with the manifest rows that they belong to.
+"""Embeddings: unit vectors together with the manifest rows that they belong to; and groups of rows as a CSV.
 
 On disk they are one Parquet file: the manifest's columns, the user's own among them, a column ``vector`` of fixed
 length, and in the file's metadata the recognizer that made them, so that vectors of different recognizers are never
@@ -7,17 +7,18 @@ compared.
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int, Int64
 
-from reknow.data.columns import VECTOR
+from reknow.data.columns import SCHEMA, VECTOR, Split
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.observation import SPECTRA
 from reknow.writing import written_whole
@@ -31,7 +32,7 @@ class Embeddings:
         vectors: (N, D) float32, unit norm.
         manifest: the N rows, in the same order.
         recognizer: fingerprint of the recognizer that made the vectors; empty where unknown.
-        pixels: (N,) int64 hashes of what the recognizer saw: equal pictures have equal ones, under whatever name. None
+        pixels: (N,) int64 hashes of the recognizer's input: equal pictures have equal hashes under any name. None
             where unknown, as after reading a file.
     """
 
@@ -61,7 +62,7 @@ class Embeddings:
         return self.select(self.manifest.rows_of(split))
 
     def write(self, path: Path) -> None:
-        """Write one Parquet file, beside and then renamed, never half.
+        """Write one Parquet file, completely or not at all.
 
         Raises:
             DataError: no such folder, no permission, or a full disk.
@@ -106,7 +107,7 @@ class Embeddings:
         if not pa.types.is_fixed_size_list(column.type):
             raise DataError(path, found=f"vectors as {column.type}, not all of one length", remedy=remedy)
         vectors = column.flatten().to_numpy().reshape(len(table), column.type.list_size)
-        # Whatever else another program put into the file is no text of the user's, and is left out.
+        # Columns of other types, which another program added, are no text of the user's and are left out.
         own = [field.name for field in table.schema if field.name not in SCHEMA.names and field.type == pa.string()]
         manifest = Manifest(
             table.select([*SCHEMA.names, *own]).replace_schema_metadata(None),
@@ -117,3 +118,23 @@ class Embeddings:
             closed=metadata.get("reknow.closed") == "True",
         )
         return cls(vectors, manifest, metadata.get("reknow.recognizer", ""))
+
+
+def write_groups(manifest: Manifest, labels: Int[np.ndarray, "rows"], path: Path) -> None:
+    """Write groups of unlabelled pictures as ``image,group`` lines in manifest order; group -1 means none.
+
+    Args:
+        manifest: N observations; an observation's image is its first spectrum's picture.
+        labels: (N,) group of each.
+        path: the CSV.
+
+    Raises:
+        DataError: no such folder, no permission, or a full disk.
+    """
+    path = Path(path)
+    spectra = [manifest.column(spectrum) for spectrum in SPECTRA]
+    with written_whole(path, DataError) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("image", "group"))
+        for pictures, group in zip(zip(*spectra, strict=True), labels.tolist(), strict=True):
+            writer.writerow((next(picture for picture in pictures if picture), group))

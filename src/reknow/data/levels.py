@@ -1,9 +1,9 @@
 """Levels: which values of a deep picture become black and white.
 
-A deep picture has one channel of 16 or 32 bits, or of floating-point numbers, as thermal cameras write. What its
-numbers mean is the camera's own: 16 bits filled from 0 to 65,535, 12 bits of them, or hundredths of a kelvin around
-30,000. One rule holds for all pictures of a data set, since a rule that looks at single pictures would give one
-temperature two grays: what is not named is 0..65535, and a data set that holds other values names its own,
+A deep picture has one channel of 16 or 32 bits, or of floating-point numbers, as thermal cameras write. The meaning of
+its numbers depends on the camera: 16 bits filled from 0 to 65,535, 12 bits of them, or hundredths of a kelvin around
+30,000. One rule holds for all pictures of a data set, since a rule for each single picture would give one temperature
+two grays. By default it is 0..65535, and a data set that holds other values names its own,
 ``folder:PATH?levels=28000..31500``. The doctor measures them.
 """
 
@@ -48,7 +48,7 @@ class Levels:
 
 
 WHOLE = Levels(0.0, 65_535.0)
-"""What holds where a data set names nothing: all that 16 bits can hold."""
+"""The levels of a data set that names none: the whole range of 16 bits."""
 
 
 def parse_levels(text: str | None, where: str, spectra: tuple[str, ...]) -> dict[str, Levels]:
@@ -57,7 +57,7 @@ def parse_levels(text: str | None, where: str, spectra: tuple[str, ...]) -> dict
     Args:
         text: ``BLACK..WHITE`` for all spectra, or ``nir:BLACK..WHITE,tir:BLACK..WHITE``; None or empty for none.
         where: names the option in errors.
-        spectra: all spectra that there are.
+        spectra: the names of all spectra.
 
     Raises:
         DataError: another form, an unknown spectrum, or a black that is not below white.

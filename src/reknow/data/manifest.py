@@ -1,11 +1,11 @@
 """Manifest: the one table that every reader fills and every consumer reads.
 
-A row is an observation: one sight of one object, as one image or as aligned images of several spectra.
+A row is an observation: one object, as one image or as aligned images of several spectra of one moment.
 Every column but ``observation`` and one spectrum may be empty. Names stay the user's own strings; integer
 codes are made where numbers are needed, by :func:`encode`.
 
-Behind these columns stand the user's own, as many as there are (:mod:`reknow.data.columns`). They travel with their
-rows and are shown; training looks at none of them unless a network asks for one by name.
+The user's own columns follow, in any number (:mod:`reknow.data.columns`). They are kept with their rows and are shown;
+training uses none of them unless a network requests one by name.
 """
 
 from __future__ import annotations
@@ -14,39 +14,24 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from reknow.data.columns import own_columns, text_column
+from reknow.data.columns import SCHEMA, Split, table_of
 from reknow.data.levels import Levels, written
 from reknow.errors import ContractError, DataError, nearest
 from reknow.observation import SPECTRA, Spectrum
 from reknow.writing import written_whole
 
-Split = Literal["train", "query", "gallery"]
-SPLITS: tuple[Split, ...] = get_args(Split)
+NUMBERED = ("scene", "tracklet")
+"""Columns whose names :func:`without_names` replaces by numbers, in the order of their first rows."""
 
-SCHEMA = pa.schema(
-    [
-        pa.field("observation", pa.string(), nullable=False),  # unique in the manifest
-        pa.field("identity", pa.string()),
-        pa.field("camera", pa.string()),
-        pa.field("scene", pa.string()),
-        pa.field("time", pa.float64()),  # seconds, any origin that the rows share
-        pa.field("tracklet", pa.string()),
-        pa.field("split", pa.string()),  # train, query, gallery
-        *(pa.field(spectrum, pa.string()) for spectrum in SPECTRA),  # picture references, see pictures.py
-        # "left top right bottom" in pixels; for files that hold several panels, one box per spectrum of the
-        # row, separated by semicolons, in the order rgb, nir, tir.
-        pa.field("crop", pa.string()),
-    ]
-)
-
-_NAMES = ("identity", "camera", "scene", "tracklet", "split")
+CLOSED_SET_OPTION = "gallery"
+"""The option of a data set that declares a closed set; its one value is ``train``."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +43,10 @@ class Manifest:
         root: the folder that picture references are relative to.
         name: the data set's name, for reports.
         protocol: the name of the evaluation protocol that the data set's authors use.
-        notes: what a reader wants the user to know (an incomplete download, rows it left out).
+        notes: what the user should know of the data set (an incomplete download, rows that were left out).
         levels: per spectrum, which values of deep pictures are black and white, where the data set names them.
         closed: whether the individuals to search for are those of training, so that the training rows are gallery as
-            well; see :func:`reknow.data.closed.closed_set`.
+            well; see :func:`closed_set`.
     """
 
     table: pa.Table
@@ -98,66 +83,7 @@ class Manifest:
                 an ``observation`` that stands twice, a text that is not UTF-8, or an own column that takes the name
                 of a manifest's.
         """
-        for column in columns:
-            if column not in SCHEMA.names:
-                raise DataError(
-                    f"{name}, column '{column}'",
-                    found="unknown column",
-                    remedy=f"{nearest(column, SCHEMA.names)}. From Python, others are given as own={{'{column}': ...}}",
-                )
-        beside = own_columns(own or {}, SCHEMA.names, name)
-        lengths = {column: len(values) for column, values in (*columns.items(), *beside.items())}
-        if len(set(lengths.values())) > 1:
-            raise DataError(
-                name, found=f"columns of different lengths {lengths}", remedy="Give every row every column."
-            )
-        rows = next(iter(lengths.values()), 0)
-        filled = {**columns, "observation": _named_observations(columns, rows)}
-        arrays = []
-        for column in SCHEMA:
-            values = filled.get(column.name)
-            if values is None:
-                arrays.append(pa.nulls(rows, column.type))
-            elif pa.types.is_string(column.type):
-                if column.name in _NAMES:  # spaces around a name make no other individual
-                    values = [v if v is None else str(v).strip() for v in values]
-                # An empty cell of a CSV and a missing one mean the same to a user.
-                texts = [None if v is None or v == "" else str(v) for v in values]
-                arrays.append(text_column(texts, name, column.name))
-            else:
-                arrays.append(pa.array(values, column.type))
-        table = pa.Table.from_arrays(arrays, schema=SCHEMA)
-        for column, cells in beside.items():
-            table = table.append_column(pa.field(column, pa.string()), cells)
-        manifest = cls(table, Path(root), name, protocol, tuple(notes))
-        manifest._refuse_nonsense()
-        return manifest
-
-    def _refuse_nonsense(self) -> None:
-        """What no consumer could handle; everything milder is the doctor's business."""
-        observations = self.column("observation")
-        if len(set(observations)) < len(observations):
-            seen: set[str] = set()
-            row, twice = next((i, o) for i, o in enumerate(observations) if o in seen or seen.add(o))  # type: ignore[func-returns-value]
-            raise DataError(
-                f"{self.name}, row {row}",
-                found=f"observation '{twice}' stands twice",
-                remedy="Give every row its own observation id.",
-            )
-        pictures = [self.column(spectrum) for spectrum in SPECTRA]
-        for row, references in enumerate(zip(*pictures, strict=True)):
-            if not any(references):
-                raise DataError(
-                    f"{self.name}, row {row} (observation '{observations[row]}')",
-                    found="no picture in any spectrum",
-                    expected=f"a path in at least one of {', '.join(SPECTRA)}",
-                    remedy="Fill one of these columns, or remove the row.",
-                )
-        for row, split in enumerate(self.column("split")):
-            if split is not None and split not in SPLITS:
-                raise DataError(
-                    f"{self.name}, row {row}, column 'split'", found=f"'{split}'", remedy=nearest(split, SPLITS)
-                )
+        return cls(table_of(columns, own or {}, name), Path(root), name, protocol, tuple(notes))
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -179,21 +105,21 @@ class Manifest:
         """Several of the user's own columns by name; one that the table lacks is empty.
 
         Raises:
-            ContractError: a column of the manifest's own. What a network reads beside pictures must not be able to tell
-                it an identity, neither in training nor where it is scored.
+            ContractError: a column of the manifest's own. What a network reads beside pictures must not contain an
+                identity, neither in training nor in evaluation.
         """
         taken = [name for name in names if name in SCHEMA.names]
         if taken:
             raise ContractError(
                 "columns of a network",
                 found=f"'{taken[0]}', a column of every manifest",
-                expected="own columns of the user, such as captions; cameras and spectra are in the batch",
+                expected="own columns of the user, such as captions; cameras and spectra are part of the batch",
                 remedy="Name other columns.",
             )
         return self.cells(names)
 
     def notes_on(self, names: Sequence[str]) -> tuple[str, ...]:
-        """What a user should know of columns that a network reads: which are not there, and which have empty cells."""
+        """Notes for the user on columns that a network reads: which are absent, and which have empty cells."""
         notes = []
         for name in names:
             if name not in self.own_columns:
@@ -218,10 +144,10 @@ class Manifest:
 
     def select(self, rows: np.ndarray | Sequence[int]) -> Manifest:
         """The given rows, in the given order; a boolean mask works too."""
-        picked = np.asarray(rows)
-        if picked.dtype == bool:
-            picked = np.flatnonzero(picked)
-        return replace(self, table=self.table.take(pa.array(picked.astype(np.int64))))
+        numbers = np.asarray(rows)
+        if numbers.dtype == bool:
+            numbers = np.flatnonzero(numbers)
+        return replace(self, table=self.table.take(pa.array(numbers.astype(np.int64))))
 
     def rows_of(self, split: Split) -> np.ndarray:
         """(n,) int64 row numbers of one split."""
@@ -250,14 +176,14 @@ class Manifest:
         for name in SCHEMA.names:
             for value in self.column(name):
                 digest.update(repr(value).encode())
-        for name in sorted(self.own_columns):  # their order means nothing
+        for name in sorted(self.own_columns):  # their order has no meaning
             digest.update(repr((name, self.column(name))).encode())
         if self.levels:  # other pixels from the same files
             digest.update(written(self.levels).encode())
         return digest.hexdigest()
 
     def write(self, path: Path) -> None:
-        """Write the table as ``.csv`` or ``.parquet``, beside and then renamed, never half.
+        """Write the table as ``.csv`` or ``.parquet``, completely or not at all.
 
         Raises:
             DataError: another suffix, no such folder, no permission, or a full disk.
@@ -272,16 +198,74 @@ class Manifest:
                 pyarrow.parquet.write_table(self.table, beside)
 
 
-def _named_observations(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:
-    """The observation ids that a user gave, and for each that is empty its picture's reference and crop."""
-    given = columns.get("observation", [None] * rows)
-    crops = columns.get("crop", [None] * rows)
-    pictures = [columns[spectrum] for spectrum in SPECTRA if spectrum in columns]
-    names = []
-    for row, (observation, crop) in enumerate(zip(given, crops, strict=True)):
-        reference = next((str(column[row]) for column in pictures if column[row]), f"row-{row}")
-        names.append(str(observation) if observation else f"{reference}@{crop}" if crop else reference)
-    return names
+def closed_set(manifest: Manifest, option: str = "train") -> Manifest:
+    """The same rows as a closed set. Where none is a query, those of the gallery become queries.
+
+    In a closed set (the products of a shop, a herd, the staff of a site) the individuals to identify are those of
+    training, and new pictures of them are the queries. Benchmarks have different individuals in training and test, so
+    a closed set is declared, as ``gallery=train`` behind a data set's name: training rows are then the gallery as well,
+    and the doctor accepts individuals that are in training and test.
+
+    Args:
+        manifest: with training rows and others.
+        option: what the user wrote for ``gallery``.
+
+    Raises:
+        DataError: another word for the option, no training rows, or no other ones.
+    """
+    where = f"{manifest.name}, option '{CLOSED_SET_OPTION}'"
+    if option != "train":
+        raise DataError(where, found=f"'{option}'", expected="train", remedy=nearest(option, ["train"]))
+    if not len(manifest.rows_of("train")):
+        raise DataError(
+            where,
+            found="no row in the split 'train'",
+            remedy="Mark the rows to train on, which are then searched as well.",
+        )
+    if not len(manifest.rows_of("query")):
+        splits = ["query" if split == "gallery" else split for split in manifest.column("split")]
+        if "query" not in splits:
+            raise DataError(
+                where,
+                found="no row but those to train on",
+                expected="rows in the split 'query'",
+                remedy="Mark the query pictures; in a folder they are those below query or test.",
+            )
+        place = SCHEMA.get_field_index("split")
+        table = manifest.table.set_column(place, SCHEMA.field(place), pa.array(splits, pa.string()))
+        manifest = replace(manifest, table=table)
+    return replace(manifest, closed=True)
+
+
+def without_names(manifest: Manifest) -> Manifest:
+    """The same rows without what an unsupervised method must not use: identities, and names that could tell them.
+
+    Benchmarks write the identity into the file name, and readers derive observation ids and tracklets from it. So file
+    names, crops and the user's own columns are removed too. A method that uses a caption gets it through its network
+    (:meth:`reknow.models.network.Network.annotations`), not from here.
+
+    What remains: cameras and their names, times, splits, which scenes and tracklets are equal, and which spectra a row
+    has. Observations and pictures are called after their row.
+
+    Example:
+        >>> rows = {"rgb": ["0002_c1s1.jpg", "0007_c2s1.jpg"], "identity": ["0002", "0007"], "camera": ["c1", "c2"]}
+        >>> hidden = without_names(Manifest.from_columns(rows, root=Path("."), name="some"))
+        >>> hidden.column("identity"), hidden.column("rgb"), hidden.column("camera")
+        ([None, None], ['row-0', 'row-1'], ['c1', 'c2'])
+    """
+    numbers = [f"row-{row}" for row in range(len(manifest))]
+    columns = {name: manifest.column(name) for name in SCHEMA.names}
+    columns["observation"] = numbers
+    columns["identity"] = columns["crop"] = [None] * len(manifest)
+    for name in NUMBERED:
+        numbered: dict[str, str] = {}
+        columns[name] = [None if v is None else numbered.setdefault(v, str(len(numbered))) for v in columns[name]]
+    for spectrum in SPECTRA:
+        columns[spectrum] = [
+            None if reference is None else number for reference, number in zip(columns[spectrum], numbers, strict=True)
+        ]
+    table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in SCHEMA}, schema=SCHEMA)
+    return replace(manifest, table=table, root=Path(), notes=())
 
 
 def encode(values: Sequence[str | None], names: Sequence[str] | None = None) -> tuple[np.ndarray, list[str]]:

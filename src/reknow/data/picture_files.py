@@ -1,23 +1,31 @@
-"""Picture files: the formats that are read, how their names end, and what the first bytes of any file say it is.
+"""Picture files: the bytes of a picture wherever they lie, the formats that are read, and how a file is identified.
 
-Pillow opens some fifty formats, and for one of them (EPS) it starts another program, whatever the file is called. So
+Pillow opens some fifty formats, and for one of them (EPS) it starts another program, whatever the name of the file. So
 pictures are opened with the list of this module, and nothing else in the package calls ``Image.open``. The same list
-tells which names are pictures' names: a format that is read is also found, and none that is found is refused later.
+decides which names are pictures' names: a format that is read is also listed, and none that is listed is refused later.
 
-Files are opened without waiting, because a pipe that is named like a picture would otherwise be waited for forever.
+Files are opened without blocking, because a pipe that is named like a picture would otherwise block forever. Zip files
+are read from many threads and processes.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import threading
+import zipfile
+import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from io import BytesIO, FileIO
 from pathlib import Path
 
 from PIL import Image, features
 
 from reknow.errors import DataError
+
+WORLD_PREFIX = "world:"
+"""What references to pictures of the synthetic world start with."""
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -32,7 +40,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "AVIF": (".avif", ".avifs"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
 }
-"""Every format that is read, by Pillow's name for it, and how its files are called."""
+"""Every format that is read, by Pillow's name for it, and the suffixes of its files."""
 
 # Formats that Pillow can be built without, and what it calls the ability.
 _FEATURES = {"WEBP": "webp", "JPEG2000": "jpg_2000", "AVIF": "avif"}
@@ -44,7 +52,7 @@ def formats_read(suffixes: dict[str, tuple[str, ...]] = SUFFIXES) -> tuple[str, 
 
 
 FORMATS: tuple[str, ...] = formats_read()
-_OPENED = tuple(name for name in FORMATS if name != "MPO")  # Pillow comes to it by way of JPEG, and knows no other
+_OPENED = tuple(name for name in FORMATS if name != "MPO")  # Pillow opens it as JPEG and has no decoder of this name
 PICTURE_SUFFIXES: frozenset[str] = frozenset(suffix for name in FORMATS for suffix in SUFFIXES[name])
 UNREAD_SUFFIXES: frozenset[str] = (
     frozenset(suffix for names in SUFFIXES.values() for suffix in names) - PICTURE_SUFFIXES
@@ -93,7 +101,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"\x89HDF", "an HDF5 file"),
     (0, b"MATLAB", "a MATLAB file"),
-    (0, b"BM", "BMP"),  # two letters are little, so all others come first
+    (0, b"BM", "BMP"),  # two letters are a weak signature, so all others are tried first
 )
 
 
@@ -112,7 +120,7 @@ def open_picture(file: BytesIO | FileIO) -> Image.Image:
     """What ``Image.open`` returns, for the formats of this module alone.
 
     Raises:
-        PIL.UnidentifiedImageError: none of these formats. And whatever else Pillow raises of a damaged header.
+        PIL.UnidentifiedImageError: none of these formats. And any other exception of Pillow's for a damaged header.
     """
     return Image.open(file, formats=_OPENED)
 
@@ -122,7 +130,7 @@ def open_regular(path: Path) -> FileIO:
 
     Raises:
         DataError: a pipe, a device or another thing that is no file.
-        OSError: whatever the system says.
+        OSError: as the system raises it.
     """
     file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115 (Path.open has no opener)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -142,8 +150,8 @@ def true_format(data: bytes) -> str | None:
         data: the file, or at least its first 1,024 bytes.
 
     Returns:
-        One of the names of :data:`SUFFIXES`, or in words what else it is ("an EPS file (PostScript)"); None where the
-        bytes are of no known kind. MPO starts as JPEG does and is called so.
+        One of the names of :data:`SUFFIXES`, or a description of its kind ("an EPS file (PostScript)"); None
+        where the bytes are of no known kind. MPO starts as JPEG does and is reported as JPEG.
 
     Example:
         >>> true_format(b"GIF89a..."), true_format(b"%!PS-Adobe-3.0"), true_format(b"Dear reader")
@@ -161,7 +169,7 @@ def true_format(data: bytes) -> str | None:
 
 
 def remedy_for(kind: str) -> str:
-    """What to do with a file that :func:`true_format` calls so."""
+    """What to do with a file of this kind, as :func:`true_format` names it."""
     if kind == "a Git LFS pointer":
         return "The picture itself was not downloaded: run git lfs pull in its repository."
     if kind == "a web page":
@@ -170,7 +178,7 @@ def remedy_for(kind: str) -> str:
         return "Unpack it and name the pictures in it, or remove the row."
     if "video" in kind:
         return "Save its frames as pictures, or remove the row."
-    if kind in SUFFIXES:  # known, but not to this Pillow
+    if kind in SUFFIXES:  # a known format that this Pillow cannot read
         return f"Install a Pillow that reads it (pip install -U pillow), or {_CONVERT[0].lower()}{_CONVERT[1:]}"
     return _CONVERT
 
@@ -179,7 +187,7 @@ _CONVERT = "Convert it to PNG or JPEG, or remove the row."
 
 
 def suffix_differs(name: str, data: bytes) -> str | None:
-    """The format that a picture really has, where the end of its name says another one; otherwise None.
+    """The format of a picture's content, where the suffix of its name stands for another one; otherwise None.
 
     Example:
         >>> suffix_differs("a.jpg", b"GIF89a..."), suffix_differs("a.gif", b"GIF89a...")
@@ -192,3 +200,91 @@ def suffix_differs(name: str, data: bytes) -> str | None:
     alike: Sequence[set[str]] = ({"JPEG", "MPO"}, {"BMP", "DIB"})
     same = next((names for names in alike if kind in names), {kind})
     return None if any(suffix in SUFFIXES[name] for name in same) else kind
+
+
+def read_bytes(root: Path, reference: str) -> bytes:
+    """The bytes that determine a picture, for hashing: the file's or, of the world, the reference and its version.
+
+    Raises:
+        DataError: no such file or zip member, or it cannot be read.
+    """
+    if reference.startswith(WORLD_PREFIX):
+        from reknow.world import WORLD_VERSION
+
+        return f"{reference}\n{WORLD_VERSION}".encode()
+    path = locate(root, reference)
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return read_member(path)
+    except PermissionError as error:
+        raise DataError(path, found="no permission to read it", remedy=f"Run: chmod u+r '{path}'") from error
+    except IsADirectoryError as error:
+        raise DataError(
+            path, found="a folder", expected="a picture file", remedy="Name one picture in each row."
+        ) from error
+    except (OSError, ValueError) as error:  # a disk's fault; a name too long or with a null character
+        raise DataError(path, found=f"it cannot be read ({error})", remedy="Check the path and the disk.") from error
+
+
+def locate(root: Path, reference: str) -> Path:
+    """The path that a reference names: itself where absolute, otherwise below `root`."""
+    return Path(root) / reference
+
+
+class _Archive:
+    """An open zip file. It has a lock because ZipFile does not promise to be safe with several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.lock = threading.Lock()
+        self.zip = zipfile.ZipFile(path)
+
+    def read(self, member: str) -> bytes:
+        with self.lock:
+            return self.zip.read(member)
+
+
+@lru_cache(maxsize=16)
+def _archive(path: Path, modified: int, size: int, process: int) -> _Archive:
+    """Opened once per process (a forked child must not share a file position) and again when the file changes."""
+    return _Archive(path)
+
+
+def read_member(path: Path) -> bytes:
+    """The bytes of ``archive.zip/member``, where `path` itself does not exist.
+
+    Raises:
+        DataError: no part of the path is a file, no such member, or a zip file that cannot be read.
+    """
+    archive = next((parent for parent in path.parents if parent.is_file()), None)
+    if archive is None:
+        folder = next((parent for parent in path.parents if parent.is_dir()), path.parent)
+        raise DataError(
+            path,
+            found=f"no such file (the path exists up to {folder})",
+            remedy="Correct the reference or the root folder, or remove the row.",
+        )
+    member = path.relative_to(archive).as_posix()
+    try:
+        state = archive.stat()
+        return _archive(archive, state.st_mtime_ns, state.st_size, os.getpid()).read(member)
+    except KeyError as error:
+        raise DataError(
+            path, found=f"{archive.name} has no member '{member}'", remedy="Correct the reference, or remove the row."
+        ) from error
+    except PermissionError as error:
+        raise DataError(archive, found="no permission to read it", remedy=f"Run: chmod u+r '{archive}'") from error
+    except zipfile.BadZipFile as error:
+        raise DataError(
+            archive, found=f"not an intact zip file ({error})", remedy="Copy or download it again."
+        ) from error
+    except (
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+    ) as error:  # a damaged, encrypted or oddly compressed member
+        raise DataError(
+            path, found=f"the zip member cannot be read ({error})", remedy="Pack the zip file again."
+        ) from error

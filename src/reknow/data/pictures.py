@@ -4,15 +4,15 @@ A reference is one of
 
 - a path, relative to the manifest's root or absolute: ``query/0001_c1s1_001051_00.jpg``;
 - a member of a zip file: ``drawings.zip/Greek/character01/0394_01.png`` (the component that is a file is the zip);
-- a picture of the synthetic world, rendered when asked for: ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``,
-  with ``?light=...`` and the like where it departs from the plain world.
+- a picture of the synthetic world, rendered when read: ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``,
+  with ``?light=...`` and the like where its conditions differ from the plain world.
 
-Whatever the file holds becomes (height, width, 3) uint8 by fixed rules, because a rule that looks at the pixels
+Whatever the file holds becomes (height, width, 3) uint8 by fixed rules, because a rule that depends on the pixels
 would treat two pictures of one data set differently:
 
 - gray, 1-bit, palette, CMYK and other color spaces are converted to RGB; gray repeats in the three channels;
 - 16-bit gray is divided by 257, so that 65,535 becomes 255, also where a camera fills only 12 of the bits: the doctor
-  tells of pictures that this leaves nearly flat, and names the data set's own levels (``data/levels.py``), which
+  reports pictures that this leaves nearly flat, and names levels for the data set (``data/levels.py``), which
   spread them. Numbers that 16 bits cannot hold, and floating-point ones, need such levels and are refused without;
 - transparent pixels are laid over white, which is what picture viewers show;
 - an animation gives its first frame;
@@ -22,6 +22,7 @@ would treat two pictures of one data set differently:
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,17 +30,23 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from reknow.data.archives import read_member
 from reknow.data.levels import WHOLE, Levels
-from reknow.data.picture_files import FORMATS, SUFFIXES, open_picture, open_regular, remedy_for, true_format
+from reknow.data.picture_files import (
+    FORMATS,
+    SUFFIXES,
+    WORLD_PREFIX,
+    locate,
+    open_picture,
+    read_bytes,
+    remedy_for,
+    true_format,
+)
 from reknow.errors import DataError
 from reknow.observation import Spectrum
 
 # A larger picture is refused from its header alone. 80 million pixels are 240 MB of RGB and more than any camera of
 # a re-identification data set; a 20,000 x 20,000 PNG of 50 kB would take 1.2 GB.
 PIXEL_LIMIT = 80_000_000
-
-WORLD_PREFIX = "world:"
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels; right and bottom are the first column and row outside."""
@@ -73,37 +80,6 @@ def read_picture(
     return pixels if box is None else cut(pixels, box, reference)
 
 
-def read_bytes(root: Path, reference: str) -> bytes:
-    """The bytes that determine a picture, for hashing: the file's or, of the world, the reference and its version.
-
-    Raises:
-        DataError: no such file or zip member, or it cannot be read.
-    """
-    if reference.startswith(WORLD_PREFIX):
-        from reknow.world import WORLD_VERSION
-
-        return f"{reference}\n{WORLD_VERSION}".encode()
-    path = locate(root, reference)
-    try:
-        with open_regular(path) as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return read_member(path)
-    except PermissionError as error:
-        raise DataError(path, found="no permission to read it", remedy=f"Run: chmod u+r '{path}'") from error
-    except IsADirectoryError as error:
-        raise DataError(
-            path, found="a folder", expected="a picture file", remedy="Name one picture in each row."
-        ) from error
-    except (OSError, ValueError) as error:  # a disk's fault; a name too long or with a null character
-        raise DataError(path, found=f"it cannot be read ({error})", remedy="Check the path and the disk.") from error
-
-
-def locate(root: Path, reference: str) -> Path:
-    """The path that a reference names: itself where absolute, otherwise below `root`."""
-    return Path(root) / reference
-
-
 def decode(data: bytes, where: object, levels: Levels | None = None) -> UInt8[np.ndarray, "height width 3"]:
     """Bytes of a picture file to RGB pixels by the rules above; `where` names the file in errors.
 
@@ -128,7 +104,7 @@ def rgb_pixels(image: Image.Image, where: object, levels: Levels | None = None) 
         )
     try:
         # Decoders of damaged files raise nearly anything (OSError, SyntaxError, ValueError, struct.error, ...), so
-        # everything that they raise is the file's fault.
+        # all exceptions are taken for a damaged file.
         image.load()
         image = ImageOps.exif_transpose(image)
         return _to_rgb(image, where, levels)
@@ -139,7 +115,7 @@ def rgb_pixels(image: Image.Image, where: object, levels: Levels | None = None) 
 
 
 def header_size(data: bytes, where: object) -> tuple[int, int]:
-    """(width, height) as the header says, before any rotation; no pixel is decoded.
+    """(width, height) from the header, before any rotation; no pixel is decoded.
 
     Raises:
         DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
@@ -235,7 +211,7 @@ def open_bytes(data: bytes, where: object) -> Image.Image:
     # Pillow has limits of its own: it warns at 89 million pixels (an error where warnings are) and fails at 179.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(where, str(error)) from error
-    except Exception as error:  # a header that announces what does not follow
+    except Exception as error:  # a header that does not fit the data
         raise DataError(where, found=f"a damaged header ({error})", remedy=_EXPORT_AGAIN) from error
     if width * height > PIXEL_LIMIT:
         raise _too_large(where, f"{width} x {height} pixels")
@@ -243,17 +219,18 @@ def open_bytes(data: bytes, where: object) -> Image.Image:
 
 
 def _not_a_picture(data: bytes, where: object) -> DataError:
-    """In words what the file is instead, as far as its first bytes tell."""
+    """An error that names the kind of the file, as far as its first bytes identify it."""
     kind = true_format(data)
     if kind is None:
-        found = f"not a picture (the file starts with {data[:12]!r})"
         return DataError(
-            where, found=found, remedy="Replace it by a JPEG, PNG or another common picture file, or remove the row."
+            where,
+            found=f"not a picture (the file starts with {data[:12]!r})",
+            remedy="Replace it by a JPEG, PNG or another common picture file, or remove the row.",
         )
     if kind in FORMATS:
         return DataError(where, found=f"a damaged {kind} (its header cannot be read)", remedy=_EXPORT_AGAIN)
-    found = f"a picture of the format {kind}, which this Pillow cannot read" if kind in SUFFIXES else kind
-    return DataError(where, found=found, expected="a picture: " + ", ".join(FORMATS), remedy=remedy_for(kind))
+    content = f"a picture of the format {kind}, which this Pillow cannot read" if kind in SUFFIXES else kind
+    return DataError(where, found=content, expected="a picture: " + ", ".join(FORMATS), remedy=remedy_for(kind))
 
 
 def _damaged(image: Image.Image, where: object, error: Exception) -> DataError:
@@ -264,10 +241,10 @@ def _damaged(image: Image.Image, where: object, error: Exception) -> DataError:
     )
 
 
-def _too_large(where: object, found: str) -> DataError:
+def _too_large(where: object, size: str) -> DataError:
     return DataError(
         where,
-        found=found,
+        found=size,
         expected=f"at most {PIXEL_LIMIT:,} pixels",
         remedy="Crop or scale the picture down; a re-identification picture shows one object.",
     )
@@ -291,7 +268,7 @@ def _to_rgb(image: Image.Image, where: object, levels: Levels | None) -> UInt8[n
 
 
 def _without_levels(values: Shaped[np.ndarray, "height width"], where: object) -> DataError:
-    """Numbers beyond 16 bits would be clipped, and nobody knows what floating-point ones mean: neither in silence."""
+    """An error for numbers that 16 bits cannot hold, or for floating-point ones, whose range is unknown."""
     finite = values[np.isfinite(values)]
     span = f"from {finite.min():.6g} to {finite.max():.6g}" if finite.size else "none of them finite"
     kind = "floating-point pixels of unknown range" if values.dtype.kind == "f" else "numbers that 16 bits cannot hold"
@@ -320,3 +297,31 @@ def cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) ->
             remedy="Correct the row's column 'crop' (left top right bottom), or empty it.",
         )
     return np.ascontiguousarray(pixels[top:bottom, left:right])
+
+
+def by_frame(references: Sequence[str | None], block: int) -> list[list[int]]:
+    """Rows in portions of about equal work, in which each file is read and decoded once for all of its crops.
+
+    A detector's table has dozens of crops of one large frame, near each other or not. Work on pictures is therefore
+    divided by file and not by row; a thread holds one decoded picture at a time, whatever the number of its crops.
+
+    Args:
+        references: N picture references, None where a row has none.
+        block: a portion is closed when it has so many rows; rows of one picture are never parted.
+
+    Returns:
+        Portions whose rows of one picture stand together. Where no picture stands twice, rows keep their order.
+
+    Example:
+        >>> by_frame(["a", "b", "a", None, "c"], block=2)
+        [[0, 2], [1, 3], [4]]
+    """
+    frames: dict[str | int, list[int]] = defaultdict(list)
+    for row, reference in enumerate(references):
+        frames[row if reference is None else reference].append(row)
+    portions: list[list[int]] = [[]]
+    for rows in frames.values():
+        if len(portions[-1]) >= block:
+            portions.append([])
+        portions[-1] += rows
+    return portions

@@ -1,14 +1,15 @@
 """Samplers: which rows stand together in a batch. Positions in, lists of positions out; no pictures are touched.
 
-:func:`identity_batches` is the P x K sampler with the cross-camera rule of cluster-contrast and its descendants
-(specs/tcmm.md, section 2.6, [C]). Per pass, identities are permuted; each gives K pictures: a random anchor, then
-K - 1 from other cameras than the anchor's if the identity has any, otherwise from the anchor's own camera. Decisions:
+:func:`identity_batches` is the P x K sampler with the cross-camera rule of cluster contrast and its descendants
+(decision 10 in docs/methods/cluster_contrast.md). Per pass, identities are permuted; each gives K pictures: a random
+anchor, then K - 1 from other cameras than the anchor's if the identity has any, otherwise from the anchor's own camera.
+Decisions:
 
 - The released code yields a single index for an identity with one picture, which breaks P x K for the rest of the
   epoch. Here the anchor is repeated, so every batch has K rows of every identity.
 - The released code draws without replacement where at least K candidates exist; K - 1 are enough, so that is our limit.
-- A row of unknown camera (-1) is excluded by nobody and, as an anchor, excludes only itself.
-- With fewer than P identities a batch holds all of them, so it is smaller than asked for; nothing crashes on tiny data.
+- A row of unknown camera (-1) is never excluded and, as an anchor, excludes only itself.
+- With fewer than P identities a batch holds all of them, so it is smaller than `batch_size`; tiny data sets work.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def identity_batches(
         instances: K, rows per identity.
         rng: the only source of randomness.
         batches: how many; passes over the identities are repeated, each with a new permutation, until that many are
-            made. None means one pass, which sees each identity once, with K rows. Of every pass the last, partial
+            made. None means one pass, which draws each identity once, with K rows. Of every pass the last, partial
             batch is dropped.
 
     Returns:
@@ -60,12 +61,12 @@ def identity_batches(
     identities = min(batch_size // instances, len(members.start))
     per_pass = len(members.start) // identities
     made: list[np.ndarray] = []
-    wanted = per_pass if batches is None else batches
-    while len(made) < wanted:
+    count = per_pass if batches is None else batches
+    while len(made) < count:
         order = rng.permutation(len(members.start))[: per_pass * identities]
         rows = members.draw(order, instances, rng)
         made.extend(rows.reshape(per_pass, identities * instances))
-    return made[:wanted]
+    return made[:count]
 
 
 class _Members:
@@ -125,7 +126,7 @@ def random_batches(
     """Batches of 0 to `rows` - 1 in random order, without repetition within a pass.
 
     Args:
-        rows: how many there are.
+        rows: number of rows.
         batch_size: rows per batch; all of them where there are fewer.
         rng: the only source of randomness.
         batches: how many, over as many passes as that takes; None means one pass. Of every pass the last, partial
@@ -134,11 +135,11 @@ def random_batches(
     if not rows:
         raise DataError("training rows", found="none", remedy="Train on at least one row.")
     size = min(batch_size, rows)
-    wanted = rows // size if batches is None else batches
+    count = rows // size if batches is None else batches
     made: list[np.ndarray] = []
-    while len(made) < wanted:
+    while len(made) < count:
         made.extend(rng.permutation(rows)[: rows // size * size].reshape(-1, size))
-    return made[:wanted]
+    return made[:count]
 
 
 def sequential_batches(rows: int, batch_size: int) -> list[Int[np.ndarray, "_"]]:

@@ -1,16 +1,15 @@
-"""Transforms: from a stored uint8 picture to what a network sees, plain for evaluation and augmented for training.
+"""Transforms: the values that say how a stored uint8 picture becomes a network's input, and the random numbers drawn.
 
-The order of the training transforms is the one of TCMM's code base (specs/tcmm.md, section 2.6, [C]): resize, flip,
-pad, random crop, normalize, random erasing on the normalized values. What papers leave open is decided here:
+Evaluation only resizes and normalizes. The order of the training transforms is that of TCMM's released code (decision
+15 in docs/methods/tcmm.md): resize, flip, pad, random crop, normalize, random erasing on the normalized values. What
+papers leave open is decided here:
 
 - Flip, crop, rotation, shear and scale are one resampling of the stored picture, so a rotation finds the pixels that
   the crop would have cut away. Without rotation, shear and scale the resampling is an exact copy of pixels.
 - Photometric changes follow the geometry and precede normalization; they are clipped once, at the end.
 - Random numbers come from one explicit numpy generator, in a fixed order. They are drawn for the whole batch first
-  (:func:`draw`) and applied second, so a CPU and a GPU get the same augmentation from the same generator.
-
-:func:`apply_draws_plainly` is the form to read, in torch, for every device; ``fused_transforms.py`` is its one-pass
-form for the CPU, ten times faster on one core, and the tests hold them equal.
+  (:func:`draw`) and applied second (:mod:`reknow.data.augmentation`), so a CPU and a GPU get the same augmentation
+  from the same generator.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ import torch
 from jaxtyping import Bool, Float32, Int, UInt8
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
 from reknow.errors import RecipeError
 from reknow.fields import Bounds, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, check_fields
@@ -105,7 +103,7 @@ class Augmentation:
         saturation: largest relative change around each pixel's gray.
         grayscale: probability of a picture without color.
         synchronized: one draw for all spectra of an observation, so that they stay aligned; otherwise each spectrum
-            has its own, as EDITOR's released code (specs/editor.md, [C]).
+            has its own, as in EDITOR's released code.
     """
 
     flip: Share = 0.5
@@ -196,9 +194,9 @@ def _draw_rectangles(
     heights, widths = np.rint(np.sqrt(area * aspect)), np.rint(np.sqrt(area / aspect))
     fits = (heights >= 1) & (heights < height) & (widths >= 1) & (widths < width)
     first = fits.argmax(axis=1)
-    found = fits[np.arange(len(rows)), first]
-    rows, first = rows[found], first[found]
-    chosen = np.stack([heights[found][np.arange(len(rows)), first], widths[found][np.arange(len(rows)), first]], 1)
+    fitting = fits[np.arange(len(rows)), first]
+    rows, first = rows[fitting], first[fitting]
+    chosen = np.stack([heights[fitting][np.arange(len(rows)), first], widths[fitting][np.arange(len(rows)), first]], 1)
     rectangles[rows, 2:] = chosen.astype(np.int64)
     rectangles[rows, :2] = rng.integers(0, np.array([height, width]) - rectangles[rows, 2:] + 1)
     return rectangles
@@ -212,9 +210,9 @@ def _draw_inverses(
     angle = np.deg2rad(rng.uniform(-augmentation.rotate, augmentation.rotate, count))
     slant = np.tan(np.deg2rad(rng.uniform(-augmentation.shear, augmentation.shear, count)))
     scale = rng.uniform(*augmentation.scale, count)
-    cosine, sine, zero, one = np.cos(angle), np.sin(angle), np.zeros(count), np.ones(count)
+    cosine, sine, zeros, ones = np.cos(angle), np.sin(angle), np.zeros(count), np.ones(count)
     rotation = np.array([[cosine, sine], [-sine, cosine]]).transpose(2, 0, 1)
-    shear = np.array([[one, zero], [slant, one]]).transpose(2, 0, 1)
+    shear = np.array([[ones, zeros], [slant, ones]]).transpose(2, 0, 1)
     return np.linalg.inv(scale[:, None, None] * (rotation @ shear)).astype(np.float32)
 
 
@@ -227,102 +225,3 @@ def _draw_colors(
     factors = rng.uniform(np.maximum(0, 1 - ranges), 1 + ranges, (count, 3))
     factors[rng.random(count) < augmentation.grayscale, 2] = 0
     return factors.astype(np.float32)
-
-
-def augment(
-    images: UInt8[Tensor, "batch height width 3"],
-    preprocessing: Preprocessing,
-    augmentation: Augmentation,
-    rng: np.random.Generator,
-) -> Float32[Tensor, "batch 3 height width"]:
-    """Augment and normalize one batch of resized pictures, on the device where they are.
-
-    Args:
-        images: pictures of one spectrum. For several spectra call once each, with one generator after the other for
-            independent draws, or with equal generators for one shared draw.
-        preprocessing: gives mean and standard deviation.
-        augmentation: what may happen.
-        rng: the only source of randomness.
-    """
-    height, width = images.shape[1:3]
-    return apply_draws(images, preprocessing, augmentation, draw(len(images), (height, width), augmentation, rng))
-
-
-def apply_draws(
-    images: UInt8[Tensor, "batch height width 3"],
-    preprocessing: Preprocessing,
-    augmentation: Augmentation,
-    draws: Draws,
-) -> Float32[Tensor, "batch 3 height width"]:
-    """What :func:`augment` does once the numbers are drawn."""
-    if images.device.type != "cpu":
-        return apply_draws_plainly(images, preprocessing, augmentation, draws)
-    from reknow.data.fused_transforms import apply_draws_in_one_pass  # its compiler takes half a second to import
-
-    return apply_draws_in_one_pass(images, preprocessing, augmentation, draws)
-
-
-def apply_draws_plainly(
-    images: UInt8[Tensor, "batch height width 3"],
-    preprocessing: Preprocessing,
-    augmentation: Augmentation,
-    draws: Draws,
-) -> Float32[Tensor, "batch 3 height width"]:
-    """The same in plain torch, on any device."""
-    device = images.device
-    values = _moved(images, augmentation.fill, draws)
-    if draws.color is not None:
-        values = _recolored(values, torch.from_numpy(draws.color).to(device))
-    values = preprocessing.normalize_values(values)
-    erased = _rectangle_mask(torch.from_numpy(draws.erase).to(device), values.shape[2], values.shape[3])
-    if draws.noise is not None:
-        return values.masked_scatter_(erased.expand_as(values), torch.from_numpy(draws.noise).to(device))
-    return torch.where(erased, values.new_tensor(augmentation.erase_value)[:, None, None], values)
-
-
-def _moved(
-    images: UInt8[Tensor, "batch height width 3"], fill: int, draws: Draws
-) -> Float32[Tensor, "batch 3 height width"]:
-    """Flip, crop and affine map: values in 0..255, channels first."""
-    batch, height, width, _ = images.shape
-    device = images.device
-    flip, shift = torch.from_numpy(draws.flip).to(device), torch.from_numpy(draws.shift).to(device)
-    if draws.inverse is None:
-        rows = torch.arange(height, device=device) + shift[:, :1]
-        columns = torch.arange(width, device=device) + shift[:, 1:]
-        inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-        columns = torch.where(flip[:, None], width - 1 - columns, columns).clamp(0, width - 1)
-        picture = torch.arange(batch, device=device)[:, None, None]
-        taken = images[picture, rows.clamp(0, height - 1)[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-        return torch.where(inside[:, None], taken, fill).to(torch.float32, memory_format=torch.contiguous_format)
-    center = torch.tensor([(height - 1) / 2, (width - 1) / 2], device=device)
-    grid = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
-    points = (torch.stack(grid, -1) - center).reshape(1, -1, 2)
-    points = points @ torch.from_numpy(draws.inverse).to(device).transpose(1, 2) + center + shift[:, None]
-    row, column = points.reshape(batch, height, width, 2).unbind(-1)
-    column = torch.where(flip[:, None, None], width - 1 - column, column)
-    where = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)
-    # Outside counts as zero there, so the fill value is the zero.
-    return grid_sample(images.permute(0, 3, 1, 2).float() - fill, where, align_corners=False) + fill
-
-
-def _recolored(
-    values: Float32[Tensor, "batch 3 height width"], factors: Float32[Tensor, "batch 3"]
-) -> Float32[Tensor, "batch 3 height width"]:
-    """Brightness, then contrast, then saturation: together they are linear in the pixel and the mean gray."""
-    brightness, contrast, saturation = factors[:, :, None, None, None].unbind(1)
-    gray = (values * values.new_tensor(LUMINANCE)[:, None, None]).sum(1, keepdim=True)
-    mean = gray.mean((2, 3), keepdim=True)
-    mixed = saturation * values + (1 - saturation) * gray
-    return (brightness * (contrast * mixed + (1 - contrast) * mean)).clamp(0, 255)
-
-
-def _rectangle_mask(
-    rectangles: Int[Tensor, "batch 4"], height: int, width: int
-) -> Bool[Tensor, "batch 1 height width"]:
-    top, left, tall, wide = rectangles[:, :, None].unbind(1)
-    rows = torch.arange(height, device=rectangles.device)
-    columns = torch.arange(width, device=rectangles.device)
-    inside_rows = (rows >= top) & (rows < top + tall)
-    inside_columns = (columns >= left) & (columns < left + wide)
-    return (inside_rows[:, :, None] & inside_columns[:, None, :])[:, None]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from reknow.data.cache import Pictures
-from reknow.data.loading import EVALUATED_AT_ONCE, evaluation_batches
+from reknow.data.loading import EVALUATION_BATCH_SIZE, evaluation_batches
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, RunError
 from reknow.explain.explanation import Explanation
@@ -67,7 +67,7 @@ class Looking:
 
         Not less, since TCMM as released normalizes over a batch.
         """
-        return sample.select(np.arange(min(max(self.shown, EVALUATED_AT_ONCE), len(sample))))
+        return sample.select(np.arange(min(max(self.shown, EVALUATION_BATCH_SIZE), len(sample))))
 
     def pictures(self, sample: Manifest) -> Pictures:
         """Its pictures as the networks see them, before normalization."""

@@ -17,10 +17,10 @@ from jaxtyping import Bool, Float, UInt8
 from scipy.ndimage import binary_erosion
 
 from reknow.data.manifest import Manifest
-from reknow.data.pictures import WORLD_PREFIX
+from reknow.data.picture_files import WORLD_PREFIX
 from reknow.explain.patches import covered
 from reknow.observation import SPECTRA, Spectrum
-from reknow.world import Sight, render, sight_of
+from reknow.world import Rendering, render, rendering_of
 from reknow.world.reference import parse_reference
 
 ON_OBJECT = 0.5
@@ -63,7 +63,7 @@ def person_mask(reference: str) -> Bool[np.ndarray, "height width"] | None:
         >>> person_mask("crops/a.jpg") is None, person_mask("world:people/target/0/0/0/0/rgb").shape
         (True, (128, 64))
     """
-    return sight_of(reference).person if reference.startswith(WORLD_PREFIX) else None
+    return rendering_of(reference).person if reference.startswith(WORLD_PREFIX) else None
 
 
 def is_known(sample: Manifest, spectra: Sequence[Spectrum]) -> bool:
@@ -109,13 +109,13 @@ def gradient(picture: UInt8[np.ndarray, "height width 3"], inside: Bool[np.ndarr
     return float(lengths.mean()) if len(lengths) else float("nan")
 
 
-def _by_day(reference: str) -> Sight:
+def _by_day(reference: str) -> Rendering:
     """The shot of a reference in color and good light."""
     shot = parse_reference(reference)
     return render(shot.domain, shot.seed, shot.identity, shot.camera, shot.shot, kind=shot.kind)
 
 
-def _sights(references: Mapping[Spectrum, str | None]) -> dict[Spectrum, Sight]:
+def _sights(references: Mapping[Spectrum, str | None]) -> dict[Spectrum, Rendering]:
     """Each spectrum's sight of one observation; where spectra are registered, one drawing tells of all of them."""
     drawn, seen = {}, {}
     for name, reference in references.items():
@@ -124,6 +124,6 @@ def _sights(references: Mapping[Spectrum, str | None]) -> dict[Spectrum, Sight]:
         named = parse_reference(reference)
         shot = named if named.conditions.misregistration else replace(named, spectrum=SPECTRA[0])
         if shot not in drawn:
-            drawn[shot] = sight_of(reference)
+            drawn[shot] = rendering_of(reference)
         seen[name] = drawn[shot]
     return seen

@@ -2,7 +2,8 @@
 
 A method never opens a file. It asks for batches of rows as evaluation sees them, or hands over a function and gets its
 values for every row, or their means per class, whatever the number of processes. A method that does not learn from
-identities gets a manifest that holds none, and no name that could tell one (:func:`reknow.data.hidden.without_names`).
+identities gets a manifest that holds none, and no name that could tell one
+(:func:`reknow.data.manifest.without_names`).
 """
 
 from __future__ import annotations
@@ -18,10 +19,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from reknow.data.cache import Pictures
-from reknow.data.hidden import without_names
-from reknow.data.loading import evaluation_batches, load_batches
-from reknow.data.manifest import Manifest
-from reknow.data.outputs import Progress, outputs_of
+from reknow.data.loading import Progress, evaluation_batches, load_batches, outputs_of
+from reknow.data.manifest import Manifest, without_names
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.distributed import gathered, processes, rank, summed
 from reknow.errors import ContractError

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from reknow.data.cache import Pictures
 from reknow.data.embeddings import Embeddings
-from reknow.data.loading import EVALUATED_AT_ONCE, evaluation_batches
+from reknow.data.loading import EVALUATION_BATCH_SIZE, Progress, evaluation_batches, outputs_of
 from reknow.data.manifest import Manifest, encode
-from reknow.data.outputs import Progress, outputs_of
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecognizerError, ReknowError
 from reknow.models.network import Network, NetworkConfig
@@ -156,7 +155,7 @@ class Recognizer:
         count = len(pictures) if isinstance(pictures, Sized) else None
         codes = None if camera is None else _camera_codes(camera, count)
         vectors, done = [np.empty((0, self.dim), np.float32)], 0
-        with closing(resized_batches(pictures, self.preprocessing, EVALUATED_AT_ONCE)) as batches:
+        with closing(resized_batches(pictures, self.preprocessing, EVALUATION_BATCH_SIZE)) as batches:
             for batch in batches:
                 first, done = done, done + len(batch)
                 if codes is not None and len(codes) < done:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from reknow.clustering.dbscan import pseudo_labels
-from reknow.data.groups import write_groups
+from reknow.data.embeddings import write_groups
 from reknow.data.manifest import Manifest
 from reknow.errors import RunError
 from reknow.evaluation.intervals import bootstrap, paired_difference

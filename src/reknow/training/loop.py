@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from reknow.data.outputs import Progress
+from reknow.data.loading import Progress
 from reknow.errors import RunError
 from reknow.evaluation.purity import purity
 from reknow.methods.method import EpochPlan, Method, Moment

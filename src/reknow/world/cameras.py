@@ -1,13 +1,15 @@
-"""Cameras: how one camera of a domain sees, and what changes from shot to shot."""
+"""Cameras: the optics and the sensor of one camera of a domain, and one shot by it before it is painted."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
-from reknow.world.domain import domain_named
+from reknow.world.domain import Domain, domain_named
 from reknow.world.draws import Draws
+from reknow.world.shapes import Row
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,15 @@ class Camera:
     noise: float
     quality: float
     pitch: float
-    night: bool  # its near-infrared sight comes from its own lamp
+    night: bool  # its near-infrared light comes from its own lamp
     low: float  # temperature that a thermal picture shows black
     span: float  # degrees from black to white
     air: float
-    # What fails, see `light.py`; by default nothing does.
+    # What fails, see `conditions.py`; by default nothing does.
     dusk: float = 1.0  # factor on visible light
     grain: float = 1.0  # factor on the noise of the color picture
-    glare: float = 0.0  # share of the near-infrared exposure lost to a lamp in sight
-    crossover: float = 0.0  # how far everything has come to one temperature
+    glare: float = 0.0  # share of the near-infrared exposure lost to a lamp in the picture
+    crossover: float = 0.0  # how far all temperatures have come together, in [0, 1]
 
 
 @lru_cache(maxsize=256)
@@ -68,3 +70,48 @@ def camera_of(domain_name: str, seed: int, number: int) -> Camera:
         span=33 - air + draws.uniform(8.0, 16.0),
         air=air,
     )
+
+
+class Box(NamedTuple):
+    """A detector's box: x of its left edge and y of its upper edge in meters, and pixels per meter."""
+
+    left: float
+    top: float
+    scale: float
+
+
+class Window(NamedTuple):
+    """The part of a scene that a picture shows: its left and upper edge and its step per pixel, in scene pixels."""
+
+    left: float
+    top: float
+    step: float
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One shot, not yet painted.
+
+    Attributes:
+        rows: shapes of the object, its shadow and what stands before it.
+        box: where the picture lies among them.
+        behind: where it lies in the camera's scene.
+        drift: how the camera's gains on red, green and blue vary in this shot.
+        motion: horizontal blur, pixels of a picture 128 high.
+        noise: the seed of the noise.
+        words: attributes of the object, the viewpoint and the occlusion, in words.
+    """
+
+    rows: list[Row]
+    box: Box
+    behind: Window
+    drift: tuple[float, float, float]
+    motion: float
+    noise: int
+    words: dict[str, str]
+
+
+def drift(rules: Domain, draws: Draws) -> tuple[float, float, float]:
+    """How the camera's gain on each color varies in this shot."""
+    red, green, blue = (draws.bell(0.0, rules.drift / 3) + draws.bell(0.0, rules.drift) for _ in range(3))
+    return 2.0**red, 2.0**green, 2.0**blue

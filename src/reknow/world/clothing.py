@@ -1,30 +1,14 @@
 """Clothing: garments, shoes, bags and hats, drawn for a season.
 
-In summer colors are bright and arms bare. In winter most colors cluster in a few dark ones, so that color alone tells
-little: cut, pattern, bag, hat and scarf then tell people apart.
+In summer colors are bright and arms bare. In winter most colors cluster in six dark ones, so that color alone
+says little: cut, pattern, bag, hat and scarf then distinguish people.
 """
 
 from __future__ import annotations
 
 from reknow.world.domain import Domain
 from reknow.world.draws import Draws, Weights
-from reknow.world.surfaces import (
-    BAND,
-    BLOCK,
-    CAMOUFLAGE,
-    CHECKS,
-    LOGO,
-    OPENING,
-    PANELS,
-    PINSTRIPES,
-    PLAIN,
-    PRINT,
-    QUILTED,
-    STRIPES,
-    Material,
-    Surface,
-    hue,
-)
+from reknow.world.shapes import PATTERNS, Material, Surface, hue
 
 HUES = {
     "red": 0.0,
@@ -48,20 +32,6 @@ DULL = {
     "beige": (0.1, 0.25, 0.66),
     "white": (0.12, 0.05, 0.9),
 }
-PATTERNS = {
-    "plain": PLAIN,
-    "stripes": STRIPES,
-    "pinstripes": PINSTRIPES,
-    "checks": CHECKS,
-    "logo": LOGO,
-    "block": BLOCK,
-    "panels": PANELS,
-    "opening": OPENING,
-    "band": BAND,
-    "camouflage": CAMOUFLAGE,
-    "print": PRINT,
-    "quilted": QUILTED,
-}
 DARK_SHARE = {"summer": 0.25, "winter": 0.8}
 
 
@@ -75,20 +45,21 @@ def cloth(draws: Draws, domain: Domain, warm: float, vivid: float | None = None)
         vivid: chance of a bright color; the domain's by default.
     """
     if draws.chance(domain.vivid if vivid is None else vivid):
-        name = draws.pick(tuple(HUES))
-        # Winter dyes are deep: bright ones would give an identity away to its color alone.
+        name = draws.choose(tuple(HUES))
+        # Winter dyes are deep: with bright ones color alone would identify a person.
         value = draws.uniform(0.55, 0.95) if domain.season == "summer" else draws.uniform(0.3, 0.7)
         color = hue(HUES[name] + draws.uniform(-0.03, 0.03), draws.uniform(0.5, 0.9), value)
     else:
         dark = draws.chance(DARK_SHARE[domain.season])
-        name = draws.pick(
+        name = draws.choose(
             ("black", "charcoal", "navy", "brown", "olive", "burgundy") if dark else ("gray", "beige", "white")
         )
         tint, saturation, value = DULL[name]
         color = hue(
             tint + draws.uniform(-0.02, 0.02), saturation * draws.uniform(0.7, 1.2), value * draws.uniform(0.8, 1.2)
         )
-    # Most dyes are clear in the near infrared, carbon black and some pigments are not: whatever the visible color.
+    # Most dyes are clear in the near infrared, carbon black and some pigments are not, independent of the visible
+    # color.
     nir = draws.uniform(0.08, 0.22) if draws.chance(0.35) else draws.uniform(0.35, 0.85)
     air = sum(domain.air) / 2
     return Material(color, nir, air + (33.0 - air) * warm * draws.uniform(0.5, 1.6)), name
@@ -100,7 +71,7 @@ def _pattern(
     """A surface of a cloth in one of the patterns, for a garment of this length in meters."""
     name = draws.weighted(weights)
     second, _ = cloth(draws, domain, warm, vivid=domain.accent)
-    # The marks must be seen: a second cloth that is close to the first becomes light or dark instead.
+    # The marks must be visible: a second cloth that is close to the first becomes light or dark instead.
     if abs(sum(second.color) - sum(base.color)) < 0.3:
         dark = sum(base.color) > 0.6
         second = Material(
@@ -215,7 +186,7 @@ def carried(draws: Draws, domain: Domain, surfaces: dict[str, Surface], words: d
     bag = draws.weighted({"none": 2.4, "backpack": 2.6, "shoulder bag": 2, "handbag": 1.3, "suitcase": 0.5})
     base, color = cloth(draws, domain, 0.12, vivid=domain.accent)
     surfaces["bag"], _ = _pattern(draws, domain, base, 0.12, {"plain": 3, "block": 1.2, "band": 1.2, "logo": 0.0}, 0.0)
-    words.update(bag=bag, bag_color=color if bag != "none" else "none", bag_side=draws.pick(("left", "right")))
+    words.update(bag=bag, bag_color=color if bag != "none" else "none", bag_side=draws.choose(("left", "right")))
     hats = {"none": 4, "beanie": 3, "hood": 1.6, "cap": 1} if winter else {"none": 6, "cap": 1.8, "brim hat": 1}
     hat = draws.weighted(hats)
     base, color = cloth(draws, domain, 0.35, vivid=domain.accent)

@@ -1,7 +1,7 @@
 """The two domains, and every number that makes them easy or hard.
 
 ``source`` is a warm, bright summer: malls, corridors and plazas. ``target`` is a cold, dark winter: streets, parks and
-stations. A network trained on one meets other clothes, other light, other sensors and other places in the other.
+stations. A network trained on one meets different clothes, light, sensors and places in the other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Domain:
     """What differs between the domains. A pair of numbers is a range that cameras or shots draw from evenly.
 
     Attributes:
-        name: the word users type.
+        name: the word that users type.
         season: what people wear.
         places: families of backgrounds; a camera has one.
         warmth: white balance, log2 of red over blue gain; 0 is neutral.
@@ -36,12 +36,12 @@ class Domain:
         resolution: sensor pixels per picture pixel.
         noise: standard deviation at full white, in shares of it.
         quality: of the JPEG encoder, 1 to 100.
-        pitch: how far the camera looks down, radians.
+        pitch: the camera's angle below the horizontal, radians.
         drift: random change of light and white balance from shot to shot, log2.
         shift: displacement of the detector's box, in shares of its size.
         zoom: size of the detector's box, relative to the right one.
         cut: share of shots whose box misses the feet or a part of the head.
-        occlusion: share of shots with something before the person.
+        occlusion: share of shots with an occluder in front of the person.
         turning: deviation of the viewpoint between shots of a tracklet, radians.
         vivid: share of garments in a bright color; the others cluster in dull and dark ones.
         accent: the same share among marks of a pattern, bags, hats and scarves.

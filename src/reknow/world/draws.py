@@ -71,7 +71,7 @@ class Draws:
         """A whole number from 0 to `count` - 1."""
         return int(self.uniform() * count)
 
-    def pick(self, options: Sequence[Option]) -> Option:
+    def choose(self, options: Sequence[Option]) -> Option:
         """One of the options, all equally likely."""
         return options[self.below(len(options))]
 

@@ -1,17 +1,95 @@
-"""Figure: the drawing board on which a person is put together.
+"""Figure: the joints of a walking person, and the board on which the parts of the person are drawn.
 
-Every shape's depth is how near it is to the camera, in meters, so that an arm, a bag or the hair hides what lies
-behind it from each viewpoint. Where two parts share a joint, `over` says which lies outside; the parts' numbers, from
-the skin outward: trunk 0.15, arms 0.17, head 0.18, face 0.21, hat and fringe 0.27, long hair over the back 0.28.
+Coordinates are those of `pose.py`. The depth of a shape is how near it is to the camera, in meters, so that an arm, a
+bag or the hair hides what lies behind it from each viewpoint. Where two parts share a joint, `over` says which lies
+outside; the parts' numbers, from the skin outward: trunk 0.15, arms 0.17, head 0.18, face 0.21, hat and fringe 0.27,
+long hair over the back 0.28.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from reknow.world.people import Person
+from reknow.world.people import Build, Person
+from reknow.world.pose import Point, Pose, View
 from reknow.world.shapes import PERSON_LAYER, Row, box, capsule, ellipse, profile
-from reknow.world.skeleton import Point, Pose, View, joints
+
+
+@dataclass(frozen=True)
+class Joints:
+    """Joints in body coordinates; pairs are (left, right), left at positive x."""
+
+    pelvis: Point
+    neck: Point
+    head: Point
+    hips: tuple[Point, Point]
+    knees: tuple[Point, Point]
+    ankles: tuple[Point, Point]
+    shoulders: tuple[Point, Point]
+    elbows: tuple[Point, Point]
+    wrists: tuple[Point, Point]
+
+
+def joints(build: Build, pose: Pose, *, carries: tuple[bool, bool] = (False, False)) -> Joints:
+    """Where the joints are at this moment of the walk.
+
+    Args:
+        build: body measures.
+        pose: the moment.
+        carries: whether the left and the right hand hold something, which keeps that arm down.
+    """
+    thigh, shin = 0.51 * build.legs, 0.44 * build.legs
+    hip_half, shoulder_half = 0.55 * build.hip, 0.88 * build.shoulder
+    knees, ankles, elbows, wrists = [], [], [], []
+    lowest = 0.0
+    for sign in (1.0, -1.0):
+        swing = sign * math.sin(pose.phase)
+        thigh_angle = pose.stride * swing
+        # The knee bends while its leg travels forward.
+        bend = pose.stride * (0.25 + 1.5 * max(0.0, sign * math.cos(pose.phase)))
+        knee = (sign * hip_half, -thigh * math.cos(thigh_angle), thigh * math.sin(thigh_angle))
+        shin_angle = thigh_angle - bend
+        ankle = (sign * hip_half * 0.9, knee[1] - shin * math.cos(shin_angle), knee[2] + shin * math.sin(shin_angle))
+        knees.append(knee)
+        ankles.append(ankle)
+        lowest = min(lowest, ankle[1])
+    # The hips sink so that the lower foot stands on the ground.
+    hips_up = -lowest + 0.05 * build.legs
+    trunk = build.height - build.legs - 2.0 * build.head - 0.05
+    lean = math.sin(pose.stoop)
+    neck = (0.0, hips_up + trunk, trunk * lean)
+    upper_arm, forearm = 0.172 * build.height, 0.15 * build.height
+    for index, sign in enumerate((1.0, -1.0)):
+        angle = 0.12 if carries[index] else -sign * pose.swing * math.sin(pose.phase)
+        spread = 0.05 if carries[index] else 0.16
+        shoulder = (sign * shoulder_half, neck[1] - 0.07, neck[2])
+        elbow = (
+            shoulder[0] + sign * upper_arm * math.sin(spread),
+            shoulder[1] - upper_arm * math.cos(angle),
+            shoulder[2] + upper_arm * math.sin(angle) - 0.02,
+        )
+        flex = angle + (0.08 if carries[index] else 0.3 + 0.5 * max(0.0, angle))
+        wrist = (elbow[0], elbow[1] - forearm * math.cos(flex), elbow[2] + forearm * math.sin(flex))
+        elbows.append(elbow)
+        wrists.append(wrist)
+
+    def raised(points: list[Point]) -> tuple[Point, Point]:
+        (a, b, c), (d, e, f) = points
+        return (a, b + hips_up, c), (d, e + hips_up, f)
+
+    return Joints(
+        pelvis=(0.0, hips_up, 0.0),
+        neck=neck,
+        head=(0.0, neck[1] + 0.05 + build.head, neck[2] + 0.02),
+        hips=((hip_half, hips_up, 0.0), (-hip_half, hips_up, 0.0)),
+        knees=raised(knees),
+        ankles=raised(ankles),
+        shoulders=((shoulder_half, neck[1] - 0.07, neck[2]), (-shoulder_half, neck[1] - 0.07, neck[2])),
+        elbows=(elbows[0], elbows[1]),
+        wrists=(wrists[0], wrists[1]),
+    )
 
 
 class Figure:

@@ -1,8 +1,8 @@
-"""People: who somebody is and what she wears, drawn from (domain, seed, identity) and the same for every camera.
+"""People: the body and the clothes of a person, drawn from (domain, seed, identity) and the same for every camera.
 
 Identities must not collide, so a person is made of many independent parts: build, skin, hair, four to six garments
 with color, pattern and cut, shoes, bag, hat. In winter most colors cluster in dark ones; cut, pattern, bag and hat
-then tell people apart.
+then distinguish people.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from reknow.world.clothing import carried, clothes
 from reknow.world.domain import Domain, domain_named
 from reknow.world.draws import Draws
-from reknow.world.surfaces import Material, Surface
+from reknow.world.shapes import Material, Surface
 
 SKINS = ((0.72, 0.50, 0.40), (0.60, 0.38, 0.28), (0.45, 0.27, 0.18), (0.28, 0.15, 0.09), (0.14, 0.07, 0.045))
 HAIRS = {
@@ -43,12 +43,12 @@ class Build:
 
 @dataclass(frozen=True)
 class Person:
-    """Everything about somebody that cameras cannot change.
+    """Everything about a person that cameras cannot change.
 
     Attributes:
         build: body measures.
         surfaces: skin, hair, upper, lower, shoe, bag, hat, scarf, beard, sleeve, ...: what each part is made of.
-        attributes: the same in words: the ground truth beside the picture.
+        attributes: the same in words: the ground truth of the picture.
         gait: stride, arm swing and stoop.
     """
 

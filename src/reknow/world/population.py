@@ -1,4 +1,4 @@
-"""Population: which camera records whom, as columns of observations.
+"""Population: which cameras record which identities, as columns of observations.
 
 Each person or vehicle passes two or more cameras, each takes a tracklet of two to five shots. In the test split one
 shot of each (identity, camera) is a query and the rest are gallery, as in Market-1501. Test identities have numbers of
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reknow.errors import DataError
+from reknow.world.conditions import Conditions
 from reknow.world.domain import domain_named
 from reknow.world.draws import Draws
-from reknow.world.reference import Conditions, check_kind, check_spectra
+from reknow.world.reference import check_kind, check_spectra
 
 FIRST_TEST_IDENTITY = 100_000
 
@@ -55,7 +56,7 @@ def population(
         test_identities: others, to test with.
         cameras: how many there are; each identity passes 2 or more of them.
         spectra: the columns to fill.
-        light: at which cameras which spectrum fails: ``day`` (nowhere), ``night`` or ``mixed``.
+        light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
 
     Raises:
@@ -86,19 +87,19 @@ def population(
         )
     names = ("observation", "identity", "camera", "tracklet", "time", "split", *spectra)
     columns: dict[str, list[Any]] = {name: [] for name in names}
-    # People had the world to themselves at first; their names stay as they were.
+    # The first version had people alone; their names have no kind, so that stored results stay valid.
     prefix = f"{domain}-{seed}" if kind == "people" else f"{kind}-{domain}-{seed}"
-    everybody = [*range(train_identities), *range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + test_identities)]
-    for identity in everybody:
+    identities = [*range(train_identities), *range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + test_identities)]
+    for identity in identities:
         draws = Draws("visits", domain, seed, identity)
         clock = draws.uniform(0.0, 36_000.0)
         for camera in draws.sample(cameras, 2 + draws.below(cameras - 1)):
             shots = 2 + draws.below(4)
-            asked = draws.below(shots)
+            query_shot = draws.below(shots)
             clock += draws.uniform(40.0, 400.0)
             for shot in range(shots):
                 place = f"{kind}/{domain}/{seed}/{identity}/{camera}/{shot}"
-                split = "train" if identity < FIRST_TEST_IDENTITY else "query" if shot == asked else "gallery"
+                split = "train" if identity < FIRST_TEST_IDENTITY else "query" if shot == query_shot else "gallery"
                 row = (
                     place + conditions.suffix,
                     f"{prefix}-{identity:06d}",

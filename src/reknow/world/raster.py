@@ -14,20 +14,27 @@ import numpy as np
 from jaxtyping import Float
 
 from reknow.compiled import compiled
-from reknow.world.shapes import BOX, CAPSULE, ELLIPSE, FACE, OCCLUDER_LAYER, PERSON_LAYER, PROFILE, Row
-from reknow.world.surfaces import (
+from reknow.world.shapes import (
     BAND,
     BLOCK,
+    BOX,
     CAMOUFLAGE,
+    CAPSULE,
     CHECKS,
+    ELLIPSE,
+    FACE,
     LOGO,
+    OCCLUDER_LAYER,
     OPENING,
     PANELS,
+    PERSON_LAYER,
     PINSTRIPES,
     PLAIN,
     PRINT,
+    PROFILE,
     QUILTED,
     STRIPES,
+    Row,
 )
 
 # Channels of a canvas: red, green and blue reflectance, then these.
@@ -263,11 +270,11 @@ def _paint(canvas, rows, left, top, scale, light_x, light_y, light_z):  # noqa: 
 
 
 @compiled(nogil=True, error_model="numpy")
-def look(scene, canvas, left, top, step):  # noqa: ANN001, ANN201
+def copy_window(scene, canvas, left, top, step):  # noqa: ANN001, ANN201
     """Fill a canvas with a window of a scene.
 
     Args:
-        scene: (height, width, 9) canvas to look at.
+        scene: (height, width, 9) canvas to copy from.
         canvas: (height, width, 9), changed in place.
         left: column of the scene at the canvas's left edge.
         top: line of the scene at its upper edge.

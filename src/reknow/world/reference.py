@@ -1,8 +1,8 @@
-"""References: the name of one picture of the world, which is all that is needed to draw it again.
+"""References: the name of one picture of the world, which suffices to draw it again.
 
-The form is ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``. What departs from the plain world follows after a
-question mark, in this order and only where it departs: ``?light=mixed&misregistration=3``. So a picture has one name,
-and caches that go by names never take one picture for another.
+The form is ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``. Conditions that depart from the plain world follow
+after a question mark, in this order and only where it departs: ``?light=mixed&misregistration=3``. So a picture has one
+name, and caches that go by names never take one picture for another.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA, Spectrum
+from reknow.world.conditions import LIGHTS, Conditions
 from reknow.world.domain import domain_named
-from reknow.world.light import LIGHTS, check_light
-from reknow.world.misregistration import check_misregistration
 
 # Height and width in pixels of the pictures of each kind.
 SIZES: dict[str, tuple[int, int]] = {"people": (128, 64), "vehicles": (128, 256)}
@@ -22,7 +21,7 @@ FORM = "world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM[?light=LIGHT][&misr
 
 
 def check_kind(kind: str) -> None:
-    """Refuse what is no kind.
+    """Refuse a word that names no kind.
 
     Raises:
         DataError: an unknown word.
@@ -32,7 +31,7 @@ def check_kind(kind: str) -> None:
 
 
 def check_spectra(spectra: tuple[str, ...]) -> None:
-    """Refuse what is no spectrum.
+    """Refuse a word that names no spectrum.
 
     Raises:
         DataError: an unknown word.
@@ -40,37 +39,6 @@ def check_spectra(spectra: tuple[str, ...]) -> None:
     for spectrum in spectra:
         if spectrum not in SPECTRA:
             raise DataError(f"world spectrum '{spectrum}'", found="unknown spectrum", remedy=nearest(spectrum, SPECTRA))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conditions:
-    """What a world is asked to be beyond its plain form; it is part of the name of every picture.
-
-    Attributes:
-        light: where light fails; ``day``, ``night`` or ``mixed``, see `light.py`.
-        misregistration: displacement of the spectra against each other, pixels of a picture 128 high.
-
-    Raises:
-        DataError: an unknown light, or a displacement outside 0 to 32.
-
-    Example:
-        >>> Conditions(light="night").suffix, Conditions().suffix
-        ('?light=night', '')
-    """
-
-    light: str = "day"
-    misregistration: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_light(self.light)
-        check_misregistration(self.misregistration)
-
-    @property
-    def suffix(self) -> str:
-        """What follows the plain form."""
-        words = [f"light={self.light}"] if self.light != LIGHTS[0] else []
-        words += [f"misregistration={self.misregistration:g}"] if self.misregistration else []
-        return "?" + "&".join(words) if words else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +52,11 @@ class Reference:
     camera: int
     shot: int
     spectrum: Spectrum
-    conditions: Conditions = Conditions()
+    conditions: Conditions
 
 
 def parse_reference(reference: str) -> Reference:
-    """The picture that a text names.
+    """The picture that a reference names.
 
     Example:
         >>> named = parse_reference("world:vehicles/target/0/17/2/1/tir?light=mixed")
@@ -96,9 +64,9 @@ def parse_reference(reference: str) -> Reference:
         ('vehicles', 17, 'mixed')
 
     Raises:
-        DataError: it names none.
+        DataError: it names no picture.
     """
-    path, _, asked = reference.partition("?")
+    path, _, options = reference.partition("?")
     parts = path.removeprefix("world:").split("/")
     if not path.startswith("world:") or len(parts) != 7 or not all(part.isdecimal() for part in parts[2:6]):
         raise DataError(reference, found="not a picture of the world", expected=FORM, remedy="Numbers count from 0.")
@@ -118,7 +86,7 @@ def parse_reference(reference: str) -> Reference:
         camera=camera,
         shot=shot,
         spectrum=spectrum,
-        conditions=_conditions(asked, reference),
+        conditions=_conditions(options, reference),
     )
     if named.conditions.suffix != reference.removeprefix(path):
         raise DataError(
@@ -130,9 +98,9 @@ def parse_reference(reference: str) -> Reference:
     return named
 
 
-def _conditions(asked: str, reference: str) -> Conditions:
+def _conditions(text: str, reference: str) -> Conditions:
     options: dict[str, str] = {}
-    for word in asked.split("&") if asked else ():
+    for word in text.split("&") if text else ():
         name, _, options[name] = word.partition("=")
     known = ("light", "misregistration")
     for name in options:

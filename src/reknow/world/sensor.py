@@ -14,9 +14,28 @@ from jaxtyping import Float, UInt8
 from reknow.compiled import compiled
 from reknow.observation import Spectrum
 from reknow.world.cameras import Camera
-from reknow.world.compression import compress
-from reknow.world.light import dazzle, equalize
+from reknow.world.conditions import dazzle, equalize
 from reknow.world.raster import FRONT, HEAT, KEY, NIR, OCCLUDER, PERSON, scatter
+
+# Quantization tables of the standard's annex K.1, luminance and chrominance.
+_LUMA = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ],
+    dtype=np.float32,
+)
+_CHROMA = np.full((8, 8), 99, np.float32)
+_CHROMA[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+_STEP = np.arange(8)
+_COSINES = np.cos((2 * _STEP[None, :] + 1) * _STEP[:, None] * math.pi / 16)
+_COSINES = (0.5 * _COSINES * np.where(_STEP == 0, math.sqrt(0.5), 1.0)[:, None]).astype(np.float32)
 
 
 def develop(
@@ -73,7 +92,8 @@ def _visible(canvas, gains, ambient, haze, saturation):  # noqa: ANN001, ANN202
     for i in range(height):
         for j in range(width):
             pixel = canvas[i, j]
-            # What faces away from us sees less of the sky around: this rounds bodies under soft light.
+            # What faces away from the camera gets less light from the sky: this rounds bodies under soft
+            # light.
             lit = ambient * (0.45 + 0.6 * pixel[FRONT]) + (1.0 - ambient) * 1.5 * pixel[KEY]
             gray = 0.0
             for k in range(3):
@@ -110,7 +130,7 @@ def _thermal(canvas, low, span):  # noqa: ANN001, ANN202
     for i in range(height):
         for j in range(width):
             pixel = canvas[i, j]
-            # A surface seen at a slant emits a little less: emissivity falls toward the rim.
+            # A surface at a slant emits a little less: emissivity falls toward the rim.
             slant = 0.93 + 0.07 * min(max(pixel[FRONT], 0.0), 1.0)
             light[i, j, 0] = min(max((pixel[HEAT] - low) / span, 0.0) * slant, 1.2)
     return light
@@ -200,3 +220,63 @@ def _bytes(picture):  # noqa: ANN001, ANN202
                 value = picture[i, j, c if channels == 3 else 0]
                 out[i, j, c] = np.uint8(min(max(value + 0.5, 0.0), 255.0))
     return out
+
+
+@compiled(nogil=True, error_model="numpy")
+def compress(picture, quality):  # noqa: ANN001, ANN201
+    """Quantize 8 x 8 cosine coefficients as a JPEG encoder does.
+
+    Args:
+        picture: (height, width, 3 or 1) float32 from 0 to 255, changed in place.
+        quality: 1 to 100, with the usual scale of the libjpeg tables.
+    """
+    height, width, channels = picture.shape
+    scale = 50.0 / quality if quality < 50 else 2.0 - quality / 50.0
+    if channels == 3:
+        for i in range(height):
+            for j in range(width):
+                r, g, b = picture[i, j, 0], picture[i, j, 1], picture[i, j, 2]
+                y = 0.299 * r + 0.587 * g + 0.114 * b
+                picture[i, j, 0], picture[i, j, 1], picture[i, j, 2] = y, 0.564 * (b - y), 0.713 * (r - y)
+    block, turned = np.empty((8, 8), np.float32), np.empty((8, 8), np.float32)
+    for c in range(channels):
+        table = _LUMA if c == 0 else _CHROMA
+        for top in range(0, height, 8):
+            for left in range(0, width, 8):
+                for i in range(8):
+                    for j in range(8):
+                        block[i, j] = picture[min(top + i, height - 1), min(left + j, width - 1), c] - (
+                            128.0 if c == 0 else 0.0
+                        )
+                _transform(block, turned, True)
+                for i in range(8):
+                    for j in range(8):
+                        step = max(np.float32(1.0), np.float32(table[i, j] * scale))
+                        block[i, j] = np.floor(block[i, j] / step + np.float32(0.5)) * step
+                _transform(block, turned, False)
+                for i in range(min(8, height - top)):
+                    for j in range(min(8, width - left)):
+                        picture[top + i, left + j, c] = block[i, j] + (128.0 if c == 0 else 0.0)
+    if channels == 3:
+        for i in range(height):
+            for j in range(width):
+                y, blue, red = picture[i, j, 0], picture[i, j, 1], picture[i, j, 2]
+                r, b = y + red / 0.713, y + blue / 0.564
+                picture[i, j, 0], picture[i, j, 1], picture[i, j, 2] = r, (y - 0.299 * r - 0.114 * b) / 0.587, b
+
+
+@compiled(inline="always")
+def _transform(block, turned, forward):  # noqa: ANN001, ANN202
+    """The 8 x 8 cosine transform or its inverse, in place: C B C^T or C^T B C."""
+    for i in range(8):
+        for j in range(8):
+            total = np.float32(0.0)
+            for k in range(8):
+                total += (_COSINES[i, k] if forward else _COSINES[k, i]) * block[k, j]
+            turned[i, j] = total
+    for i in range(8):
+        for j in range(8):
+            total = np.float32(0.0)
+            for k in range(8):
+                total += turned[i, k] * (_COSINES[j, k] if forward else _COSINES[k, j])
+            block[i, j] = total

@@ -1,9 +1,10 @@
-"""Vehicles: what one looks like, drawn from (domain, seed, identity) and the same for every camera.
+"""Vehicles: the appearance of a vehicle, drawn from (domain, seed, identity) and the same for every camera.
 
 As for people, identities are made of many independent parts: type and measures, paint, roof, cladding, panels of
 another color, stripes, stickers, dents, rims, lamps, grille, plate, rack. Each part has its own color, near-infrared
-reflectance and temperature, so a mark that one spectrum misses shows in another. How warm the engine, the brakes and
-the exhaust are depends on the drive and not on the vehicle; where they are and how much of it comes through does not.
+reflectance and temperature, so a mark that is invisible in one spectrum is visible in another. How warm the engine, the
+brakes and the exhaust are depends on the drive. Where they are and how much of their heat comes through depends on the
+vehicle.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 from reknow.world.clothing import HUES
 from reknow.world.domain import Domain, domain_named
 from reknow.world.draws import Draws
-from reknow.world.surfaces import Material, Surface, hue
+from reknow.world.shapes import Material, Surface, hue
 
 NEUTRALS = {"white": 0.92, "silver": 0.7, "gray": 0.45, "black": 0.17}
 
@@ -121,7 +122,7 @@ class Vehicle:
         paints: body, roof, sill, glass, rim, lamp, rear lamp, grille, bumper, plate, rack, load, ...: each part's.
         marks: stripes, stickers, dents and panels of another color, later ones over earlier ones.
         exhaust: where the pipe leaves, in shares of the half width, left at positive.
-        attributes: the same in words: the ground truth beside the picture.
+        attributes: the same in words: the ground truth of the picture.
     """
 
     chassis: Chassis
@@ -163,7 +164,7 @@ def _measured(draws: Draws, usual: Chassis) -> Chassis:
 
 
 def _paint(draws: Draws, vivid: float, *, least: float = 0.0) -> tuple[Paint, str]:
-    """Lacquer and the name of its color: its near-infrared reflectance says nothing about it.
+    """Lacquer and the name of its color: its near-infrared reflectance is independent of it.
 
     Args:
         draws: the stream to draw from.
@@ -171,10 +172,10 @@ def _paint(draws: Draws, vivid: float, *, least: float = 0.0) -> tuple[Paint, st
         least: how dark it may be at least.
     """
     if draws.chance(vivid):
-        name = draws.pick(tuple(HUES))
+        name = draws.choose(tuple(HUES))
         color = hue(HUES[name] + draws.uniform(-0.03, 0.03), draws.uniform(0.55, 0.95), draws.uniform(0.4, 0.9))
     else:
-        name = draws.pick(tuple(NEUTRALS))
+        name = draws.choose(tuple(NEUTRALS))
         value = max(least, NEUTRALS[name] * draws.uniform(0.85, 1.1))
         color = hue(draws.uniform(), draws.uniform(0.0, 0.12), min(1.0, value))
     return Paint(color, draws.uniform(0.06, 0.85), over=draws.uniform(-5.0, 11.0), rough=0.06), name
@@ -199,7 +200,7 @@ def _coats(draws: Draws, domain: Domain, paints: dict[str, Paint], words: dict[s
     paints["sill"], words["sill"] = (trim, "dark") if draws.chance(0.4) else (body, "same")
     paints["bumper"], words["bumper"] = (trim, "dark") if draws.chance(0.4) else (body, "same")
     paints["load"], words["load"] = _paint(draws, vivid, least=0.4)
-    # Glass mirrors the cold sky; tints differ more in the near infrared than to the eye.
+    # Glass mirrors the cold sky; tints differ more in the near infrared than in color.
     paints["glass"] = Paint((dark, dark * 1.15, dark * 1.3), draws.uniform(0.04, 0.4), draws.uniform(-6.0, 1.0))
     paints["tire"] = Paint((0.016, 0.016, 0.017), draws.uniform(0.04, 0.12), 1.0, draws.uniform(4.0, 12.0))
     paints["under"] = Paint((0.008, 0.008, 0.009), 0.03, 1.0, draws.uniform(4.0, 14.0))
@@ -209,14 +210,14 @@ def _coats(draws: Draws, domain: Domain, paints: dict[str, Paint], words: dict[s
 
 def _fittings(draws: Draws, paints: dict[str, Paint], words: dict[str, str]) -> None:
     """Rims, lamps, grille, plate and rack, and the words that say which form they have."""
-    shade = draws.pick((0.03, 0.25, 0.5, 0.75))
+    shade = draws.choose((0.03, 0.25, 0.5, 0.75))
     rim = (shade, shade, shade * 1.03) if draws.chance(0.85) else hue(draws.uniform(), 0.8, 0.7)
     paints["rim"] = Paint(rim, draws.uniform(0.05, 0.8), 1.0, draws.uniform(5.0, 25.0))
     words["rim"] = draws.weighted({"disc": 2, "spokes": 3, "ring": 1.5})
     paints["lamp"] = Paint((0.75, 0.76, 0.8), 0.75, draws.uniform(0.0, 5.0))
     paints["rear lamp"] = Paint((0.4, 0.015, 0.015), draws.uniform(0.2, 0.6), draws.uniform(0.0, 4.0))
-    words["lamps"] = draws.pick(("round", "wide", "tall"))
-    words["rear_lamps"] = draws.pick(("wide", "tall", "bar"))
+    words["lamps"] = draws.choose(("round", "wide", "tall"))
+    words["rear_lamps"] = draws.choose(("wide", "tall", "bar"))
     chrome = Paint((0.6, 0.6, 0.62), 0.7, -4.0)
     words["grille"] = draws.weighted({"dark": 2, "chrome": 1, "slit": 1, "none": 0.6})
     paints["grille"] = chrome if words["grille"] == "chrome" else Paint((0.015, 0.015, 0.016), 0.05, 2.0, 20.0)
@@ -240,8 +241,8 @@ def _marks(draws: Draws, domain: Domain, paints: dict[str, Paint], words: dict[s
         marks.append(Mark(face, corners, name))
 
     if draws.chance(0.25):  # a door or fender from another car
-        start = draws.pick((0.02, 0.3, 0.5, 0.76))
-        add(draws.pick(("left", "right", "flank")), _upright(start, 0.0, start + 0.21, 1.0))
+        start = draws.choose((0.02, 0.3, 0.5, 0.76))
+        add(draws.choose(("left", "right", "flank")), _upright(start, 0.0, start + 0.21, 1.0))
         words["panel"] = "other"
     if draws.chance(0.5):
         low, high, slant = draws.uniform(0.1, 0.7), draws.uniform(0.08, 0.3), draws.uniform(-0.2, 0.2)
@@ -258,7 +259,7 @@ def _marks(draws: Draws, domain: Domain, paints: dict[str, Paint], words: dict[s
         tall = draws.uniform(0.12, 0.25)
         diamond = ((x - half, y), (x, y - tall), (x + half, y), (x, y + tall))
         square = _upright(x - half, y - tall, x + half, y + tall)
-        add("flank", draws.pick((diamond, square)))
+        add("flank", draws.choose((diamond, square)))
     words["stickers"] = str(len(marks))
     for _ in range(draws.below(3)):  # dents and rust on one side alone
         x, y, half = draws.uniform(0.05, 0.9), draws.uniform(0.1, 0.7), draws.uniform(0.02, 0.05)
@@ -267,11 +268,11 @@ def _marks(draws: Draws, domain: Domain, paints: dict[str, Paint], words: dict[s
         paints[name] = Paint(
             (0.16 * brown, 0.07 * brown, 0.03 * brown), draws.uniform(0.1, 0.5), draws.uniform(-5.0, 5.0)
         )
-        marks.append(Mark(draws.pick(("left", "right", "tail")), _upright(x, y, x + 2 * half, y + 5 * half), name))
+        marks.append(Mark(draws.choose(("left", "right", "tail")), _upright(x, y, x + 2 * half, y + 5 * half), name))
     for _ in range(1 + draws.below(3)):  # livery of what is carried, and of the sides of vans and buses
         left, low = draws.uniform(0.0, 0.7), draws.uniform(0.0, 0.6)
         right, high = left + draws.uniform(0.12, 0.6), low + draws.uniform(0.15, 0.5)
-        slant = draws.pick((0.0, 0.0, 0.2, -0.2))
+        slant = draws.choose((0.0, 0.0, 0.2, -0.2))
         add(
             "load",
             (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reknow.data.formats import listing, open_dataset
+from reknow.data.formats import open_dataset, picture_folders
 from reknow.data.formats.folder import columns_of
 from reknow.data.picture_files import PICTURE_SUFFIXES
 from reknow.errors import DataError
@@ -180,8 +180,8 @@ def test_every_picture_suffix_is_found_in_any_case(tmp_path):
 
 
 def test_a_suffix_that_this_pillow_lacks_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(listing, "PICTURE_SUFFIXES", PICTURE_SUFFIXES - {".avif"})
-    monkeypatch.setattr(listing, "UNREAD_SUFFIXES", frozenset({".avif"}))
+    monkeypatch.setattr(picture_folders, "PICTURE_SUFFIXES", PICTURE_SUFFIXES - {".avif"})
+    monkeypatch.setattr(picture_folders, "UNREAD_SUFFIXES", frozenset({".avif"}))
     found, notes = rows(tmp_path, "a.jpg", "b.avif", options="")
     assert len(found) == 1
     assert "1 with .avif; the installed Pillow was built without .avif" in notes
@@ -197,9 +197,9 @@ def test_links_and_pipes_that_hold_no_picture_are_left_out_and_said(tmp_path):
     assert [picture for picture, _, _ in found] == ["a/1.jpg"]
     assert "left out 3 links that lead nowhere, or where you may not go, for example a/self.jpg" in notes
     assert "left out 1 pipes or devices that are named like pictures, for example pipe.jpg" in notes
-    assert listing.pictures_in(tmp_path / "a").pictures == ["1.jpg"]
-    assert listing.subfolders(tmp_path) == ["a"]
-    assert listing.contents(tmp_path) == "holds: a/, gone.png, loop, pipe.jpg"
+    assert picture_folders.pictures_in(tmp_path / "a").pictures == ["1.jpg"]
+    assert picture_folders.subfolders(tmp_path) == ["a"]
+    assert picture_folders.contents(tmp_path) == "holds: a/, gone.png, loop, pipe.jpg"
 
 
 def test_a_folder_inside_that_may_not_be_entered_is_left_out_and_said(tmp_path, monkeypatch):
@@ -288,7 +288,7 @@ def test_a_folder_that_may_not_be_listed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refused)
     with pytest.raises(DataError, match=r"cannot be listed \(Permission denied\)"):
-        listing.pictures_below(tmp_path)
+        picture_folders.pictures_below(tmp_path)
 
 
 def test_a_hundred_thousand_names_are_quick():

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from reknow.data.cache import Pictures
-from reknow.data.doctor import examine
+from reknow.data.doctor import check_manifest
 from reknow.data.formats import market1501_mm, msvr310, open_dataset, rgbnt201
 from reknow.data.formats.published import Count, compared, counts
 from reknow.data.formats.spectrum_folders import Layout, rows_of, together
@@ -170,7 +170,7 @@ def test_rgbnt201_tree(tmp_path, inner):
     pictures = Pictures.open(manifest, (16, 8))
     assert all(present.all() for present in pictures.present.values())
     assert not (pictures.images["rgb"][0] == pictures.images["tir"][0]).all()
-    kinds = {(finding.severity, finding.kind) for finding in examine(manifest)}
+    kinds = {(finding.severity, finding.kind) for finding in check_manifest(manifest)}
     assert kinds == {("warning", "suffix")}  # PNG named .jpg; that the test folder is query and gallery is no leak
 
 
@@ -241,9 +241,9 @@ def test_msvr310_tree(tmp_path):
     assert manifest.column("tir")[1] == "query3/0002/th/0002_s002_v1_000.jpg"
     assert manifest.column("observation")[1] == "query/0002/0002_s002_v1_000.jpg"
     # One view saw both scenes: Market's rule would leave these queries without a match, the scene's does not.
-    assert "query_without_match" not in {finding.kind for finding in examine(manifest)}
+    assert "query_without_match" not in {finding.kind for finding in check_manifest(manifest)}
     one = manifest.select([0, 1, 3])
-    (lost,) = [finding for finding in examine(one) if finding.kind == "query_without_match"]
+    (lost,) = [finding for finding in check_manifest(one) if finding.kind == "query_without_match"]
     assert "from the query's scene '002'" in lost.message
 
 

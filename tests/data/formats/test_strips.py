@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from reknow.data.cache import Pictures
-from reknow.data.doctor import examine
+from reknow.data.doctor import check_manifest
 from reknow.data.formats import market_layout, open_dataset, rgbnt100
 from reknow.data.formats.published import Count, compared, counts
 from reknow.data.formats.strips import boxes, is_strip
@@ -66,7 +66,7 @@ def test_three_panels(tmp_path, inner):
     assert [int(pictures.images[spectrum][0].min()) for spectrum in ("rgb", "nir", "tir")] == [10, 20, 30]
     assert [int(pictures.images[spectrum][0].max()) for spectrum in ("rgb", "nir", "tir")] == [18, 28, 38]
     assert len(manifest.notes) == 3  # the published counts
-    assert "box" not in {finding.kind for finding in examine(manifest)}
+    assert "box" not in {finding.kind for finding in check_manifest(manifest)}
 
 
 def test_two_panels_leave_the_third_spectrum_empty(tmp_path):
@@ -116,7 +116,7 @@ def test_a_damaged_strip_is_the_doctors_business(tmp_path):
         strip(tmp_path / name)
     (tmp_path / NAMES[0]).write_bytes(b"not a picture")
     manifest = open_dataset(f"rgbnt100:{tmp_path}")
-    told = [finding for finding in examine(manifest) if finding.severity == "error"]
+    told = [finding for finding in check_manifest(manifest) if finding.severity == "error"]
     assert {(finding.kind, finding.row) for finding in told} == {("picture", 0)}
     with pytest.raises(DataError, match=r"row 0 .observation 'bounding_box_train/0501_c0001_000\.png'.*not a picture"):
         Pictures.open(manifest, (128, 256))

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from reknow.data.cache import Pictures
-from reknow.data.doctor import examine
-from reknow.data.formats import import_dataset, open_dataset
+from reknow.data.doctor import check_manifest
+from reknow.data.formats import open_dataset
+from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import Manifest
 from reknow.data.pictures import read_picture
 from reknow.errors import DataError
@@ -221,7 +222,7 @@ def test_a_table_in_which_nobody_is_known_says_why(tmp_path):
     manifest = open_dataset(write(tmp_path / "m.csv", "rgb,id\na,-1\nb,-1\nc,nan\n"))
     assert not manifest.has("identity")
     assert [note for note in manifest.notes if "'-1'" in note or "'nan'" in note] == list(manifest.notes[1:])
-    (finding,) = [finding for finding in examine(manifest) if finding.kind == "identity"]
+    (finding,) = [finding for finding in check_manifest(manifest) if finding.kind == "identity"]
     assert "no row says whom it shows" in finding.message
     with pytest.raises(DataError, match="Did you mean 'keep'"):
         open_dataset(f"table:{tmp_path}/m.csv?unknown=keeps")

@@ -1,7 +1,7 @@
-"""The doctor: what is wrong with a manifest, row by row, and how to mend it.
+"""The doctor: the faults of a manifest, row by row, and how to mend them.
 
-An *error* would stop a run or make its numbers wrong; a *warning* is worth a look. ``reknow data check`` prints what
-:func:`examine` returns, ``reknow data show`` prints :func:`summary`.
+An *error* would stop a run or make its numbers wrong; a *warning* should be read. ``reknow data check`` prints what
+:func:`check_manifest` returns, ``reknow data show`` prints :func:`summary`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from unicodedata import category
 
 import numpy as np
 
+from reknow.data.columns import SPLITS
 from reknow.data.doctor.findings import Finding, Rows
 from reknow.data.doctor.labels import label_findings
 from reknow.data.doctor.pixels import picture_findings
-from reknow.data.manifest import SPLITS, Manifest
+from reknow.data.manifest import Manifest
 
-__all__ = ["Finding", "examine", "summary"]
+__all__ = ["Finding", "check_manifest", "summary"]
 
 
-def examine(manifest: Manifest, *, progress: Callable[[int, int], None] | None = None) -> list[Finding]:
-    """Look at every row and every picture.
+def check_manifest(manifest: Manifest, *, progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+    """Check every row and every picture.
 
     Args:
         manifest: of any format.

@@ -1,7 +1,7 @@
-"""What is wrong with deep pictures: numbers that mean nothing without levels, and levels that leave them flat.
+"""Faults of deep pictures: numbers that mean nothing without levels, and levels that leave them flat.
 
 The doctor measures levels that fit: over all deep pictures of a spectrum, the values below and above which lie 0.1 % of
-the pixels. A few hot or dead pixels do not count then, and the same values hold for every picture.
+the pixels. Single hot or dead pixels do not count then, and the same values hold for every picture.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLE = 1000  # values that are kept of a picture: 8 MB for 1,000 pictures, and
 
 @dataclass(frozen=True)
 class Depth:
-    """What one deep picture showed.
+    """What the check of one deep picture measured.
 
     Attributes:
         spectrum: which of the row's pictures it is.
@@ -47,7 +47,7 @@ class Depth:
 def depth_of(
     spectrum: Spectrum, reference: str, values: np.ndarray, pixels: np.ndarray, levels: Levels | None
 ) -> Depth:
-    """What a deep picture shows, of its numbers (height, width) and the pixels that were made of them."""
+    """The measures of a deep picture, from its numbers (height, width) and the pixels that were made of them."""
     finite = np.sort(values[np.isfinite(values)], axis=None)
     places = np.linspace(0, max(len(finite) - 1, 0), min(SAMPLE, len(finite))).round().astype(int)
     lost = levels is None and needs_levels(values)
@@ -84,7 +84,7 @@ def depth_findings(manifest: Manifest, rows: Rows, deep: Sequence[tuple[int, Dep
         levels = manifest.levels.get(first.spectrum)
         rule = f"spread over {levels}" if levels else "divided by 257"
         message = (
-            f"{len(flat):,} {first.bits}-bit pictures keep few gray levels when {rule}: "
+            f"{len(flat):,} {first.bits}-bit pictures keep little contrast when {rule}: "
             f"{first.spectrum} picture {first.reference} spans {first.gray_levels} of 256"
         )
         yield rows.finding("contrast", "warning", row, message, remedy)
@@ -102,7 +102,7 @@ def _measured(samples: Sequence[np.ndarray]) -> Levels | None:
 
 
 def _helps(levels: Levels | None, depth: Depth) -> bool:
-    """Whether these levels would leave a picture more than a few grays."""
+    """Whether these levels would give a picture :data:`FEW_LEVELS` grays or more."""
     if levels is None or not depth.sample.size:
         return False
     low, high = levels.gray(depth.sample[[0, -1]][None])[0].tolist()
@@ -112,7 +112,7 @@ def _helps(levels: Levels | None, depth: Depth) -> bool:
 def _remedy(manifest: Manifest, spread: Mapping[Spectrum, Levels]) -> str:
     """The option to read the data set with, where other levels would spread the pictures."""
     if not spread:
-        return "Look at these pictures: each is nearly of one gray, and no levels that suit all would spread it."
+        return "View these pictures: each is nearly of one gray, and no levels that suit all would spread it."
     alone = len(manifest.spectra) == 1
     option = f"levels={next(iter(spread.values())) if alone else written({**manifest.levels, **spread})}"
     return (

@@ -15,8 +15,8 @@ Kind = Literal[
     "box",  # without a pixel, reaching outside, or not four numbers
     "size",  # too small or too long to show an object
     "aligned_size",  # spectra of one observation that differ in size
-    "contrast",  # a deep picture of which few gray levels are left, or that is refused without levels
-    "suffix",  # a file of another format than its name says
+    "contrast",  # a deep picture that is left nearly flat, or that is refused without levels
+    "suffix",  # a file whose format differs from its suffix
     "duplicate",  # the same pixels twice
     "leakage",  # the same pixels in train and in query or gallery
     "identity",  # missing

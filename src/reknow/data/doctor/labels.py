@@ -1,6 +1,6 @@
-"""What is wrong with splits, identities and cameras: found from the columns alone, without a picture.
+"""Faults of splits, identities and cameras, which the columns alone show.
 
-What concerns hundreds of rows alike (identities that one camera sees) is one finding that counts them and names the
+What concerns hundreds of rows alike (identities with a single camera) is one finding that counts them and names the
 first row.
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from reknow.data.columns import SPLITS, is_unknown
 from reknow.data.doctor.findings import TEST, Finding, Rows, Severity
-from reknow.data.manifest import SPLITS
-from reknow.data.unknown import is_unknown
 from reknow.errors import nearest
 
 
@@ -34,11 +33,11 @@ def _splits(rows: Rows) -> Iterator[Finding]:
     if nowhere:
         message = f"{len(nowhere):,} rows have no split and are used by nothing"
         yield rows.finding("split", "warning", nowhere[0], message, "Write train, query or gallery, or remove them.")
-    for one, other in (("query", "gallery"), ("gallery", "query")):
-        if one in known and other not in known and not rows.closed:
-            message = f"there are rows of the split {one} but none of the split {other}"
+    for split, other in (("query", "gallery"), ("gallery", "query")):
+        if split in known and other not in known and not rows.closed:
+            message = f"there are rows of the split {split} but none of the split {other}"
             remedy = f"Evaluation needs both: give some rows the split {other}."
-            yield rows.finding("split", "error", rows.split.index(one), message, remedy)
+            yield rows.finding("split", "error", rows.split.index(split), message, remedy)
     if "train" not in known:
         remedy = "That is right for evaluation only; to train, give rows the split train."
         yield rows.finding("no_training_rows", "warning", -1, "no row has the split train", remedy)
@@ -68,16 +67,14 @@ def _identities(rows: Rows) -> Iterator[Finding]:
                 "where the individuals to know again are those of training, declare it: gallery=train."
             )
             yield rows.finding("identity_in_train_and_test", "error", test[0], message, remedy)
-    nobody = {identity: members for identity, members in by_identity.items() if is_unknown(identity)}
-    for identity, members in nobody.items():
+    unknown_words = {identity: members for identity, members in by_identity.items() if is_unknown(identity)}
+    for identity, members in unknown_words.items():
         message = f"{len(members):,} rows have the identity '{identity}', and count as one individual of that name"
-        remedy = "If it means that nobody knows, empty these cells; folder: and table: do so without unknown=keep."
+        remedy = "If it means an unknown identity, empty these cells; folder: and table: do so without unknown=keep."
         yield rows.finding("identity", "warning", members[0], message, remedy)
     single = {identity: members for identity, members in by_identity.items() if len(members) == 1}
     if single:
-        message = (
-            f"{_count(single, len(by_identity))} have a single picture, which nothing can be learned or asked from"
-        )
+        message = f"{_count(single, len(by_identity))} have a single picture, which cannot be matched"
         remedy = "Add pictures of them, or leave them as distractors."
         yield rows.finding("single_picture", "warning", _first(single), message, remedy)
 
@@ -102,7 +99,7 @@ def _cameras(rows: Rows) -> Iterator[Finding]:
         if len(members) > 1 and len({rows.camera[row] for row in members}) == 1:
             single[identity] = members
     if single:
-        message = f"{_count(single, len(by_identity))} with several pictures are seen by one camera only"
+        message = f"{_count(single, len(by_identity))} with several pictures are recorded by one camera only"
         remedy = "Nothing can be learned from them about other cameras; add such pictures where you can."
         yield rows.finding("single_camera", "warning", _first(single), message, remedy)
 
@@ -115,7 +112,7 @@ def _queries(rows: Rows) -> Iterator[Finding]:
         if identity is not None and rows.split[row] in (("gallery", "train") if rows.closed else ("gallery",)):
             gallery[identity].append(row)
     if not queries or not gallery:
-        return  # said by the checks of splits and identities
+        return  # reported by the checks of splits and identities
     lost: list[tuple[int, str]] = []
     for row in queries:
         identity, group = rows.identity[row], rows.group[row]

@@ -1,4 +1,4 @@
-"""What is wrong with the pictures themselves: files, boxes, sizes, and pictures that stand twice.
+"""Faults of the pictures themselves: files, boxes, sizes, and pictures that stand twice.
 
 Every picture is decoded once, for all of its crops, in threads (Pillow decodes outside Python's lock). Duplicates are
 found by a hash of the pixels within the box, so also where a picture was saved again under another name or with
@@ -18,26 +18,23 @@ import numpy as np
 
 from reknow.data.doctor.depth import Depth, depth_findings, depth_of
 from reknow.data.doctor.findings import TEST, Finding, Kind, Rows, Severity
-from reknow.data.frames import by_frame
 from reknow.data.levels import Levels
 from reknow.data.manifest import Manifest
-from reknow.data.picture_files import suffix_differs
+from reknow.data.picture_files import WORLD_PREFIX, locate, read_bytes, suffix_differs
 from reknow.data.pictures import (
-    WORLD_PREFIX,
     Box,
+    by_frame,
     deep_values,
-    locate,
     needs_levels,
     open_bytes,
     parse_boxes,
-    read_bytes,
     read_picture,
     rgb_pixels,
 )
 from reknow.errors import DataError
 from reknow.observation import Spectrum
 
-# Below this a picture cannot show what tells individuals apart; the smallest crop of Market-1501 is 64 x 128.
+# A smaller picture cannot show what distinguishes individuals; the smallest crop of Market-1501 is 64 x 128.
 SMALLEST_SIDE = 8
 # Crops of people are 1:2 to 1:4, three panels side by side 3:1; beyond 8:1 a box was drawn wrongly.
 LARGEST_ASPECT = 8.0
@@ -47,7 +44,7 @@ _BLOCK = 64  # pictures per task: large enough that scheduling costs nothing, sm
 
 @dataclass(frozen=True)
 class _Item:
-    """One picture to look at."""
+    """One picture to check."""
 
     row: int
     spectrum: Spectrum
@@ -61,13 +58,13 @@ class _File:
 
     pixels: np.ndarray | None  # (height, width, 3) uint8; where levels are needed and not there, the numbers themselves
     deep: np.ndarray | None = None  # (height, width), the numbers of a deep picture
-    format: str | None = None  # where the name says another
+    format: str | None = None  # where the suffix stands for another
     error: tuple[Kind, DataError] | None = None
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What one picture showed: findings, and of its pixels where it has any a digest, the size and the depth."""
+class _Check:
+    """The check of one picture: findings, and of its pixels, where it has any, a digest, the size and the depth."""
 
     item: _Item
     digest: bytes | None
@@ -82,30 +79,30 @@ def picture_findings(manifest: Manifest, rows: Rows, progress: Callable[[int, in
     items: list[_Item] = []
     references: dict[Spectrum, list[str | None]] = {name: manifest.column(name) for name in manifest.spectra}
     for row, crop in enumerate(manifest.column("crop")):
-        there: list[Spectrum] = [spectrum for spectrum, column in references.items() if column[row]]
+        present: list[Spectrum] = [spectrum for spectrum, column in references.items() if column[row]]
         try:
-            boxes = parse_boxes(crop, there, "crop")
+            boxes = parse_boxes(crop, present, "crop")
         except DataError as error:
             yield rows.finding("box", "error", row, f"column 'crop': {error.found}", error.remedy)
             continue
-        items += [_Item(row, spectrum, str(references[spectrum][row]), boxes[spectrum]) for spectrum in there]
+        items += [_Item(row, spectrum, str(references[spectrum][row]), boxes[spectrum]) for spectrum in present]
 
-    looks = _looks(manifest, rows, items, progress)
-    for look in looks:
-        yield from look.findings
-    yield from _unlike_sizes(rows, looks)
-    yield from depth_findings(manifest, rows, [(look.item.row, look.depth) for look in looks if look.depth])
-    yield from _other_formats(rows, looks)
-    yield from _duplicates(rows, looks)
+    checks = _checks(manifest, rows, items, progress)
+    for check in checks:
+        yield from check.findings
+    yield from _unlike_sizes(rows, checks)
+    yield from depth_findings(manifest, rows, [(check.item.row, check.depth) for check in checks if check.depth])
+    yield from _other_formats(rows, checks)
+    yield from _duplicates(rows, checks)
 
 
-def _looks(
+def _checks(
     manifest: Manifest, rows: Rows, items: Sequence[_Item], progress: Callable[[int, int], None] | None
-) -> list[_Look]:
-    """What each picture showed, in order of `items`; those of one file are looked at together."""
+) -> list[_Check]:
+    """The check of each picture, in order of `items`; those of one file are checked together."""
 
-    def look_at(portion: Sequence[int]) -> list[tuple[int, _Look]]:
-        done: list[tuple[int, _Look]] = []
+    def check_portion(portion: Sequence[int]) -> list[tuple[int, _Check]]:
+        done: list[tuple[int, _Check]] = []
         before: tuple[str, Levels | None] | None = None
         file = _File(None)
         for number in portion:
@@ -113,19 +110,19 @@ def _looks(
             levels = manifest.levels.get(item.spectrum)
             if (item.reference, levels) != before:
                 before, file = (item.reference, levels), _read(manifest, item, levels)
-            done.append((number, _look(rows, item, file, levels)))
+            done.append((number, _check(rows, item, file, levels)))
         return done
 
-    looks: dict[int, _Look] = {}
+    checks: dict[int, _Check] = {}
     pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="doctor")
     try:
-        for done in pool.map(look_at, by_frame([item.reference for item in items], _BLOCK)):
-            looks |= done
+        for done in pool.map(check_portion, by_frame([item.reference for item in items], _BLOCK)):
+            checks |= done
             if progress is not None:
-                progress(len(looks), len(items))
+                progress(len(checks), len(items))
     finally:
         pool.shutdown(cancel_futures=True)
-    return [looks[number] for number in range(len(items))]
+    return [checks[number] for number in range(len(items))]
 
 
 def _read(manifest: Manifest, item: _Item, levels: Levels | None) -> _File:
@@ -145,8 +142,8 @@ def _read(manifest: Manifest, item: _Item, levels: Levels | None) -> _File:
         return _File(None, error=(kind, error))
 
 
-def _look(rows: Rows, item: _Item, file: _File, levels: Levels | None) -> _Look:
-    """Judge the size and box of one picture of a file."""
+def _check(rows: Rows, item: _Item, file: _File, levels: Levels | None) -> _Check:
+    """Check the size and box of one picture of a file."""
 
     def finding(kind: Kind, severity: Severity, message: str, remedy: str) -> Finding:
         return rows.finding(kind, severity, item.row, f"{item.spectrum} picture {item.reference}: {message}", remedy)
@@ -154,7 +151,7 @@ def _look(rows: Rows, item: _Item, file: _File, levels: Levels | None) -> _Look:
     if file.error is not None or file.pixels is None:
         kind, error = file.error or ("picture", DataError(item.reference, found="no pixels", remedy="Remove the row."))
         expected = f"; expected {error.expected}" if error.expected else ""
-        return _Look(item, None, (finding(kind, "error", error.found + expected, error.remedy),))
+        return _Check(item, None, (finding(kind, "error", error.found + expected, error.remedy),))
     pixels, deep = file.pixels, file.deep
     findings = []
     if item.box is not None:
@@ -164,7 +161,7 @@ def _look(rows: Rows, item: _Item, file: _File, levels: Levels | None) -> _Look:
         drawn = f"the box {left} {top} {right} {bottom} on a picture of {width} x {height}"
         if not pixels.size:
             remedy = "Correct the row's column 'crop' (left top right bottom), or empty it."
-            return _Look(item, None, (finding("box", "error", f"{drawn} holds no pixel", remedy),))
+            return _Check(item, None, (finding("box", "error", f"{drawn} holds no pixel", remedy),))
         if left < 0 or top < 0 or right > width or bottom > height:
             remedy = "What lies outside is cut off; check that the boxes belong to these pictures."
             findings.append(finding("box", "warning", f"{drawn} reaches outside", remedy))
@@ -175,15 +172,15 @@ def _look(rows: Rows, item: _Item, file: _File, levels: Levels | None) -> _Look:
     digest = hashlib.blake2b(f"{item.spectrum} {pixels.shape}".encode(), digest_size=16)
     digest.update(pixels.tobytes())
     depth = None if deep is None else depth_of(item.spectrum, item.reference, deep, pixels, levels)
-    return _Look(item, digest.digest(), tuple(findings), (width, height), depth, file.format)
+    return _Check(item, digest.digest(), tuple(findings), (width, height), depth, file.format)
 
 
-def _unlike_sizes(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
+def _unlike_sizes(rows: Rows, checks: Sequence[_Check]) -> Iterator[Finding]:
     """One finding for all observations whose spectra differ in size, which names the first."""
     sizes: dict[int, dict[Spectrum, tuple[int, int]]] = defaultdict(dict)
-    for look in looks:
-        if look.size is not None:
-            sizes[look.item.row][look.item.spectrum] = look.size
+    for check in checks:
+        if check.size is not None:
+            sizes[check.item.row][check.item.spectrum] = check.size
     unlike = [row for row, of_row in sizes.items() if len(set(of_row.values())) > 1]
     if unlike:
         first = ", ".join(f"{spectrum} {width} x {height}" for spectrum, (width, height) in sizes[unlike[0]].items())
@@ -192,32 +189,32 @@ def _unlike_sizes(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
         yield rows.finding("aligned_size", "warning", unlike[0], message, remedy)
 
 
-def _other_formats(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
+def _other_formats(rows: Rows, checks: Sequence[_Check]) -> Iterator[Finding]:
     """One finding for all files that hold another format than their names say."""
-    other = [look for look in looks if look.format is not None]
+    other = [check for check in checks if check.format is not None]
     if other:
-        count = len({look.item.reference for look in other})
+        count = len({check.item.reference for check in other})
         message = f"{count:,} files are of another format than their names say, here {other[0].item.reference}"
         remedy = "Nothing to do here, as files are read by what they hold; other programs may want them renamed."
         yield rows.finding("suffix", "warning", other[0].item.row, f"{message}, which is {other[0].format}", remedy)
 
 
-def _duplicates(rows: Rows, looks: Sequence[_Look]) -> Iterator[Finding]:
+def _duplicates(rows: Rows, checks: Sequence[_Check]) -> Iterator[Finding]:
     """One finding per row that repeats an earlier one, or that repeats a training row in the test."""
     same: dict[bytes, list[int]] = defaultdict(list)
-    for look in looks:
-        if look.digest is not None:
-            same[look.digest].append(look.item.row)
-    told: set[tuple[int, int]] = set()  # aligned spectra repeat together; one finding is enough
+    for check in checks:
+        if check.digest is not None:
+            same[check.digest].append(check.item.row)
+    reported: set[tuple[int, int]] = set()  # aligned spectra repeat together; one finding is enough
     for members in same.values():
         train = [row for row in members if rows.split[row] == "train"]
         test = [row for row in members if rows.split[row] in TEST]
         for row in members:
             leaks = bool(train) and row in test
             other = train[0] if leaks else members[0]
-            if row == other or (row, other) in told or _removed_by_protocol(rows, row, other):
+            if row == other or (row, other) in reported or _removed_by_protocol(rows, row, other):
                 continue
-            told.add((row, other))
+            reported.add((row, other))
             yield _duplicate(rows, row, other, leaks=leaks)
 
 

@@ -1,10 +1,10 @@
-"""Formats: how data sets lie on disks. One module per format, each with ``read(path, *, options) -> Manifest``.
+"""Formats: how data sets are stored on disk. One module per format, each with ``read(path, *, options) -> Manifest``.
 
 A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``; options reach ``read`` as text. Two
 options every format has: ``protocol=NAME`` names the evaluation protocol, and ``gallery=train`` declares a closed set
-(:mod:`reknow.data.closed`).
+(:func:`reknow.data.manifest.closed_set`).
 
-A package of other people brings a format by an entry point (:mod:`reknow.packages`): a module with such a ``read``, or
+Another package brings a format by an entry point (:mod:`reknow.packages`): a module with such a ``read``, or
 the function itself.
 """
 
@@ -17,7 +17,6 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from reknow.data.closed import OPTION, closed_set
 from reknow.data.formats import (
     cuhk03,
     dukemtmc,
@@ -35,9 +34,9 @@ from reknow.data.formats import (
     table,
     world,
 )
-from reknow.data.formats.locating import exists
+from reknow.data.formats.picture_folders import exists
 from reknow.data.formats.table import import_dataset
-from reknow.data.manifest import Manifest
+from reknow.data.manifest import CLOSED_SET_OPTION, Manifest, closed_set
 from reknow.errors import DataError, nearest
 from reknow.naming import place_and_options
 from reknow.packages import Contribution, contributions
@@ -64,7 +63,7 @@ FORMATS: dict[str, ModuleType] = {
 }
 """Each format's module. A new format is a line here."""
 
-COMMON = {"protocol", OPTION}
+COMMON = {"protocol", CLOSED_SET_OPTION}
 
 _FORM = "FORMAT:PATH or FORMAT:PATH?option=value&option=value, for example market1501:/data/market"
 
@@ -74,37 +73,37 @@ def formats() -> dict[str, str]:
     return {name: (module.__doc__ or "").strip().split("\n")[0] for name, module in FORMATS.items()}
 
 
-def open_dataset(spec: str) -> Manifest:
-    """Read the data set that `spec` names.
+def open_dataset(dataset: str) -> Manifest:
+    """Read the data set that `dataset` names.
 
-    How the name is taken apart says :mod:`reknow.naming`.
+    The name is parsed by :mod:`reknow.naming`.
 
     Args:
-        spec: ``FORMAT:PATH[?option=value&...]``.
+        dataset: ``FORMAT:PATH[?option=value&...]``.
 
     Raises:
         DataError: an unknown format or option, what the format's ``read`` raises, or a format of another package that
             cannot be imported or breaks the contract.
     """
-    name, colon, rest = spec.partition(":")
+    name, colon, rest = dataset.partition(":")
     if not colon or "/" in name:
-        raise DataError(spec, found="no format before the path", expected=_FORM, remedy=_suggestion(spec))
+        raise DataError(dataset, found="no format before the path", expected=_FORM, remedy=_suggestion(dataset))
     read = _reader(name)
     path, options = place_and_options(rest, exists, DataError, _FORM)
     if not path:
-        raise DataError(spec, found="no path after the colon", expected=_FORM, remedy="Write the path.")
+        raise DataError(dataset, found="no path after the colon", expected=_FORM, remedy="Write the path.")
     known = _options_of(read)
-    # Those that every format has, unless its reader has a say in them.
+    # The options that every format has, unless its reader handles them itself.
     common = {} if known is None else {option: options.pop(option) for option in COMMON - {*known} if option in options}
     for option in options:
         if known is not None and option not in known:
             own = "" if known else f"The format {name} has no options of its own. "
             remedy = own + nearest(option, [*known, *COMMON])
-            raise DataError(f"{spec}, option '{option}'", found="unknown option", remedy=remedy)
+            raise DataError(f"{dataset}, option '{option}'", found="unknown option", remedy=remedy)
     manifest = read(path, **options)
     if "protocol" in common:
         manifest = replace(manifest, protocol=common["protocol"])
-    return closed_set(manifest, common[OPTION]) if OPTION in common else manifest
+    return closed_set(manifest, common[CLOSED_SET_OPTION]) if CLOSED_SET_OPTION in common else manifest
 
 
 def _reader(name: str) -> Callable[..., Manifest]:
@@ -115,8 +114,10 @@ def _reader(name: str) -> Callable[..., Manifest]:
         raise others.refused[name]
     if name in others.accepted:
         return _reader_of(others.accepted[name])
-    names, whose = _names()
-    raise DataError(f"format '{name}'", found="unknown format", expected=_FORM, remedy=nearest(name, names) + whose)
+    names, others_note = _names()
+    raise DataError(
+        f"format '{name}'", found="unknown format", expected=_FORM, remedy=nearest(name, names) + others_note
+    )
 
 
 def _reader_of(brought: Contribution) -> Callable[..., Manifest]:
@@ -129,7 +130,11 @@ def _reader_of(brought: Contribution) -> Callable[..., Manifest]:
     parameters = list(inspect.signature(read).parameters.values())
     if not parameters or parameters[0].kind.name not in ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD"):
         raise brought.refused("its read takes no path", contract)
-    needed = [one.name for one in parameters[1:] if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    needed = [
+        parameter.name
+        for parameter in parameters[1:]
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    ]
     if needed:
         raise brought.refused(f"its read needs {', '.join(needed)}", contract)
 
@@ -151,20 +156,20 @@ def _options_of(read: Callable[..., Manifest]) -> list[str] | None:
     return [parameter.name for parameter in parameters]
 
 
-def _suggestion(spec: str) -> str:
-    if exists(spec):
-        return f"Did you mean {'folder' if at_home(spec).is_dir() else 'table'}:{spec}?"
-    names, whose = _names()
-    return f"Known formats: {', '.join(names)}{whose}"
+def _suggestion(dataset: str) -> str:
+    if exists(dataset):
+        return f"Did you mean {'folder' if at_home(dataset).is_dir() else 'table'}:{dataset}?"
+    names, others_note = _names()
+    return f"Known formats: {', '.join(names)}{others_note}"
 
 
 def _names() -> tuple[list[str], str]:
-    """Every format that has a name here; and whose those are that are not ours, and what was left out, in words."""
+    """The name of every format; and, for messages, which formats other packages bring and which were left out."""
     others = contributions("reknow.formats", FORMATS)
-    words = ""
+    note = ""
     if others.accepted:
-        whose = (f"{brought.name} (package {brought.package})" for brought in others.accepted.values())
-        words += f". Of other packages: {', '.join(whose)}"
+        packages = (f"{brought.name} (package {brought.package})" for brought in others.accepted.values())
+        note += f". Of other packages: {', '.join(packages)}"
     if others.refused:
-        words += f". Left out: {'; '.join(f'{error.where} {error.found}' for error in others.refused.values())}"
-    return sorted([*FORMATS, *others.accepted]), words
+        note += f". Left out: {'; '.join(f'{error.where} {error.found}' for error in others.refused.values())}"
+    return sorted([*FORMATS, *others.accepted]), note

@@ -6,10 +6,11 @@ hand), each in Market-1501's layout. Option: ``boxes=detected`` (default, the ha
 
 from __future__ import annotations
 
-from reknow.data.formats.locating import existing_folder, holds_folder, layout_root
+from reknow.data.columns import Split
 from reknow.data.formats.market_layout import FOLDERS, read_market_layout
+from reknow.data.formats.picture_folders import existing_folder, holds_folder, layout_root
 from reknow.data.formats.published import Count
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest
 
 PUBLISHED: dict[str, dict[Split, Count]] = {
@@ -33,6 +34,6 @@ def read(path: str, *, boxes: str = "detected") -> Manifest:
     folder = existing_folder(path, "cuhk03")
     if not all(holds_folder(folder / name) for name in FOLDERS.values()):
         folder = layout_root(path, [boxes], "cuhk03") / boxes
-    elif folder.resolve().name in PUBLISHED:  # the user named one of the two, which says more than the default
+    elif folder.resolve().name in PUBLISHED:  # the user named one of the two, which overrides the default
         boxes = folder.resolve().name
-    return read_market_layout(str(folder), spec="cuhk03", name=f"CUHK03-NP {boxes}", published=PUBLISHED[boxes])
+    return read_market_layout(str(folder), format_name="cuhk03", name=f"CUHK03-NP {boxes}", published=PUBLISHED[boxes])

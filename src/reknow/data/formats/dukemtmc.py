@@ -6,9 +6,10 @@ numbers; no recipe uses it by default.
 
 from __future__ import annotations
 
+from reknow.data.columns import Split
 from reknow.data.formats.market_layout import read_market_layout
 from reknow.data.formats.published import Count
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 
 PUBLISHED: dict[Split, Count] = {
     "train": Count(16_522, 702),
@@ -19,4 +20,4 @@ PUBLISHED: dict[Split, Count] = {
 
 def read(path: str) -> Manifest:
     """Read DukeMTMC-reID; see :func:`~reknow.data.formats.market_layout.read_market_layout`."""
-    return read_market_layout(path, spec="dukemtmc", name="DukeMTMC-reID", published=PUBLISHED)
+    return read_market_layout(path, format_name="dukemtmc", name="DukeMTMC-reID", published=PUBLISHED)

@@ -1,16 +1,16 @@
-"""Any folder of pictures, nested as it likes; neither identities nor cameras are needed.
+"""Any folder of pictures, nested at any depth; neither identities nor cameras are needed.
 
 Options:
 
 - ``identity=subfolder``: the first sub-folder names the identity (``bicycles/0815/left.jpg`` in ``folder:bicycles``);
 - ``identity_pattern=REGEX``: its group, searched in the file name, is the identity;
 - ``camera=REGEX``: its group, searched in the file name, is the camera, for example ``camera=_c(\\d+)``;
-- ``unknown=keep``: names such as -1 and unknown are individuals, see :mod:`reknow.data.unknown`;
+- ``unknown=keep``: names such as -1 and unknown are individuals, see :mod:`reknow.data.columns`;
 - ``levels=BLACK..WHITE``: how deep pictures become gray, see :mod:`reknow.data.levels`;
-- ``gallery=train``: a closed set, whose folder ``test`` or ``query`` asks (:mod:`reknow.data.closed`).
+- ``gallery=train``: a closed set, whose queries are in ``test`` or ``query`` (:func:`reknow.data.manifest.closed_set`).
 
 A regular expression with a slash is searched in the whole path below the folder. Where the top holds folders that are
-splits (:mod:`reknow.data.formats.split_folders`), sub-folders and paths count from below them.
+splits (:mod:`reknow.data.formats.folder_splits`), sub-folders and paths count from below them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from reknow.data.closed import closed_set
-from reknow.data.formats.listing import Listing, contents, pictures_below
-from reknow.data.formats.locating import existing_folder
-from reknow.data.formats.split_folders import SplitFolders, lone_notes, split_folders
+from reknow.data.columns import without_unknown
+from reknow.data.formats.folder_splits import SplitFolders, lone_notes, split_folders
+from reknow.data.formats.picture_folders import Listing, contents, existing_folder, pictures_below
 from reknow.data.levels import parse_levels
-from reknow.data.manifest import Manifest
-from reknow.data.unknown import without_unknown
+from reknow.data.manifest import Manifest, closed_set
 from reknow.errors import DataError, nearest, printable
 from reknow.observation import SPECTRA
 
@@ -48,7 +46,7 @@ def read(
         identity: ``subfolder``, or None for no identities.
         identity_pattern: a regular expression with one group.
         camera: a regular expression with one group.
-        unknown: ``empty`` or ``keep`` names that mean that nobody knows.
+        unknown: ``empty`` or ``keep`` names that mean an unknown name.
         levels: which values of deep pictures are black and white; None for those of 16 bits.
         gallery: ``train`` for a closed set.
 
@@ -109,13 +107,13 @@ def columns_of(
         columns["split"], below = [split for split, _ in placed], [path for _, path in placed]
     if by_subfolder:
         columns["identity"] = [name.partition("/")[0] if "/" in name else None for name in below]
-        _judge(columns["identity"], below, "folder, option 'identity'", "lie in no sub-folder", notes)
+        _check_matches(columns["identity"], below, "folder, option 'identity'", "lie in no sub-folder", notes)
     for column, option, pattern in (("identity", "identity_pattern", identity), ("camera", "camera", camera)):
         if pattern is not None:
             where = f"folder, option '{option}'"
             expression = _compiled(pattern, where)
             columns[column] = [_group(expression, name) for name in below]
-            _judge(columns[column], below, where, f"do not match '{pattern}'", notes)
+            _check_matches(columns[column], below, where, f"do not match '{pattern}'", notes)
     return columns, notes
 
 
@@ -138,8 +136,10 @@ def _group(expression: re.Pattern[str], name: str) -> str | None:
     return match[1] if match else None
 
 
-def _judge(values: Sequence[str | None], names: Sequence[str], where: str, reason: str, notes: list[str]) -> None:
-    """Refuse an option that says nothing about any picture; note one that leaves some out."""
+def _check_matches(
+    values: Sequence[str | None], names: Sequence[str], where: str, reason: str, notes: list[str]
+) -> None:
+    """Refuse an option that matches no picture; add a note on one that matches some."""
     missing = [name for name, value in zip(names, values, strict=True) if value is None]
     if len(missing) == len(names):
         raise DataError(
@@ -150,13 +150,13 @@ def _judge(values: Sequence[str | None], names: Sequence[str], where: str, reaso
 
 
 def _without_pictures(folder: Path, listing: Listing, splits: SplitFolders | None) -> DataError:
-    """What a folder without pictures holds, by kind of file; or which splits are without."""
+    """The error for a folder without pictures: it counts the files by kind, or names the splits without pictures."""
     kinds = [f"{count:,} with {suffix or 'no suffix'}" for suffix, count in listing.others.most_common(4)]
     kinds += [f"{len(paths):,} {reason}" for reason, paths in listing.unusable.items()]
     if splits is not None and listing.pictures:
-        found = f"no picture in {', '.join(splits.splits)}; {' '.join(splits.notes)}"
+        content = f"no picture in {', '.join(splits.splits)}; {' '.join(splits.notes)}"
     elif kinds:
-        found = f"no picture among its files ({', '.join(kinds)})"
+        content = f"no picture among its files ({', '.join(kinds)})"
     else:
-        found = f"no file; the folder {contents(folder)}"
-    return DataError(folder, found=found, expected="pictures (.jpg, .png, ...)", remedy="Correct the path.")
+        content = f"no file; the folder {contents(folder)}"
+    return DataError(folder, found=content, expected="pictures (.jpg, .png, ...)", remedy="Correct the path.")

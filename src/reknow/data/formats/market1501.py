@@ -6,13 +6,14 @@ Layout: ``bounding_box_train``, ``query``, ``bounding_box_test``, directly in PA
 
 from __future__ import annotations
 
+from reknow.data.columns import Split
 from reknow.data.formats.market_layout import read_market_layout
 from reknow.data.formats.published import Count
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 
 PUBLISHED: dict[Split, Count] = {"train": Count(12_936, 751), "query": Count(3_368, 750), "gallery": Count(15_913, 751)}
 
 
 def read(path: str) -> Manifest:
     """Read Market-1501; see :func:`~reknow.data.formats.market_layout.read_market_layout`."""
-    return read_market_layout(path, spec="market1501", name="Market-1501", published=PUBLISHED)
+    return read_market_layout(path, format_name="market1501", name="Market-1501", published=PUBLISHED)

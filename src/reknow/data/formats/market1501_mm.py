@@ -16,7 +16,7 @@ from reknow.data.manifest import Manifest
 
 LAYOUT = Layout(
     name="Market1501-MM",
-    spec="market1501_mm",
+    format_name="market1501_mm",
     splits={"train": ("train",), "query": ("query",), "gallery": ("gallery",)},
     spectra={"rgb": "RGB", "nir": "NI", "tir": "TI"},
     file_name=NAME,

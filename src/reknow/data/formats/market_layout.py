@@ -1,4 +1,5 @@
-"""The layout that Market-1501 introduced and many data sets share: three folders, and names that say who and where.
+"""The layout that Market-1501 introduced and many data sets share: three folders, and names that contain identity and
+camera.
 
 ::
 
@@ -6,8 +7,8 @@
     query/0001_c1s1_001051_00.jpg
     bounding_box_test/-1_c1s1_000401_03.jpg        -1: junk, left out; 0000: distractor, kept
 
-Junk (a detection that overlaps a person too little to be right or wrong) is dropped, as every loader of the field
-does. Distractors stay in the gallery under their own identity, which no query has, so they can only be wrong.
+Junk (a detection that overlaps a person too little to count as right or wrong) is dropped, as every loader of the field
+does. Distractors stay in the gallery under their own identity, which no query has, so they are always wrong matches.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reknow.data.formats.listing import Listing, contents, pictures_in, unread_note
-from reknow.data.formats.locating import layout_root
+from reknow.data.columns import Split
+from reknow.data.formats.picture_folders import Listing, contents, layout_root, pictures_in, unread_note
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 
 FOLDERS: dict[Split, str] = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
@@ -30,7 +31,7 @@ NAME = re.compile(r"(?P<identity>-?\d+)_c(?P<camera>\d+)")
 
 @dataclass
 class Rows:
-    """Columns of a manifest in the making, and the file names that told nothing."""
+    """Columns of a manifest in the making, and the file names that were not understood."""
 
     rgb: list[str] = field(default_factory=list)
     identity: list[str] = field(default_factory=list)
@@ -70,13 +71,13 @@ def rows_of(names: Mapping[Split, Sequence[str]], *, camera_digits: int = 1) -> 
 
 
 def read_market_layout(
-    path: str, *, spec: str, name: str, published: Mapping[Split, Count], camera_digits: int = 1
+    path: str, *, format_name: str, name: str, published: Mapping[Split, Count], camera_digits: int = 1
 ) -> Manifest:
     """Read a data set of this layout.
 
     Args:
         path: the folder that holds the three, or the one around it.
-        spec: the format's name in ``FORMAT:PATH``.
+        format_name: the format's name in ``FORMAT:PATH``.
         name: the data set's name in reports.
         published: counts of a complete download.
         camera_digits: see :func:`rows_of`.
@@ -84,7 +85,7 @@ def read_market_layout(
     Raises:
         DataError: another layout, or a folder without pictures that are named like these.
     """
-    root = layout_root(path, list(FOLDERS.values()), spec)
+    root = layout_root(path, list(FOLDERS.values()), format_name)
     listings: dict[Split, Listing] = {split: pictures_in(root / folder) for split, folder in FOLDERS.items()}
     rows = rows_of({split: listing.pictures for split, listing in listings.items()}, camera_digits=camera_digits)
     for split, folder in FOLDERS.items():

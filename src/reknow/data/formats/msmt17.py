@@ -16,10 +16,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from reknow.data.formats.listing import pictures_in, subfolders
-from reknow.data.formats.locating import existing_folder, holds_file, holds_folder, layout_root
+from reknow.data.columns import Split
+from reknow.data.formats.picture_folders import (
+    existing_folder,
+    holds_file,
+    holds_folder,
+    layout_root,
+    pictures_in,
+    subfolders,
+)
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 
 PUBLISHED: dict[Split, Count] = {
@@ -91,8 +98,8 @@ def read(path: str) -> Manifest:
     root, release = _locate(path)
     columns = rows_of({name: _lines(root / name) for name in LISTS}, release)
     listed = len(columns["rgb"])
-    there = _on_disk(root, release)
-    kept = [row for row, picture in enumerate(columns["rgb"]) if picture in there]
+    on_disk = _on_disk(root, release)
+    kept = [row for row, picture in enumerate(columns["rgb"]) if picture in on_disk]
     if not kept:
         raise DataError(
             root,
@@ -107,7 +114,7 @@ def read(path: str) -> Manifest:
 
 
 def _locate(path: str) -> tuple[Path, Release]:
-    """The root and the release; the error speaks of V1, whose layout more users have, unless V2's folders are there."""
+    """The root and the release; errors are about V1, whose layout more users have, unless V2's folders exist."""
     folder = existing_folder(path, "msmt17")
     near = [folder, *(folder / name for name in subfolders(folder)), *list(folder.absolute().parents)[:2]]
     masked = any(holds_folder(place / RELEASES[1].train) for place in near)
@@ -126,7 +133,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _on_disk(root: Path, release: Release) -> set[str]:
-    """Every picture of both halves; listing 4,101 folders beats asking for 126,441 files one by one."""
+    """Every picture of both halves; listing 4,101 folders is faster than checking 126,441 files one by one."""
     return {
         f"{half}/{identity}/{name}"
         for half in (release.train, release.test)

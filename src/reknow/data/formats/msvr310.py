@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import re
 
+from reknow.data.columns import Split
 from reknow.data.formats.published import Count
 from reknow.data.formats.spectrum_folders import Layout, read_spectrum_folders
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 
 PUBLISHED: dict[Split, Count] = {"train": Count(1_032, 155), "query": Count(591, 52), "gallery": Count(1_055, 155)}
 
 LAYOUT = Layout(
     name="MSVR310",
-    spec="msvr310",
+    format_name="msvr310",
     splits={"bounding_box_train": ("train",), "query3": ("query",), "bounding_box_test": ("gallery",)},
     spectra={"rgb": "vis", "nir": "ni", "tir": "th"},
     file_name=re.compile(r"(?P<identity>\d{4})_s(?P<scene>\d{3})_v(?P<camera>\d)"),

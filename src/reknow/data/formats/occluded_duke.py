@@ -6,9 +6,10 @@ those here were counted in the official lists.
 
 from __future__ import annotations
 
+from reknow.data.columns import Split
 from reknow.data.formats.market_layout import read_market_layout
 from reknow.data.formats.published import Count
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 
 PUBLISHED: dict[Split, Count] = {
     "train": Count(15_618, 702),
@@ -19,4 +20,4 @@ PUBLISHED: dict[Split, Count] = {
 
 def read(path: str) -> Manifest:
     """Read Occluded-Duke; see :func:`~reknow.data.formats.market_layout.read_market_layout`."""
-    return read_market_layout(path, spec="occluded_duke", name="Occluded-Duke", published=PUBLISHED)
+    return read_market_layout(path, format_name="occluded_duke", name="Occluded-Duke", published=PUBLISHED)

@@ -2,7 +2,7 @@
 
 Read from its zip files as they are, or unpacked. Each of 20 people drew each character of an alphabet once; drawers are
 numbered per alphabet. Queries are the drawings of drawers 1 to 5, the gallery those of drawers 6 to 20, of alphabets
-that training never sees: those of ``images_evaluation`` where it is there, otherwise Korean, Sanskrit and Tagalog.
+that training does not have: those of ``images_evaluation`` where it is there, otherwise Korean, Sanskrit and Tagalog.
 
 The two small background sets share the alphabets Greek and Latin; a drawing counts once, from the first file.
 """
@@ -14,10 +14,17 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from reknow.data.formats.listing import contents, entries, pictures_below
-from reknow.data.formats.locating import existing_folder, holds_file, holds_folder
+from reknow.data.columns import Split
+from reknow.data.formats.picture_folders import (
+    contents,
+    entries,
+    existing_folder,
+    holds_file,
+    holds_folder,
+    pictures_below,
+)
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 
 TEST_ALPHABETS = frozenset({"Korean", "Sanskrit", "Tagalog"})
@@ -45,17 +52,17 @@ def rows_of(references: Iterable[str]) -> dict[str, list[str]]:
     matches = [(reference, match) for reference in references if (match := _DRAWING.search(reference))]
     evaluation = any(match[1] == "images_evaluation" for _, match in matches)
     columns: dict[str, list[str]] = {"rgb": [], "identity": [], "camera": [], "split": []}
-    seen: set[tuple[str, str, str]] = set()
+    drawn: set[tuple[str, str, str]] = set()
     for reference, match in matches:
         source, alphabet, character, drawer = match.groups()
-        if (alphabet, character, drawer) in seen:
+        if (alphabet, character, drawer) in drawn:
             continue
-        seen.add((alphabet, character, drawer))
-        unseen = source == "images_evaluation" if evaluation else alphabet in TEST_ALPHABETS
+        drawn.add((alphabet, character, drawer))
+        is_test = source == "images_evaluation" if evaluation else alphabet in TEST_ALPHABETS
         columns["rgb"].append(reference)
         columns["identity"].append(f"{alphabet}/{character}")
         columns["camera"].append(drawer)
-        columns["split"].append(("query" if int(drawer) in QUERY_DRAWERS else "gallery") if unseen else "train")
+        columns["split"].append(("query" if int(drawer) in QUERY_DRAWERS else "gallery") if is_test else "train")
     return columns
 
 

@@ -1,4 +1,4 @@
-"""Published counts of the benchmarks, and what to say when a download has others.
+"""Published counts of the benchmarks, and notes on a download that has others.
 
 Counts are pictures and identities per split, as the data sets' papers and the loaders of the field give them; a
 gallery counts the distractors' common identity as one.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reknow.data.manifest import SPLITS, Manifest, Split
+from reknow.data.columns import SPLITS, Split
+from reknow.data.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,15 @@ def counts(manifest: Manifest) -> dict[Split, Count]:
 def compared(manifest: Manifest, published: Mapping[Split, Count]) -> Manifest:
     """The same manifest, with a note for each split whose counts are not the published ones, where any are known."""
     notes = []
-    for split, have in counts(manifest).items():
-        want = published.get(split, have)
-        if have == want:
+    for split, actual in counts(manifest).items():
+        complete = published.get(split, actual)
+        if actual == complete:
             continue
-        if have.pictures < want.pictures:
-            verdict = f"{want.pictures - have.pictures:,} are missing: the download is incomplete"
-        elif have.pictures > want.pictures:
-            verdict = f"{have.pictures - want.pictures:,} are extra: files were added, or it is another release"
+        if actual.pictures < complete.pictures:
+            verdict = f"{complete.pictures - actual.pictures:,} are missing: the download is incomplete"
+        elif actual.pictures > complete.pictures:
+            verdict = f"{actual.pictures - complete.pictures:,} are extra: files were added, or it is another release"
         else:
             verdict = "files were renamed, or it is another release"
-        notes.append(f"{manifest.name}, {split}: found {have}; published {want}; {verdict}.")
+        notes.append(f"{manifest.name}, {split}: found {actual}; published {complete}; {verdict}.")
     return replace(manifest, notes=(*manifest.notes, *notes))

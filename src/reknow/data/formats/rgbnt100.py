@@ -6,15 +6,16 @@ whose panels are rgb, nir and tir from left to right; see :mod:`~reknow.data.for
 
 from __future__ import annotations
 
+from reknow.data.columns import Split
 from reknow.data.formats.market_layout import read_market_layout
 from reknow.data.formats.published import Count
 from reknow.data.formats.strips import with_panels
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 
 PUBLISHED: dict[Split, Count] = {"train": Count(8_675, 50), "query": Count(1_715, 50), "gallery": Count(8_575, 50)}
 
 
 def read(path: str) -> Manifest:
     """Read RGBNT100; see :func:`~reknow.data.formats.strips.with_panels`."""
-    strips = read_market_layout(path, spec="rgbnt100", name="RGBNT100", published=PUBLISHED)
+    strips = read_market_layout(path, format_name="rgbnt100", name="RGBNT100", published=PUBLISHED)
     return with_panels(strips, ("rgb", "nir", "tir"))

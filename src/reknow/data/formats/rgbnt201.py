@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 
+from reknow.data.columns import Split
 from reknow.data.formats.published import Count
 from reknow.data.formats.spectrum_folders import Layout, read_spectrum_folders
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest
 
 PUBLISHED: dict[str, dict[Split, Count]] = {
@@ -28,7 +29,7 @@ def layout(split: str = "train_171") -> Layout:
     """Folders and names, with one of the two training folders."""
     return Layout(
         name="RGBNT201" if split == "train_171" else f"RGBNT201 {split}",
-        spec="rgbnt201",
+        format_name="rgbnt201",
         splits={split: ("train",), "test": ("query", "gallery")},
         spectra={"rgb": "RGB", "nir": "NI", "tir": "TI"},
         file_name=re.compile(r"(?P<identity>\d{6})_cam(?P<camera>\d)"),

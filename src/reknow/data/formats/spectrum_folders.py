@@ -19,14 +19,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reknow.data.formats.listing import pictures_below, unread_note
-from reknow.data.formats.locating import layout_root
+from reknow.data.columns import Split
+from reknow.data.formats.picture_folders import layout_root, pictures_below, unread_note
 from reknow.data.formats.published import Count, compared
-from reknow.data.manifest import Manifest, Split
+from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.observation import SPECTRA, Spectrum
 
-Sights = dict[str, dict[Spectrum, str]]
+Observations = dict[str, dict[Spectrum, str]]
 """Per observation, its picture in each spectrum that it has."""
 
 
@@ -36,16 +36,16 @@ class Layout:
 
     Attributes:
         name: the data set's name in reports.
-        spec: the format's name in ``FORMAT:PATH``.
+        format_name: the format's name in ``FORMAT:PATH``.
         splits: per folder, the splits that it fills; two where queries are the gallery.
         spectra: per spectrum, the name of its folders.
         file_name: matches the start of a file name; its groups are named like the manifest's columns.
-        form: how names look, for messages.
+        form: an example of a name, for messages.
         protocol: the evaluation protocol of the data set's authors.
     """
 
     name: str
-    spec: str
+    format_name: str
     splits: Mapping[str, tuple[Split, ...]]
     spectra: Mapping[Spectrum, str]
     file_name: re.Pattern[str]
@@ -64,7 +64,7 @@ def read_spectrum_folders(path: str, layout: Layout, published: Mapping[Split, C
     Raises:
         DataError: another layout, or a folder in which a spectrum has no picture at all.
     """
-    root = layout_root(path, list(layout.splits), layout.spec)
+    root = layout_root(path, list(layout.splits), layout.format_name)
     listings = {folder: pictures_below(root / folder) for folder in layout.splits}
     columns, notes = rows_of({folder: listing.pictures for folder, listing in listings.items()}, layout, root)
     for folder, listing in listings.items():
@@ -83,7 +83,7 @@ def rows_of(
     Args:
         pictures: per folder of `layout`, the pictures below it as paths relative to it.
         layout: folders and names.
-        root: the folder that holds those of `layout`; named in errors, not looked into.
+        root: the folder that holds those of `layout`; named in errors, not read.
 
     Raises:
         DataError: a folder in which a spectrum has no picture at all.
@@ -93,24 +93,24 @@ def rows_of(
     }
     notes: list[str] = []
     for folder, splits in layout.splits.items():
-        sights, unread = together(pictures[folder], layout)
+        observations, unread = together(pictures[folder], layout)
         for spectrum, name in layout.spectra.items():
-            if not any(spectrum in sight for sight in sights.values()):
-                raise _without_pictures(root / folder, name, sights, layout)
-        notes += _notes(sights, unread, f"{layout.name}, {folder}", layout)
+            if not any(spectrum in observation for observation in observations.values()):
+                raise _without_pictures(root / folder, name, observations, layout)
+        notes += _notes(observations, unread, f"{layout.name}, {folder}", layout)
         for split in splits:
-            for sight, references in sights.items():
-                match = layout.file_name.match(sight.rpartition("/")[2])
-                said: dict[str, str | None] = match.groupdict() if match else {}
-                row = {"observation": f"{split}/{sight}", **said, "split": split}
+            for observation, references in observations.items():
+                match = layout.file_name.match(observation.rpartition("/")[2])
+                named: dict[str, str | None] = match.groupdict() if match else {}
+                row = {"observation": f"{split}/{observation}", **named, "split": split}
                 row |= {spectrum: f"{folder}/{reference}" for spectrum, reference in references.items()}
                 for column, values in columns.items():
                     values.append(row.get(column))
     return columns, notes
 
 
-def together(paths: Sequence[str], layout: Layout) -> tuple[Sights, list[str]]:
-    """The pictures of one folder, those of one observation together; and those whose names tell nothing.
+def together(paths: Sequence[str], layout: Layout) -> tuple[Observations, list[str]]:
+    """The pictures of one folder, those of one observation together; and those whose names are not understood.
 
     Args:
         paths: relative to the folder; the last folder of each is the spectrum's.
@@ -120,7 +120,7 @@ def together(paths: Sequence[str], layout: Layout) -> tuple[Sights, list[str]]:
         Observations in order of their names, junk left out; and the paths that are not named like `layout` says.
     """
     spectrum_of: dict[str, Spectrum] = {name: spectrum for spectrum, name in layout.spectra.items()}
-    sights: Sights = {}
+    observations: Observations = {}
     unread: list[str] = []
     for path in paths:
         folder, _, name = path.rpartition("/")
@@ -129,21 +129,25 @@ def together(paths: Sequence[str], layout: Layout) -> tuple[Sights, list[str]]:
         if last not in spectrum_of or match is None:
             unread.append(path)
         elif not match["identity"].startswith("-"):
-            sights.setdefault(f"{above}/{name}" if above else name, {})[spectrum_of[last]] = path
-    return dict(sorted(sights.items())), unread
+            observations.setdefault(f"{above}/{name}" if above else name, {})[spectrum_of[last]] = path
+    return dict(sorted(observations.items())), unread
 
 
-def _notes(sights: Sights, unread: Sequence[str], where: str, layout: Layout) -> list[str]:
-    """What a user should know of one folder: missing partners, pictures without any, and names that tell nothing."""
+def _notes(observations: Observations, unread: Sequence[str], where: str, layout: Layout) -> list[str]:
+    """Notes on one folder: missing partners, pictures without any partner, and names that are not understood."""
     notes = []
     for spectrum, name in layout.spectra.items():
-        missing = [sight for sight, references in sights.items() if len(references) > 1 and spectrum not in references]
+        missing = [
+            observation
+            for observation, references in observations.items()
+            if len(references) > 1 and spectrum not in references
+        ]
         if missing:
             notes.append(
-                f"{where}: {len(missing):,} of {len(sights):,} observations have no picture in {name}, "
+                f"{where}: {len(missing):,} of {len(observations):,} observations have no picture in {name}, "
                 f"for example {missing[0]}; their {spectrum} stays empty."
             )
-        alone = [sight for sight, references in sights.items() if set(references) == {spectrum}]
+        alone = [observation for observation, references in observations.items() if set(references) == {spectrum}]
         if alone:
             notes.append(
                 f"{where}: {len(alone):,} pictures in {name} have no partner in any other spectrum, "
@@ -152,13 +156,14 @@ def _notes(sights: Sights, unread: Sequence[str], where: str, layout: Layout) ->
     return notes + unread_note(where, unread, f"{'|'.join(layout.spectra.values())}/{layout.form}")
 
 
-def _without_pictures(folder: Path, absent: str, sights: Sights, layout: Layout) -> DataError:
-    there = ", ".join(
-        f"{name}: {sum(spectrum in sight for sight in sights.values()):,}" for spectrum, name in layout.spectra.items()
+def _without_pictures(folder: Path, absent: str, observations: Observations, layout: Layout) -> DataError:
+    counts = ", ".join(
+        f"{name}: {sum(spectrum in observation for observation in observations.values()):,}"
+        for spectrum, name in layout.spectra.items()
     )
     return DataError(
         folder,
-        found=f"no picture in {absent} ({there})",
+        found=f"no picture in {absent} ({counts})",
         expected=f"{' and '.join(layout.spectra.values())} with pictures named like {layout.form}",
         remedy="The download is incomplete or was not unpacked whole: unpack it again. To go without this spectrum, "
         "list the pictures in a table: table:FILE",

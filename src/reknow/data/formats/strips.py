@@ -6,9 +6,9 @@
 
 Every spectrum of a row names the same file, and the column ``crop`` has a box for each. The boxes come from the file's
 own size, because a copy that was scaled, or a strip of another number of panels, would otherwise be cut in the wrong
-places without a word. Only headers are read, in threads: 40 microseconds of processor time a file (measured), under a
-second for RGBNT100. A file without a readable header keeps its row, with the boxes of a whole one, so that the doctor
-can say what is wrong with it.
+places without a message. Only headers are read, in threads: 40 microseconds of processor time a file (measured), under
+a second for RGBNT100. A file without a readable header keeps its row, with the boxes of a whole one, so that the doctor
+can report it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from reknow.data.manifest import SCHEMA, Manifest
+from reknow.data.columns import SCHEMA
+from reknow.data.manifest import Manifest
 from reknow.data.picture_files import open_picture, open_regular
 from reknow.errors import DataError
 from reknow.observation import Spectrum
@@ -84,7 +85,7 @@ def _size(path: Path, panels: int) -> tuple[int, int]:
     try:
         with open_regular(path) as file, open_picture(file) as image:
             return image.size
-    except Exception:  # whatever Pillow and the system raise of a damaged file
+    except Exception:  # Pillow and the system raise many kinds for a damaged file
         return panels * PANEL[0], PANEL[1]
 
 

@@ -1,16 +1,16 @@
-"""A table of observations, as CSV or Parquet: the way in for data that no other format describes.
+"""A table of observations, as CSV or Parquet: for data that no other format describes.
 
 Columns are the manifest's (observation, identity, camera, scene, time, tracklet, split, rgb, nir, tir, crop); all but
 one spectrum may be absent. A simple list works too: ``image``, ``path`` or ``file`` means rgb, ``id``, ``person`` or
-``label`` means identity. Paths are relative to the table's folder. All cells but times are text, in Parquet too: how
-a CSV becomes text says :mod:`reknow.data.formats.cells`, and numbers of Parquet are written as a user would.
+``label`` means identity. Paths are relative to the table's folder. All cells but times are text, in Parquet too: a CSV
+is parsed by :mod:`reknow.data.formats.table_cells`, and numbers of Parquet are written as a user would.
 
-Every other column is the user's own and travels with its rows; :mod:`reknow.data.formats.headings` says which is which.
+Every other column is the user's own and is kept with its rows; :mod:`reknow.data.formats.table_headings` decides.
 
-Options: ``extra=keep`` keeps unknown columns even where one looks misspelt, ``extra=ignore`` leaves them out and
-``extra=refuse`` refuses them; ``protocol=NAME`` names the evaluation protocol, which a CSV cannot say itself;
-``unknown=keep`` keeps words that mean "not known" as names (:mod:`reknow.data.unknown`); ``levels=BLACK..WHITE`` says
-how deep pictures become gray (:mod:`reknow.data.levels`).
+Options: ``extra=keep`` keeps unknown columns even where a name is close to one of the manifest's, ``extra=ignore``
+leaves them out and ``extra=refuse`` refuses them; ``protocol=NAME`` names the evaluation protocol, which a CSV does not
+contain; ``unknown=keep`` keeps words that mean "not known" as names (:mod:`reknow.data.columns`);
+``levels=BLACK..WHITE`` defines how deep pictures become gray (:mod:`reknow.data.levels`).
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from reknow.data.formats.cells import read_cells
-from reknow.data.formats.headings import EXTRA, Column, told_apart
-from reknow.data.formats.locating import exists, holds_folder, in_utf_8
+from reknow.data.columns import NAMES, SCHEMA, is_unknown, without_unknown
+from reknow.data.formats.picture_folders import exists, holds_folder, in_utf_8
+from reknow.data.formats.table_cells import read_cells
+from reknow.data.formats.table_headings import EXTRA, Column, assign_columns
 from reknow.data.levels import parse_levels, written
-from reknow.data.manifest import SCHEMA, Manifest
-from reknow.data.pictures import WORLD_PREFIX
-from reknow.data.unknown import NAMES, is_unknown, without_unknown
+from reknow.data.manifest import Manifest
+from reknow.data.picture_files import WORLD_PREFIX
 from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA
 from reknow.places import at_home
 
-_SAID = ("reknow.name", "reknow.protocol", "reknow.levels", "reknow.closed")
+_METADATA = ("reknow.name", "reknow.protocol", "reknow.levels", "reknow.closed")
 
 
 def read(
@@ -52,9 +52,9 @@ def read(
     Args:
         path: a ``.csv``, ``.tsv`` or ``.parquet`` file.
         extra: ``keep``, ``ignore`` or ``refuse`` columns that are not a manifest's; by default they are kept, and
-            refused where one looks like a misspelt name of a column that the table lacks.
+            refused where one is close to the name of a column that the table lacks.
         protocol: overrides the protocol that a Parquet file names; "market" where neither does.
-        unknown: ``empty`` or ``keep`` names that mean that nobody knows.
+        unknown: ``empty`` or ``keep`` names that mean an unknown name.
         levels: which values of deep pictures are black and white; overrides those that a Parquet file names.
 
     Raises:
@@ -63,22 +63,22 @@ def read(
     if extra is not None and extra not in EXTRA:
         raise DataError("table, option 'extra'", found=f"'{extra}'", remedy=nearest(extra, EXTRA))
     file = in_utf_8(at_home(path))
-    found, said = _read_table(file)
-    headings = told_apart(found, file, extra)
-    columns = {name: _values(column.cells, name, file) for name, column in headings.ours.items()}
+    table, metadata = _read_table(file)
+    headings = assign_columns(table, file, extra)
+    columns = {name: _values(column.cells, name, file) for name, column in headings.manifest.items()}
     if not next(iter(columns.values())):
         raise DataError(file, found="no rows", remedy="Write one row per observation below the header.")
     columns, unknown_notes = without_unknown(columns, file.name, unknown)
     manifest = Manifest.from_columns(
         columns,
         root=file.parent,
-        name=said.get("reknow.name", file.stem),
-        protocol=protocol or said.get("reknow.protocol", "market"),
+        name=metadata.get("reknow.name", file.stem),
+        protocol=protocol or metadata.get("reknow.protocol", "market"),
         notes=[*headings.notes, *unknown_notes],
         own=_own(headings.own, file),
     )
-    spread = said.get("reknow.levels") if levels is None else levels
-    closed = said.get("reknow.closed") == "True"
+    spread = metadata.get("reknow.levels") if levels is None else levels
+    closed = metadata.get("reknow.closed") == "True"
     return replace(manifest, levels=parse_levels(spread, "table, option 'levels'", SPECTRA), closed=closed)
 
 
@@ -96,7 +96,7 @@ def import_dataset(manifest: Manifest, out: Path) -> str:
         How to name the table from now on, for ``--data``.
 
     Raises:
-        DataError: the file exists, its folder does not, another suffix, or the disk refuses.
+        DataError: the file exists, its folder does not, another suffix, or the disk cannot be written.
     """
     out = in_utf_8(Path(out))
     if exists(out):
@@ -115,30 +115,30 @@ def import_dataset(manifest: Manifest, out: Path) -> str:
         "reknow.closed": str(manifest.closed),
     }
     replace(manifest, table=table.replace_schema_metadata(kept)).write(out)
-    unsaid = []
+    options = []
     if out.suffix == ".csv":
-        unsaid += [f"protocol={manifest.protocol}"] if manifest.protocol != "market" else []
-        unsaid += [f"levels={written(manifest.levels)}"] if manifest.levels else []
-        unsaid += ["gallery=train"] if manifest.closed else []
+        options += [f"protocol={manifest.protocol}"] if manifest.protocol != "market" else []
+        options += [f"levels={written(manifest.levels)}"] if manifest.levels else []
+        options += ["gallery=train"] if manifest.closed else []
     if any(name is not None and is_unknown(name) for column in NAMES for name in set(manifest.column(column))):
-        unsaid.append("unknown=keep")
-    if manifest.own_columns and _looks_misspelt(manifest):
-        unsaid.append("extra=keep")
-    return f"table:{out}?{'&'.join(unsaid)}" if unsaid else f"table:{out}"
+        options.append("unknown=keep")
+    if manifest.own_columns and _is_near_a_name(manifest):
+        options.append("extra=keep")
+    return f"table:{out}?{'&'.join(options)}" if options else f"table:{out}"
 
 
-def _looks_misspelt(manifest: Manifest) -> bool:
-    """Whether an own column was kept that :func:`read` would ask about."""
+def _is_near_a_name(manifest: Manifest) -> bool:
+    """Whether :func:`read` would refuse the name of an own column."""
     columns = [Column(name, manifest.column(name)) for name in manifest.table.column_names]
     try:
-        told_apart(columns, Path(manifest.name), extra=None)
+        assign_columns(columns, Path(manifest.name), extra=None)
     except DataError:
         return True
     return False
 
 
 def _prefix(root: Path, folder: Path) -> str:
-    """What leads from the table's folder to the manifest's root."""
+    """The path from the table's folder to the manifest's root."""
     root, folder = Path(root).resolve(), Path(folder).resolve()
     return str(in_utf_8(root.relative_to(folder) if root.is_relative_to(folder) else root))
 
@@ -150,17 +150,19 @@ def _moved(reference: str | None, prefix: str) -> str | None:
 
 
 def _read_table(file: Path) -> tuple[list[Column], dict[str, str]]:
-    """The columns, and what the file says of itself."""
+    """The columns, and the metadata of a Parquet file."""
     try:
         if not file.is_file():
-            found = "a folder" if file.is_dir() else "no such file"
-            raise DataError(file, found=found, expected="a .csv or .parquet file", remedy="Correct the path.")
+            content = "a folder" if file.is_dir() else "no such file"
+            raise DataError(file, found=content, expected="a .csv or .parquet file", remedy="Correct the path.")
         if file.suffix.lower() == ".parquet":
             # Not read_table: it takes a folder named "split=train" above the file for a column.
             table = pyarrow.parquet.ParquetFile(file).read()
-            said = {name: table.schema.metadata.get(name.encode()) for name in _SAID} if table.schema.metadata else {}
+            metadata = (
+                {name: table.schema.metadata.get(name.encode()) for name in _METADATA} if table.schema.metadata else {}
+            )
             columns = [_column(name, cells) for name, cells in zip(table.column_names, table.columns, strict=True)]
-            return columns, {name: value.decode() for name, value in said.items() if value is not None}
+            return columns, {name: value.decode() for name, value in metadata.items() if value is not None}
         if file.suffix.lower() in (".csv", ".tsv"):
             return [Column(name, cells) for name, cells in read_cells(file)], {}
     except PermissionError as error:
@@ -196,7 +198,7 @@ def _own(columns: Sequence[Column], file: Path) -> dict[str, list[str | None]]:
 
 
 def _values(cells: Sequence[Any], name: str, file: Path) -> list[Any]:
-    """A column's cells as text, or as numbers where the manifest wants numbers."""
+    """A column's cells as text, or as numbers where the manifest has numbers."""
     if not pa.types.is_floating(SCHEMA.field(name).type):
         return _texts(cells, name, file, "Write it as text.")
     numbers: list[float | None] = []
@@ -215,7 +217,7 @@ def _values(cells: Sequence[Any], name: str, file: Path) -> list[Any]:
 
 
 def _texts(cells: Sequence[Any], name: str, file: Path, remedy: str) -> list[str | None]:
-    """A column's cells as text; `remedy` says what to do about bytes that are none."""
+    """A column's cells as text; `remedy` is for bytes that are not text."""
     texts: list[str | None] = []
     for row, cell in enumerate(cells):
         try:
@@ -228,7 +230,7 @@ def _texts(cells: Sequence[Any], name: str, file: Path, remedy: str) -> list[str
 
 
 def _text(cell: Any) -> str | None:
-    """A cell as the user would write it: data frames turn numbers with gaps into 12.0 and NaN, and text into bytes."""
+    """A cell as the user wrote it: data frames turn numbers with gaps into 12.0 and NaN, and text into bytes."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
     if isinstance(cell, float) and cell.is_integer():

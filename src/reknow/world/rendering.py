@@ -1,4 +1,4 @@
-"""Sight: one shot of one object by one camera, in every spectrum, with the truth beside it."""
+"""Rendering: one shot of one object by one camera, in every spectrum, with the ground truth beside it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from jaxtyping import Bool, Float, UInt8
 
 from reknow.observation import SPECTRA, Spectrum
 from reknow.world.background import scene
+from reknow.world.cameras import Shot
+from reknow.world.conditions import Conditions, displacement, lit
 from reknow.world.domain import domain_named
 from reknow.world.driving import drive
-from reknow.world.light import lit
-from reknow.world.misregistration import displacement
-from reknow.world.raster import OCCLUDER, PERSON, blank, look, paint
-from reknow.world.reference import SIZES, Conditions, check_kind, check_spectra, parse_reference
+from reknow.world.raster import OCCLUDER, PERSON, blank, copy_window, paint
+from reknow.world.reference import SIZES, check_kind, check_spectra, parse_reference
 from reknow.world.sensor import develop
-from reknow.world.take import Take
 from reknow.world.walking import walk
 
 
 @dataclass(frozen=True)
-class Sight:
-    """One shot, and what is true about it. The truth never enters training.
+class Rendering:
+    """One shot, and the ground truth about it. Training never uses the truth.
 
     Attributes:
         images: per spectrum, the picture; gray spectra repeat their channel three times.
         person: where the person, or the vehicle, is visible in the first of these pictures, and in all of them unless
             they are misregistered.
         occluder: where something stands before the object or its background, likewise.
-        attributes: what the object looks like and how it is seen, in words.
+        attributes: attributes of the object, the viewpoint and the occlusion, in words.
     """
 
     images: dict[Spectrum, UInt8[np.ndarray, "height width 3"]]
@@ -51,7 +50,7 @@ def render(
     size: tuple[int, int] | None = None,
     light: str = "day",
     misregistration: float = 0.0,
-) -> Sight:
+) -> Rendering:
     """Draw one shot; equal arguments give equal pictures, on any machine and in any order.
 
     Args:
@@ -63,7 +62,7 @@ def render(
         kind: what the identities are; ``people`` or ``vehicles``.
         spectra: which pictures to draw.
         size: height and width in pixels; by default 128 x 64 for people and 128 x 256 for vehicles.
-        light: at which cameras which spectrum fails: ``day`` (nowhere), ``night`` or ``mixed``.
+        light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
 
     Raises:
@@ -71,44 +70,49 @@ def render(
     """
     check_kind(kind)
     check_spectra(tuple(spectra))
-    asked = Conditions(light=light, misregistration=misregistration)
-    rules, eye = domain_named(domain), lit(domain, seed, camera, asked.light)
+    conditions = Conditions(light=light, misregistration=misregistration)
+    rules, lit_camera = domain_named(domain), lit(domain, seed, camera, conditions.light)
     height, width = size or SIZES[kind]
-    shoot = walk if kind == "people" else drive
-    take = shoot(rules, eye, seed, identity, camera, shot, (height, width))
+    draw_shot = walk if kind == "people" else drive
+    unpainted = draw_shot(rules, lit_camera, seed, identity, camera, shot, (height, width))
     behind = scene(domain, seed, camera, kind)
     images: dict[Spectrum, UInt8[np.ndarray, "height width 3"]] = {}
     canvases: dict[tuple[float, float], Float[np.ndarray, "height width 9"]] = {}
     for number, spectrum in enumerate(SPECTRA):
         if spectrum not in spectra:
             continue
-        aside = displacement(domain, seed, identity, camera, shot, spectrum, asked.misregistration)
-        if aside not in canvases:
-            canvases[aside] = _painted(take, behind, eye.light, (height, width), aside)
+        displaced = displacement(domain, seed, identity, camera, shot, spectrum, conditions.misregistration)
+        if displaced not in canvases:
+            canvases[displaced] = _painted(unpainted, behind, lit_camera.light, (height, width), displaced)
         images[spectrum] = develop(
-            canvases[aside], eye, spectrum, drift=take.drift, motion=take.motion, seed=take.noise + number
+            canvases[displaced],
+            lit_camera,
+            spectrum,
+            drift=unpainted.drift,
+            motion=unpainted.motion,
+            seed=unpainted.noise + number,
         )
     first = next(iter(canvases.values()))
-    return Sight(images, first[..., PERSON] > 0.5, first[..., OCCLUDER] > 0.5, take.words)
+    return Rendering(images, first[..., PERSON] > 0.5, first[..., OCCLUDER] > 0.5, unpainted.words)
 
 
 def _painted(
-    take: Take,
+    shot: Shot,
     behind: Float[np.ndarray, "lines columns 9"],
     light: tuple[float, float, float],
     size: tuple[int, int],
-    aside: tuple[float, float],
+    displaced: tuple[float, float],
 ) -> Float[np.ndarray, "height width 9"]:
-    """The canvas of a take, displaced to the right and down by so many pixels of a picture 128 high."""
+    """The canvas of a shot, displaced to the right and down by so many pixels of a picture 128 high."""
     height, width = size
-    right, down = (pixels * height / 128 for pixels in aside)
-    box, window, canvas = take.box, take.behind, blank(height, width)
-    look(behind, canvas, window.left - right * window.step, window.top - down * window.step, window.step)
-    paint(canvas, take.rows, box.left - right / box.scale, box.top + down / box.scale, box.scale, light)
+    right, down = (pixels * height / 128 for pixels in displaced)
+    box, window, canvas = shot.box, shot.behind, blank(height, width)
+    copy_window(behind, canvas, window.left - right * window.step, window.top - down * window.step, window.step)
+    paint(canvas, shot.rows, box.left - right / box.scale, box.top + down / box.scale, box.scale, light)
     return canvas
 
 
-def sight_of(reference: str, *, size: tuple[int, int] | None = None) -> Sight:
+def rendering_of(reference: str, *, size: tuple[int, int] | None = None) -> Rendering:
     """The shot that a reference names, with its truth.
 
     Raises:
@@ -135,5 +139,5 @@ def render_reference(reference: str) -> UInt8[np.ndarray, "height width 3"]:
     Raises:
         DataError: the reference is wrong.
     """
-    (image,) = sight_of(reference).images.values()
+    (image,) = rendering_of(reference).images.values()
     return image

@@ -1,10 +1,27 @@
-"""Things: what stands around in the world, as background or before a person."""
+"""Scenery: the size of a background scene, and what stands in it or in front of a person."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from reknow.world.draws import Draws
-from reknow.world.shapes import BACKGROUND_LAYER, Row, box, capsule, ellipse
-from reknow.world.surfaces import Material, Surface, hue
+from reknow.world.shapes import BACKGROUND_LAYER, Material, Row, Surface, box, capsule, ellipse, hue
+
+
+class Stage(NamedTuple):
+    """The size of a background scene.
+
+    Attributes:
+        width: meters.
+        top: height of its upper edge above the foot of the wall, meters.
+        bottom: of its lower edge, negative.
+        scale: pixels per meter.
+    """
+
+    width: float
+    top: float
+    bottom: float
+    scale: float
 
 
 def paint_of(draws: Draws, air: float, bright: float) -> Material:
@@ -63,7 +80,7 @@ def car(draws: Draws, x: float, ground: float, air: float, *, depth: float, laye
     dark = Material((0.02, 0.02, 0.022), 0.06, air)
     glass = Material((0.06, 0.075, 0.09), 0.12, air - 4)
     body, hood = Surface(lacquer, flat=0.3), Surface(warm, flat=0.3)
-    facing = draws.pick((-1.0, 1.0))
+    facing = draws.choose((-1.0, 1.0))
     rows = [
         box((x, ground + 1.13), (0.95, 0.32), Surface(glass, flat=0.5).row, depth=depth, corner=0.25, layer=layer),
         box((x, ground + 1.40), (0.80, 0.05), body.row, depth=depth + 0.001, corner=0.05, layer=layer),
@@ -90,7 +107,7 @@ def pillar(
     surface = Surface(
         paint_of(draws, air, 0.7),
         second,
-        draws.pick((0, 0, 1)),
+        draws.choose((0, 0, 1)),
         (draws.uniform(0.3, 0.8), 0.5, 0.0),
         rough=0.15,
         seed=draws.below(999),

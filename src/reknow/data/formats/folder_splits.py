@@ -1,13 +1,13 @@
-"""Split folders: which sub-folders of a folder of pictures are its splits, and what lies beside them.
+"""Folder splits: which sub-folders of a folder of pictures are its splits, and what is beside them.
 
-Two known names make splits, whatever else is there, since two individuals called ``query`` and ``gallery`` are less
-likely than a data set without training pictures. One known name makes a split where it is the only folder that holds
-pictures; among others it is one of them, and a note says so. Names count in any case.
+Two known names make splits, whatever other folders exist, since two individuals called ``query`` and ``gallery`` are
+less likely than a data set without training pictures. One known name makes a split where it is the only folder that
+holds pictures; among others it is one of them, and a note reports it. Names count in upper and lower case.
 
 - ``train_all`` holds ``train`` and ``val`` in the layout that has it, so it is read alone.
 - ``test`` is the gallery where ``query`` is there and ``gallery`` is not; in a closed set, whose gallery is what it
-  trains on, it is the query. Otherwise it says nothing of who asks whom.
-- The rest (``val``, ``multi-query``, ``__MACOSX``, pictures beside the folders) is left out, and a note says so.
+  trains on, it is the query. Otherwise it does not tell queries from gallery.
+- The rest (``val``, ``multi-query``, ``__MACOSX``, pictures beside the folders) is left out, and a note reports it.
 - One folder in between is accepted, as archives unpack into one.
 """
 
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reknow.data.manifest import SPLITS, Split
+from reknow.data.columns import SPLITS, Split
 from reknow.errors import DataError
 
 # The name in small letters, and what it stands for. "train and val", "test" and "val" are no splits by themselves.
@@ -49,8 +49,8 @@ class SplitFolders:
     """Which folders are splits.
 
     Attributes:
-        splits: per folder, as a path with a slash at its end, its split; None where its name tells none.
-        notes: what was left out, and what was understood in a way that a user may not expect.
+        splits: per folder, as a path with a slash at its end, its split; None where its name is no split.
+        notes: what was left out, and which names were read in a way that a user may not expect.
     """
 
     splits: Mapping[str, Split | None]
@@ -95,9 +95,9 @@ def split_folders(
 
 
 def lone_notes(folders: Sequence[str], where: str) -> list[str]:
-    """A note on a folder that is called like a split and is read as one of several individuals."""
+    """A note on a folder that is named like a split and is read as an individual."""
     return [
-        f"{where}: the folder {name} is read as an individual, as its neighbors are; splits are understood where two "
+        f"{where}: the folder {name} is read as an individual, as its neighbors are; splits are recognized where two "
         f"of {', '.join(SPLITS)} are there."
         for name in _known(folders)
     ]
@@ -117,8 +117,8 @@ def _understood(
         (name,) = roles.values()
         notes.append(f"{where}: its only folder, {name}, is read as {splits[name] or 'if it were the data set'}.")
     counts = Counter(picture.partition("/")[0] for picture in pictures if "/" in picture)
-    said = {*splits, roles.get("test"), roles.get("train")}
-    beside = [f"{name} ({counts[name]:,} pictures)" for name in folders if name not in said]
+    used = {*splits, roles.get("test"), roles.get("train")}
+    beside = [f"{name} ({counts[name]:,} pictures)" for name in folders if name not in used]
     if loose := len(pictures) - sum(counts.values()):
         beside.append(f"{loose:,} pictures directly in the folder")
     if beside:
@@ -128,13 +128,13 @@ def _understood(
 
 
 def _roles(folders: Sequence[str], where: str) -> dict[str, str]:
-    """What is there of the meanings of :data:`KNOWN`, and how its folder is called."""
+    """The meanings of :data:`KNOWN` that are present, and the folder of each."""
     roles: dict[str, str] = {}
     for name in _known(folders):
         role = KNOWN[name.lower()]
         if role in roles:
-            found = f"two folders that mean {role}: {roles[role]} and {name}"
-            raise DataError(where, found=found, remedy="Move one of them elsewhere.")
+            both = f"two folders that mean {role}: {roles[role]} and {name}"
+            raise DataError(where, found=both, remedy="Move one of them elsewhere.")
         roles[role] = name
     return roles
 
@@ -154,7 +154,7 @@ def _chosen(roles: Mapping[str, str], where: str, closed: bool) -> tuple[dict[st
         notes.append(f"{where}: {roles['test']} is read as the gallery of {roles['query']}.")
     elif "test" in roles and chosen:
         notes.append(
-            f"{where}: {roles['test']} is left out, as it does not say which pictures ask and which answer; "
+            f"{where}: {roles['test']} is left out, as it does not say which pictures are queries and which gallery; "
             "sort them into query and gallery to evaluate, or, where the individuals are those of training, add "
             "gallery=train."
         )

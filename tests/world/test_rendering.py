@@ -12,9 +12,9 @@ from PIL import Image
 
 from reknow.errors import DataError
 from reknow.observation import SPECTRA
-from reknow.world import DOMAINS, render, render_reference, sight_of
+from reknow.world import DOMAINS, render, render_reference, rendering_of
 from reknow.world.people import person
-from reknow.world.take import viewpoint
+from reknow.world.pose import viewpoint
 
 PINNED = Path(__file__).parent / "pinned.png"
 # Eight shots per domain, chosen so that day and night, every place and every occluder occur.
@@ -166,5 +166,5 @@ def test_a_wrong_reference_says_what_is_wrong(reference, message):
 
 
 def test_a_reference_names_its_sight():
-    sight = sight_of("world:people/target/0/1/2/3/nir")
+    sight = rendering_of("world:people/target/0/1/2/3/nir")
     np.testing.assert_array_equal(sight.images["nir"], render("target", 0, 1, 2, 3, spectra=("nir",)).images["nir"])

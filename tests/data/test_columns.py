@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reknow.data.closed import closed_set
-from reknow.data.columns import plain_name
-from reknow.data.doctor import examine, summary
+from reknow.data.columns import SCHEMA, plain_name
+from reknow.data.doctor import check_manifest, summary
 from reknow.data.embeddings import Embeddings
-from reknow.data.formats import import_dataset, open_dataset
-from reknow.data.manifest import SCHEMA, Manifest
+from reknow.data.formats import open_dataset
+from reknow.data.formats.table import import_dataset
+from reknow.data.manifest import Manifest, closed_set
 from reknow.errors import ContractError, DataError
 
 CAPTIONS = ['a "white" goat, 🐐\nthat stands', None, "Ziege; weiß"]
@@ -309,7 +309,9 @@ def test_the_summary_shows_own_columns_in_a_line():
 
 
 def test_the_doctor_takes_no_notice():
-    assert [finding.message for finding in examine(small())] == [finding.message for finding in examine(small({}))]
+    assert [finding.message for finding in check_manifest(small())] == [
+        finding.message for finding in check_manifest(small({}))
+    ]
 
 
 def test_a_network_reads_own_columns_alone_and_says_what_lacks() -> None:

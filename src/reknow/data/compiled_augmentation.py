@@ -1,8 +1,8 @@
-"""The augmentation of ``transforms.py`` in one pass over the pixels, compiled for the CPU.
+"""The augmentation of ``augmentation.py`` in one pass over the pixels, compiled for the CPU.
 
 uint8 pictures in, normalized float32 out, without a temporary tensor of the batch's size. The threads of the loader
-call this outside Python's lock, one batch each, so nothing here starts threads of its own. The plain form beside it,
-:func:`reknow.data.transforms.apply_draws_plainly`, says what must come out.
+call this outside Python's lock, one batch each, so nothing here starts threads of its own. The plain torch form,
+:func:`reknow.data.augmentation.apply_draws_plainly`, is its reference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RED, GREEN, BLUE = LUMINANCE
 def apply_draws_in_one_pass(
     images: Tensor, preprocessing: Preprocessing, augmentation: Augmentation, draws: Draws
 ) -> Tensor:
-    """The same as :func:`reknow.data.transforms.apply_draws_plainly`, for tensors on the CPU.
+    """The same as :func:`reknow.data.augmentation.apply_draws_plainly`, for tensors on the CPU.
 
     Args:
         images: (B, H, W, 3) uint8.

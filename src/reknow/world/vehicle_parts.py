@@ -1,18 +1,18 @@
-"""Assembly: the parts of a vehicle in the order in which they hide each other, from the far wheels to the rack."""
+"""Vehicle parts: wheels, body, cabin, load, lamps and rack, drawn in the order in which they hide each other."""
 
 from __future__ import annotations
 
 import math
 
-from reknow.world.coachwork import Board, Face
+from reknow.world.pose import Pose
 from reknow.world.shapes import Row
-from reknow.world.skeleton import Pose
+from reknow.world.vehicle_blocks import Board, Face
 from reknow.world.vehicles import Chassis, Vehicle
 
 Faces = dict[str, Face]
 
 
-def assembly(vehicle: Vehicle, pose: Pose, air: float, warmth: float) -> list[Row]:
+def vehicle_shapes(vehicle: Vehicle, pose: Pose, air: float, warmth: float) -> list[Row]:
     """The shapes of a vehicle.
 
     Args:
@@ -23,7 +23,7 @@ def assembly(vehicle: Vehicle, pose: Pose, air: float, warmth: float) -> list[Ro
     """
     board = Board(vehicle, pose, air, warmth)
     chassis = vehicle.chassis
-    near = 1.0 if board.view.sin < 0 else -1.0  # the side we see: left is at positive x
+    near = 1.0 if board.view.sin < 0 else -1.0  # the visible side: left is at positive x
     _wheels(board, -near)
     long = vehicle.attributes["type"] in ("van", "bus")
     lower = _lower(board, chassis, nose=0.05 if long else 0.16)
@@ -202,7 +202,7 @@ def _rack(board: Board, chassis: Chassis) -> None:
             x = side * half * 0.9
             board.polygon(
                 [
-                    board.seen((x, top + up, z))[:2]
+                    board.projected((x, top + up, z))[:2]
                     for up, z in ((0.04, rear), (0.04, front), (0.09, front), (0.09, rear))
                 ],
                 (0.0, 0.5),

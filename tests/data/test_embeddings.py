@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reknow.data.groups import write_groups
+from reknow.data.embeddings import write_groups
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 

@@ -9,9 +9,8 @@ from reknow.data.formats import world
 from reknow.data.formats.world import read as world_manifest
 from reknow.errors import DataError
 from reknow.observation import SPECTRA
-from reknow.world import KINDS, render, render_reference, sight_of
-from reknow.world.light import failure_at
-from reknow.world.misregistration import displacement
+from reknow.world import KINDS, render, render_reference, rendering_of
+from reknow.world.conditions import displacement, failure_at
 
 SIZES = {"people": (64, 32), "vehicles": (48, 96)}
 
@@ -149,4 +148,4 @@ def test_the_format_refuses_conditions_that_do_not_exist(options, message):
 )
 def test_a_picture_has_one_name(asked, message):
     with pytest.raises(DataError, match=message):
-        sight_of(f"world:people/target/0/1/2/3/rgb?{asked}")
+        rendering_of(f"world:people/target/0/1/2/3/rgb?{asked}")

@@ -1,9 +1,10 @@
-"""Coachwork: a vehicle in a pose becomes shapes.
+"""Vehicle blocks: the boxes of which a vehicle is built, projected into the picture as shapes.
 
-A vehicle is a few blocks: the lower body in two layers, the cabin, what it carries, what lies on its roof. Each block
-has a rectangle below and one above; only its faces turned to the camera are drawn, and what lies on a face (windows,
-lamps, doors, marks) is placed in shares of it. Depth counts upward in the order of drawing, since blocks of a vehicle
-hide each other in a known order: rear before front when it comes, front before rear when it goes, low before high.
+A vehicle is three to five blocks: the lower body in two layers, the cabin, what it carries, what lies on its roof. Each
+block has a rectangle below and one above; only its faces turned to the camera are drawn, and what lies on a face
+(windows, lamps, doors, marks) is placed in shares of it. Depth counts upward in the order of drawing, since blocks of a
+vehicle hide each other in a known order: rear before front when it approaches, front before rear when it drives away,
+low before high.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reknow.world.pose import Point, Pose, View
 from reknow.world.shapes import PERSON_LAYER, Row, ellipse, face
-from reknow.world.skeleton import Point, Pose, View
 from reknow.world.vehicles import Vehicle
 
 Corners = Sequence[tuple[float, float]]
@@ -21,19 +22,19 @@ _STEP = 1e-3  # of depth from one shape to the next
 
 
 class Face:
-    """One face of a block, seen from outside: corners in shares (along, up) become points of the picture."""
+    """One face of a block, viewed from outside: corners in shares (along, up) become points of the picture."""
 
     def __init__(self, board: Board, corners: tuple[Point, Point, Point, Point], outward: Point) -> None:
         self.board, self.corners = board, corners
-        seen = [board.seen(corner) for corner in corners]
-        first = [b - a for a, b in zip(seen[0], seen[1], strict=True)]
-        last = [b - a for a, b in zip(seen[0], seen[3], strict=True)]
+        projected = [board.projected(corner) for corner in corners]
+        first = [b - a for a, b in zip(projected[0], projected[1], strict=True)]
+        last = [b - a for a, b in zip(projected[0], projected[3], strict=True)]
         normal = (
             first[1] * last[2] - first[2] * last[1],
             first[2] * last[0] - first[0] * last[2],
             first[0] * last[1] - first[1] * last[0],
         )
-        away = board.turned(outward)
+        away = board.rotated(outward)
         length = max(math.hypot(*normal), 1e-9)
         sign = 1.0 if sum(n * a for n, a in zip(normal, away, strict=True)) > 0 else -1.0
         self.normal = tuple(sign * n / length for n in normal)
@@ -45,7 +46,7 @@ class Face:
         low = [p + along * (q - p) for p, q in zip(a, b, strict=True)]
         high = [p + along * (q - p) for p, q in zip(d, c, strict=True)]
         x, y, z = (p + up * (q - p) for p, q in zip(low, high, strict=True))
-        return self.board.seen((x, y, z))[:2]
+        return self.board.projected((x, y, z))[:2]
 
     def patch(self, corners: Corners, paint: str, opacity: float = 1.0) -> None:
         """Lay a quadrilateral on the face, given counterclockwise or clockwise."""
@@ -73,16 +74,16 @@ class Board:
         self.rows: list[Row] = []
         self._surfaces = {name: paint.surface(air, warmth).row for name, paint in vehicle.paints.items()}
 
-    def turned(self, point: Point) -> Point:
-        """A direction as the camera sees it: right, up, toward it."""
+    def rotated(self, point: Point) -> Point:
+        """A direction in the camera's coordinates: right, up, toward the camera."""
         side, up, ahead = point
         near = ahead * self.view.cos - side * self.view.sin
         right = side * self.view.cos + ahead * self.view.sin
         return right, up * self.view.level - near * self.view.down, near * self.view.level + up * self.view.down
 
-    def seen(self, point: Point) -> Point:
-        """A point as the camera sees it."""
-        right, up, near = self.turned(point)
+    def projected(self, point: Point) -> Point:
+        """A point in the camera's coordinates."""
+        right, up, near = self.rotated(point)
         return right + self.view.x, up + self.view.y, near
 
     @property
@@ -99,7 +100,7 @@ class Board:
 
     def disc(self, center: Point, radius: float, paint: str, *, thick: float = 0.0) -> None:
         """An upright disc that faces the side, as a wheel; `thick` is half its thickness in meters."""
-        x, y, _ = self.seen(center)
+        x, y, _ = self.projected(center)
         radii = (max(0.02, radius * abs(self.view.sin) + thick * abs(self.view.cos)), radius * self.view.level)
         depth = _STEP * len(self.rows)
         self.rows.append(ellipse((x, y), radii, self._surfaces[paint], depth=depth, layer=PERSON_LAYER))
@@ -129,9 +130,9 @@ class Board:
             "right": Face(self, ((-w0, y0, r0), (-w0, y0, f0), (-w1, y1, f1), (-w1, y1, r1)), (-1.0, 0.1, 0.0)),
             "top": Face(self, ((-w1, y1, r1), (-w1, y1, f1), (w1, y1, f1), (w1, y1, r1)), (0.0, 1.0, 0.0)),
         }
-        # A hair larger than they are, or the background shines through the seams.
+        # Slightly larger than they are, or the background shows through the seams.
         lap = 0.012
-        for name, one in faces.items():
+        for name, outside in faces.items():
             paint = paints["side" if name in ("left", "right") else name]
-            one.patch(((-lap, -lap), (1 + lap, -lap), (1 + lap, 1 + lap), (-lap, 1 + lap)), paint)
+            outside.patch(((-lap, -lap), (1 + lap, -lap), (1 + lap, 1 + lap), (-lap, 1 + lap)), paint)
         return faces

@@ -1,13 +1,14 @@
-"""Headings: which of a table's columns is which of the manifest's, and which are the user's own.
+"""Table headings: which columns of a table are the manifest's, and which are the user's own.
 
 A heading in any case, with spaces or quotes around it, is a manifest's column if it has its name or a synonym
-(:data:`MEANT`). Every other column is kept as the user's own, with a note. Three are not kept without being asked
-for, since labels would be lost that way and nobody would know:
+(:data:`SYNONYMS`). Every other column is kept as the user's own, with a note. Three are not kept unless
+an option says so, since labels would be lost without a message:
 
-- a misspelt or abbreviated name (``identiy``, ``camid``) of a column that the table lacks, or has without a cell;
-- a synonym (``label``) beside the column itself (``identity``) where that has no cell. Where it has, ``label`` is
-  something else and an own column;
-- two columns that are the same one of the manifest's.
+- a misspelt or abbreviated name (``identiy``, ``camid``) of a column that the table lacks, or has without a filled
+  cell;
+- a synonym (``label``) beside the column itself (``identity``) where that has no filled cell. Where it has one,
+  ``label`` is an own column;
+- two columns for one name of the manifest.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reknow.data.columns import plain_name
-from reknow.data.manifest import SCHEMA
+from reknow.data.columns import SCHEMA, plain_name
 from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA
 
-MEANT: dict[str, str] = {
+SYNONYMS: dict[str, str] = {
     "image": "rgb",
     "path": "rgb",
     "file": "rgb",
@@ -37,7 +37,7 @@ EXTRA = ("keep", "ignore", "refuse")
 """What may be done with unknown columns."""
 
 # Of 1, by difflib: "track" for tracklet is at 0.77, "Camara" at 0.83, "identiy" at 0.93; below are such as "age" for
-# image and "tile" for time (0.75), which are somebody's own words.
+# image and "tile" for time (0.75), which are words of their own.
 _NEAR = 0.76
 _ENDINGS = re.compile(r"[\W_]*(ids?|names?|no|number)$")
 _SHOWN = 10  # own columns that a note names
@@ -45,7 +45,7 @@ _SHOWN = 10  # own columns that a note names
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table as it was found.
+    """One column of a table as it stands in the file.
 
     Attributes:
         name: its heading.
@@ -59,27 +59,27 @@ class Column:
 
     @property
     def filled(self) -> bool:
-        """Whether any cell says something."""
+        """Whether any cell is filled."""
         return bool(self.nested) or any(cell is not None and cell != "" for cell in self.cells)
 
 
 @dataclass
 class Headings:
-    """A table's columns, told apart.
+    """The columns of a table, assigned.
 
     Attributes:
-        ours: which column each of the manifest's is.
+        manifest: the column for each of the manifest's names.
         own: the columns to keep as the user's own.
-        notes: what was understood, kept and left out.
+        notes: which names were recognized, kept and left out.
     """
 
-    ours: dict[str, Column] = field(default_factory=dict)
+    manifest: dict[str, Column] = field(default_factory=dict)
     own: list[Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def told_apart(columns: Sequence[Column], file: Path, extra: str | None) -> Headings:
-    """Which column is which.
+def assign_columns(columns: Sequence[Column], file: Path, extra: str | None) -> Headings:
+    """Assign the columns of a table: the manifest's and the user's own.
 
     Args:
         columns: in the table's order.
@@ -91,12 +91,12 @@ def told_apart(columns: Sequence[Column], file: Path, extra: str | None) -> Head
             column that may not be kept.
     """
     headings = Headings()
-    unknown = _taken_out(columns, headings, file, extra)
-    absent = [name for name in SCHEMA.names if name not in headings.ours or not headings.ours[name].filled]
-    for place, column in unknown:
+    unknown = _assign_manifest_columns(columns, headings, file, extra)
+    absent = [name for name in SCHEMA.names if name not in headings.manifest or not headings.manifest[name].filled]
+    for position, column in unknown:
         if extra == "ignore":
             continue
-        _refuse_lost(place, column, absent, file, extra)
+        _refuse_ambiguous(position, column, absent, file, extra)
         if column.nested:
             headings.notes.append(f"{file.name}: left out column '{column.name}', whose cells are {column.nested}.")
         else:
@@ -105,7 +105,7 @@ def told_apart(columns: Sequence[Column], file: Path, extra: str | None) -> Head
         names = [column.name.strip() for column in headings.own]
         more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
         headings.notes.append(f"{file.name}: kept as own columns: {', '.join(names[:_SHOWN])}{more}.")
-    if not any(spectrum in headings.ours for spectrum in SPECTRA):
+    if not any(spectrum in headings.manifest for spectrum in SPECTRA):
         raise DataError(
             file,
             found=f"columns {', '.join(column.name for column in columns)}",
@@ -127,7 +127,7 @@ def near_to(name: str, absent: Iterable[str]) -> str | None:
         ['identity', 'camera', 'camera', 'person', None]
     """
     names = [*absent]
-    names += [synonym for synonym, meant in MEANT.items() if meant in names]
+    names += [synonym for synonym, name_in_manifest in SYNONYMS.items() if name_in_manifest in names]
     for word in (name, _ENDINGS.sub("", name)):
         close = difflib.get_close_matches(word, names, n=1, cutoff=_NEAR)
         close += [whole for whole in names if len(word) >= 3 and whole.startswith(word)]
@@ -136,54 +136,56 @@ def near_to(name: str, absent: Iterable[str]) -> str | None:
     return None
 
 
-def _taken_out(
+def _assign_manifest_columns(
     columns: Sequence[Column], headings: Headings, file: Path, extra: str | None
 ) -> list[tuple[int, Column]]:
-    """Take the manifest's columns out, by name before by synonym; return the others with their places."""
-    ours, taken = headings.ours, set()
-    for place, column in enumerate(columns):
+    """Assign the manifest's columns, by name before by synonym; return the others with their positions."""
+    assigned_columns, taken = headings.manifest, set()
+    for position, column in enumerate(columns):
         plain = plain_name(column.name)
         if plain in SCHEMA.names:
-            _take(column, plain, ours, file, "Keep one, and rename the other.")
-            taken.add(place)
-    by_name = {*ours}
-    for place, column in enumerate(columns):
-        meant = MEANT.get(plain_name(column.name))
-        if meant is None:
+            _take(column, plain, assigned_columns, file, "Keep one, and rename the other.")
+            taken.add(position)
+    by_name = {*assigned_columns}
+    for position, column in enumerate(columns):
+        name_in_manifest = SYNONYMS.get(plain_name(column.name))
+        if name_in_manifest is None:
             continue
         remedy = "Keep one."
-        if meant in by_name and extra != "refuse":
-            if extra == "keep" or ours[meant].filled or not column.filled:
+        if name_in_manifest in by_name and extra != "refuse":
+            if extra == "keep" or assigned_columns[name_in_manifest].filled or not column.filled:
                 continue
             remedy = f"Keep one. To keep '{column.name}' as an own column: table:{file}?extra=keep"
-        _take(column, meant, ours, file, remedy)
-        headings.notes.append(f"{file.name}: column '{column.name}' is read as {meant}.")
-        taken.add(place)
-    return [(place, column) for place, column in enumerate(columns) if place not in taken]
+        _take(column, name_in_manifest, assigned_columns, file, remedy)
+        headings.notes.append(f"{file.name}: column '{column.name}' is read as {name_in_manifest}.")
+        taken.add(position)
+    return [(position, column) for position, column in enumerate(columns) if position not in taken]
 
 
-def _take(column: Column, meant: str, ours: dict[str, Column], file: Path, remedy: str) -> None:
-    """Take a column for one of the manifest's, unless another is that already."""
+def _take(column: Column, name_in_manifest: str, assigned_columns: dict[str, Column], file: Path, remedy: str) -> None:
+    """Assign a column to a name of the manifest, unless another has it already."""
     where = f"{file}, column '{column.name}'"
-    if meant in ours:
-        raise DataError(where, found=f"'{ours[meant].name}' is the {meant} too", remedy=remedy)
+    if name_in_manifest in assigned_columns:
+        raise DataError(
+            where, found=f"'{assigned_columns[name_in_manifest].name}' is the {name_in_manifest} too", remedy=remedy
+        )
     if column.nested:
         raise DataError(where, found=f"cells of {column.nested}", expected="text", remedy="Write one text per row.")
-    ours[meant] = column
+    assigned_columns[name_in_manifest] = column
 
 
-def _refuse_lost(place: int, column: Column, absent: Sequence[str], file: Path, extra: str | None) -> None:
-    """Stop at what must not become an own column without being asked for."""
+def _refuse_ambiguous(position: int, column: Column, absent: Sequence[str], file: Path, extra: str | None) -> None:
+    """Refuse a column that must not become an own column unless an option says so."""
     plain, leave = plain_name(column.name), f"table:{file}?extra=ignore"
     if not plain:
         raise DataError(
-            f"{file}, column {place + 1}",
+            f"{file}, column {position + 1}",
             found="a column without a name",
             remedy=f"Name it. To leave unknown columns out: {leave}",
         )
     where = f"{file}, column '{column.name}'"
     if extra == "refuse":
-        remedy = f"{nearest(plain, [*SCHEMA.names, *MEANT])}. To leave unknown columns out: {leave}"
+        remedy = f"{nearest(plain, [*SCHEMA.names, *SYNONYMS])}. To leave unknown columns out: {leave}"
         raise DataError(where, found="unknown column", remedy=remedy)
     near = near_to(plain, absent) if extra is None else None
     if near is not None:

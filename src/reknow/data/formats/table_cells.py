@@ -1,6 +1,6 @@
-"""Cells: the text of a CSV file as columns of text, and nothing guessed.
+"""Table cells: the text of a CSV file as columns of text, without guessed types.
 
-A reader that guesses types would turn the identity 0001 into 1, so every cell is text, whatever stands around it:
+A reader that guesses types would turn the identity 0001 into 1, so every cell is text, and none of these changes it:
 a byte-order mark, empty lines before the header, spaces or quotes around names and cells, any kind of line end, a
 delimiter at the end of lines. What cannot be read in one way only is refused with its line.
 
@@ -30,7 +30,7 @@ def read_cells(file: Path) -> list[tuple[str, list[str]]]:
 
     Raises:
         DataError: not UTF-8, no header, a name that stands twice, a row of more or fewer cells, an open quote.
-        OSError: whatever the system says.
+        OSError: as the system raises it.
     """
     with _cells_of_any_length():
         return _columns(_rows(_text(file), file), file)
@@ -60,15 +60,15 @@ def _columns(rows: Iterator[tuple[int, list[str]]], file: Path) -> list[tuple[st
 
 
 def _text(file: Path) -> str:
-    """The file's text, refused where it is not UTF-8 or says what spreadsheets alone understand."""
+    """The file's text, refused where it is not UTF-8 or starts with a line for spreadsheets alone."""
     data = file.read_bytes()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _not_utf_8(data, file, error) from error
     if "\0" in text:
-        found = "null characters, as of UTF-16 or of a file that is no text"
-        raise DataError(file, found=found, expected="UTF-8", remedy=_SAVE)
+        content = "null characters, as of UTF-16 or of a file that is no text"
+        raise DataError(file, found=content, expected="UTF-8", remedy=_SAVE)
     first = text.lstrip().partition("\n")[0].strip().strip('"').lower()
     if first.startswith("sep="):
         raise DataError(f"{file}, line 1", found=f"'{first}' in place of the header", remedy="Remove this line.")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reknow.data.closed import closed_set
-from reknow.data.doctor import examine
+from reknow.data.doctor import check_manifest
 from reknow.data.embeddings import Embeddings
-from reknow.data.formats import import_dataset, open_dataset
-from reknow.data.manifest import Manifest
+from reknow.data.formats import open_dataset
+from reknow.data.formats.table import import_dataset
+from reknow.data.manifest import Manifest, closed_set
 from reknow.errors import DataError
 from reknow.recognizer.evaluation import EvaluationSplit
 
@@ -49,7 +49,9 @@ def test_without_the_option_nothing_asks_and_the_note_names_it(shop):
 
 
 def test_the_doctor_knows_that_it_is_meant(shop):
-    kinds = {finding.kind for finding in examine(open_dataset(f"folder:{shop}?identity=subfolder&gallery=train"))}
+    kinds = {
+        finding.kind for finding in check_manifest(open_dataset(f"folder:{shop}?identity=subfolder&gallery=train"))
+    }
     assert not kinds & {"identity_in_train_and_test", "split", "query_without_match"}
 
 
@@ -58,7 +60,7 @@ def test_of_a_table_the_rows_of_the_gallery_ask_where_no_query_does(shop, tmp_pa
     lines = [f"shop/train/{name}/{shot}.png,{name},train" for name in ("juice", "milk") for shot in (0, 1)]
     table.write_text("\n".join(["rgb,identity,split", *lines, "shop/test/milk/0.png,milk,gallery"]))
     with_gallery = open_dataset(f"table:{table}")
-    assert {finding.kind for finding in examine(with_gallery)} >= {"identity_in_train_and_test", "split"}
+    assert {finding.kind for finding in check_manifest(with_gallery)} >= {"identity_in_train_and_test", "split"}
     manifest = open_dataset(f"table:{table}?gallery=train")
     assert manifest.column("split")[-1] == "query" and len(manifest.gallery_rows()) == 4
 
