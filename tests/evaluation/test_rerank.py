@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reknow.clustering.reference import reference_distances
+from dense_jaccard import reference_distances
 from reknow.errors import DataError, EvaluationError, RecipeError
 from reknow.evaluation.ranking import score
 from reknow.evaluation.rerank import k_reciprocal, k_reciprocal_from_distances

@@ -8,8 +8,8 @@ Counting is a plain comparison loop that vectorizes: for 21 matches among 15,913
 sort about 1 ms. Ties are counted in gallery order, so the result is that of a stable sort. Rows that the protocol
 removes share the query's identity, so they are few: they are counted with the others, then taken off again.
 
-Cost: O(G m) comparisons a query with m matches, at 16 a cycle where the processor has wide registers. Memory: none
-beyond the ranks. :func:`reknow.evaluation.reference.reference_scores` says the same with a sort.
+Cost: O(G m) comparisons a query with m matches, 16 a cycle on a processor with wide registers. Memory: none beyond the
+ranks. ``tests/references/sorted_ranking.py`` computes the same with a sort.
 
 Queries are shared among plain threads, not by numba's parallel loops: OpenMP's threads spin while they wait, and so
 take a core from the next block's matrix product (measured on two cores: 10 ms lost at every change between the two).
@@ -21,8 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reknow.clustering.threads import in_chunks
-from reknow.compiled import compiled
+from reknow.compiled import compiled, in_chunks
 
 
 def share_out(kernel: Callable[..., None], per_query: tuple[np.ndarray, ...], shared: tuple[np.ndarray, ...]) -> None:
