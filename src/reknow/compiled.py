@@ -11,6 +11,7 @@ threads run as in the neighbor search, so ``OMP_NUM_THREADS`` limits both.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
@@ -65,8 +66,9 @@ def _elsewhere(function: Function, options: dict[str, Any]) -> Function:
 
 
 def _wrapped(function: Function, options: dict[str, Any]) -> Function:
-    # The compiled function is called with the signature of the Python function.
-    return cast(Function, numba.njit(**options)(function))
+    # Unwrapped, since numba cannot compile what checks shapes in the tests. The compiled function is called with the
+    # signature of the Python function.
+    return cast(Function, numba.njit(**options)(inspect.unwrap(function)))
 
 
 def in_chunks(rows: int, work: Callable[[int, int], Result]) -> list[Result]:
