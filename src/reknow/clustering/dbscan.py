@@ -1,7 +1,8 @@
 """Pseudo-labels: DBSCAN (Ester et al., KDD 1996) on sparse Jaccard distances, as in cluster contrast and TCMM.
 
 scikit-learn clusters the sparse graph of pairs within eps, so nothing is N x N. Clusters are numbered by their first
-row. Rows that are copies of each other count once, with a weight (:func:`.first_copies`). A result from which no run
+row. Rows that are copies of each other count once, with a weight (:func:`.first_copies`; decision 5 in
+docs/methods/cluster_contrast.md). A result from which no run
 can learn is not an error: :attr:`PseudoLabels.warning` says what the result is and what to change. Golden cases:
 jaccard_*.
 """

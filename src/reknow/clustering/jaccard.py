@@ -3,7 +3,8 @@
     S(i, j) = sum over g of min(V_ig, V_jg);      J(i, j) = 1 - S / (2 - S)
 
 with V from :mod:`.k_reciprocal`, weights exp(-|x_i - x_g|^2) of sum 1, lists of k1 rows, the row itself included. The
-code of cluster contrast, PASS and TCMM clusters with this distance; golden cases: jaccard_*.
+code of cluster contrast, PASS and TCMM clusters with this distance (decision 4 in docs/methods/cluster_contrast.md);
+golden cases: jaccard_*.
 
 An inverted index gives the rows that share a member with row i, and only these are visited: O(N m^2) for m members a
 row, while all pairs would take O(N^2 m). Only pairs i < j are computed, and only those within `radius` are kept. The

@@ -190,10 +190,10 @@ def _feature_dim(trunk: Trunk, feature: Feature) -> int:
     return trunk.dim if feature == "cls" else 2 * trunk.dim
 
 
-def _lacks(spectrum: Spectrum, found: str) -> DataError:
+def _lacks(spectrum: Spectrum, images: str) -> DataError:
     return DataError(
         f"spectrum '{spectrum}'",
-        found=found,
+        found=images,
         expected="an image of it in every observation, since the network reads no other",
         remedy="Leave those rows out, or set network.spectrum to one that all of them have.",
     )

@@ -159,10 +159,10 @@ class PerSpectrum(nn.ModuleDict):
         order = torch.tensor([row for chosen in rows.values() for row in chosen], device=outputs.device)
         return outputs[order.argsort()]
 
-    def _no_stem(self, found: str) -> RecipeError:
+    def _no_stem(self, pictures: str) -> RecipeError:
         return RecipeError(
             "network.trunk.stems",
-            found=found,
+            found=pictures,
             expected=f"each of {', '.join(self)}, for which the trunk has stems",
             remedy="Set stems to the spectra that the network reads, or leave them out for one stem for all.",
         )

@@ -39,9 +39,8 @@ from reknow.data.formats.locating import exists
 from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, nearest
-from reknow.naming import place_and_options
 from reknow.packages import Contribution, contributions
-from reknow.places import at_home
+from reknow.places import at_home, place_and_options
 
 __all__ = ["FORMATS", "formats", "import_dataset", "open_dataset"]
 
@@ -77,7 +76,7 @@ def formats() -> dict[str, str]:
 def open_dataset(spec: str) -> Manifest:
     """Read the data set that `spec` names.
 
-    How the name is taken apart says :mod:`reknow.naming`.
+    How the name is taken apart says :func:`reknow.places.place_and_options`.
 
     Args:
         spec: ``FORMAT:PATH[?option=value&...]``.

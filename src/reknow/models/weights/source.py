@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from reknow.errors import WeightsError, nearest
 from reknow.models.attention import Activation
-from reknow.naming import place_and_options
-from reknow.places import at_home
+from reknow.places import at_home, place_and_options
 
 FOLDER_VARIABLE = "REKNOW_WEIGHTS"
 """The environment variable that names the folder of weights."""
@@ -122,8 +121,8 @@ def _parsed(weights: str, options: Mapping[str, str]) -> FileOptions:
         try:
             values[option] = parse(text)
         except ValueError as error:
-            found = f"'{text}'" + (f", {error}" if parse is _names else "")
-            raise WeightsError(where, found=found, expected=form, remedy="Correct the value.") from error
+            value = f"'{text}'" + (f", {error}" if parse is _names else "")
+            raise WeightsError(where, found=value, expected=form, remedy="Correct the value.") from error
     return FileOptions(**values)
 
 
