@@ -47,7 +47,7 @@ def test_observed_probabilities_are_the_ones_that_mix_the_values(trunk: VisionTr
     observed: list[Tensor] = []
     attention(sequence, lambda probabilities: observed.append(probabilities()))
     value = attention.qkv(sequence)[..., 32:].unflatten(-1, (2, 8)).transpose(1, 2)
-    mixed = attention.proj((seen[0] @ value).transpose(1, 2).flatten(2))
+    mixed = attention.proj((observed[0] @ value).transpose(1, 2).flatten(2))
     torch.testing.assert_close(mixed, attention(sequence), rtol=1e-4, atol=1e-5)
 
 

@@ -7,7 +7,7 @@ On the CPU faiss searches (flat index, no approximation). Vectors on another dev
 Ties. A row's first neighbor is the row itself, also where other rows equal it. Equal similarities inside a list stand
 in row order. The search decides which of several equal rows are still listed at the *end* of a list.
 
-Memory. faiss keeps blocks of a few MB; a device block holds at most 2^26 similarities (268 MB).
+Memory. faiss keeps blocks of some MB; a device block holds at most 2^26 similarities (268 MB).
 
 Copies are rows that are equal but for rounding, such as one file under two names or the still frames of a video. A
 neighbor list holds a fixed number of rows. A row with more copies than that lists only copies, the search decides which
