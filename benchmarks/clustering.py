@@ -9,10 +9,9 @@ import faiss
 import numpy as np
 
 from measure import alternating_seconds, arguments, made_embeddings, peak_memory, report
-from reknow.clustering.copies import first_copies
 from reknow.clustering.dbscan import density_clusters, pseudo_labels
 from reknow.clustering.jaccard import distances_among
-from reknow.clustering.neighbors import ordered, unit_rows
+from reknow.clustering.neighbors import first_copies, ordered, unit_rows
 
 EPS, MIN_SAMPLES, K1, K2 = 0.6, 4, 30, 6
 

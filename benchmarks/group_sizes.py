@@ -16,8 +16,8 @@ from sklearn.metrics import adjusted_rand_score
 
 import reknow
 from measure import arguments
+from reknow.clustering.automatic import USUAL
 from reknow.clustering.dbscan import pseudo_labels
-from reknow.clustering.group_size import USUAL
 from reknow.data.formats import open_dataset
 from reknow.methods.clustered import without_camera_means
 

@@ -1,4 +1,4 @@
-"""Compiled functions are kept where that is allowed, and work where it is not."""
+"""Compiled functions are kept where that is allowed; rows are shared among threads completely and in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numba
 import pytest
 from numba.core import caching
 
-from reknow.compiled import compiled
+from reknow.compiled import compiled, in_chunks
 
 
 def triple(number):
@@ -53,3 +53,21 @@ def test_every_module_compiles_through_it():
         path.name for path in package.rglob("*.py") if "import numba" in path.read_text() or "njit" in path.read_text()
     ]
     assert using == ["compiled.py"]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("rows", [0, 1, 127, 128, 129, 5000])
+def test_ranges_cover_all_rows_in_order(monkeypatch, rows, threads):
+    monkeypatch.setattr("faiss.omp_get_max_threads", lambda: threads)
+    covered = [row for chunk in in_chunks(rows, lambda first, last: list(range(first, last))) for row in chunk]
+    assert covered == list(range(rows))
+
+
+def test_failures_are_not_lost(monkeypatch):
+    monkeypatch.setattr("faiss.omp_get_max_threads", lambda: 2)
+
+    def fail(first: int, last: int) -> None:
+        raise ValueError(f"rows {first} to {last}")
+
+    with pytest.raises(ValueError, match="rows 0 to"):
+        in_chunks(1000, fail)

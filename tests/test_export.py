@@ -19,7 +19,7 @@ from reknow import cli, export
 from reknow.data.transforms import Preprocessing
 from reknow.errors import ExportError, MissingExtra
 from reknow.export import IMAGENET_MEAN, IMAGENET_STD, Exported, Input, as_input, export_onnx, onnx_file
-from reknow.export.agreement import noise, structured
+from reknow.export.onnx_file import noise, structured
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.models.embedder import EmbedderConfig
@@ -201,7 +201,7 @@ def test_input_output_and_metadata_say_what_they_are(
     assert said["recognizer_fingerprint"] == recognizer.fingerprint
     assert (said["height"], said["width"], said["embedding_size"]) == ("32", "16", str(recognizer.dim))
     assert said["resizing"] == "outside: bicubic, antialiased, as Pillow's Image.resize"
-    assert said["camera"] == "not looked at"
+    assert said["camera"] == "not used"
     onnx.checker.check_model(facts.path, full_check=True)
     assert facts.size == facts.path.stat().st_size
     assert facts.opset >= 17
@@ -325,7 +325,7 @@ def test_a_network_that_joins_several_spectra_is_refused_before_the_work(tmp_pat
     config = EditorNetworkConfig(trunk=transformer(), selection=SelectionConfig(head_keep=1, frequency_keep=2))
     recognizer = recognizer_of("patches")
     several = Recognizer(config, config.build(), recognizer.preprocessing, recognizer.card, "cpu", "32")
-    with pytest.raises(ExportError, match=r"joins 3 spectra \(rgb, nir, tir\); expected a network that looks at one"):
+    with pytest.raises(ExportError, match=r"joins 3 spectra \(rgb, nir, tir\); expected a network that reads one"):
         export_onnx(several, tmp_path / "a.onnx")
 
 
@@ -380,7 +380,7 @@ def test_reknow_export(tiny_run: Path, translated_before: None, capsys: pytest.C
 def test_reknow_export_in_words(
     tiny_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = {"name": "tiny", "camera": "not looked at"}
+    said = {"name": "tiny", "camera": "not used"}
     made = Exported(Path("a.onnx"), "normalized", 20, (1, 2, 8), 2e-7, 1_500_000, said)
     asked = []
 
@@ -393,7 +393,7 @@ def test_reknow_export_in_words(
     assert cli.main(["export", "run", "--out", "b.onnx"]) == 0
     assert asked == ["pixels", "normalized"]
     printed = capsys.readouterr().out
-    assert "camera: not looked at" in printed
+    assert "camera: not used" in printed
     assert "compared with torch in batches of 1, 2, 8: components differ by 2e-07 at most" in printed
     assert "1.5 MB, opset 20: b.onnx" in printed
 

@@ -1,8 +1,8 @@
-"""Distributed: what the processes of one run tell each other. Alone, everything here costs and changes nothing.
+"""Distributed: the exchange between the processes of one run. With one process, these functions change nothing.
 
-A run under ``torchrun`` has several processes, each with its share of every batch; losses, statistics, memories and
-pseudo-labels must be those of the whole. A process that waits for an exchange which another one skips waits forever, so
-every function here must be called by all processes, in the same order.
+A run under ``torchrun`` has several processes, each with its share of every batch. Losses, statistics, memories and
+pseudo-labels must be those of the whole batch. If one process skips an exchange, the others wait forever. So all
+processes must call every function here, in the same order.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _PART: ContextVar[ProcessGroup | None] = ContextVar("part", default=None)
 
 
 def processes() -> int:
-    """How many take part in this run."""
+    """Number of processes of this run."""
     return torch.distributed.get_world_size() if _together() else 1
 
 
 def rank() -> int:
-    """The number of this one, from 0."""
+    """The number of this process, from 0."""
     return torch.distributed.get_rank() if _together() else 0
 
 
@@ -37,19 +37,19 @@ def _together() -> bool:
 
 
 def _device() -> torch.device:
-    """Where tensors have to lie to be exchanged."""
+    """The device on which tensors must be for an exchange."""
     nccl = torch.distributed.get_backend() == "nccl"
     return torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
 
 
 def from_first(compute: Callable[[], Value]) -> Value:
-    """What the first process computes, on all of them.
+    """The first process's result of `compute`, on all processes.
 
-    For whatever must not differ between hosts whose processors round differently: a distance just below eps on one and
-    just above it on another would give the two different pseudo-labels.
+    For results that must not differ between hosts whose processors round differently. For example, a distance just
+    below eps on one host and just above it on another would give the two hosts different pseudo-labels.
 
     Raises:
-        whatever `compute` raises, on every process.
+        any error of `compute`, on every process.
     """
     if processes() == 1:
         return compute()
@@ -57,7 +57,7 @@ def from_first(compute: Callable[[], Value]) -> Value:
     if rank() == 0:
         try:
             message = [(compute(), None)]
-        except Exception as error:  # the others wait for an answer, and must stop as well
+        except Exception as error:  # the other processes wait for a result, and must stop too
             message = [(None, error)]
     torch.distributed.broadcast_object_list(message, src=0, device=_device())
     value, error = message[0]
@@ -67,15 +67,15 @@ def from_first(compute: Callable[[], Value]) -> Value:
 
 
 def gathered(tensor: Shaped[Tensor, "share ..."]) -> Shaped[Tensor, "all ..."]:
-    """The rows of all processes, one after the other in rank order, without gradient.
+    """The rows of all processes in rank order, without gradient.
 
-    Processes may hold different numbers of rows, none included; alone, this is the tensor itself.
+    Processes may have different numbers of rows, also none. With one process this is the tensor itself.
     """
     if processes() == 1:
         return tensor.detach()
     sizes: list[Any] = [None] * processes()
     torch.distributed.all_gather_object(sizes, len(tensor))
-    # Padded to the largest share, since gathering wants equal shapes.
+    # Padded to the largest share, since gathering needs equal shapes.
     padded = tensor.new_zeros(max(sizes), *tensor.shape[1:])
     padded[: len(tensor)] = tensor.detach()
     padded, home = padded.to(_device()), tensor.device
@@ -95,7 +95,7 @@ def summed(tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
 
 @contextmanager
 def sharing_part(group: ProcessGroup) -> Iterator[None]:
-    """Inside, the processes of this group hold one part of a step together; the loop says so."""
+    """Inside the block, the processes of this group share one part of a step; the training loop sets it."""
     token = _PART.set(group)
     try:
         yield
@@ -104,10 +104,10 @@ def sharing_part(group: ProcessGroup) -> Iterator[None]:
 
 
 def in_part(count: int) -> int:
-    """A count of rows, over all processes that hold this part of the step.
+    """The sum of a count of rows over all processes that share this part of the step.
 
-    What a method leaves out for want of rows it must decide by this: batch norms exchange their statistics, and a
-    process that skips one would leave the others waiting.
+    If a method skips a layer because it has not enough rows, it must decide by this sum: batch norms exchange their
+    statistics, and if one process skipped a batch norm, the others would wait forever.
     """
     group = _PART.get()
     if group is None:
@@ -118,10 +118,10 @@ def in_part(count: int) -> int:
 
 
 def part_rows(tensor: Shaped[Tensor, "share ..."]) -> tuple[Shaped[Tensor, "part ..."], int]:
-    """The rows of all processes that hold this part, in rank order, and the place of this process's first row.
+    """The rows of all processes that share this part, in rank order, and the position of this process's first row.
 
     For losses that compare the pictures of a part with each other. Gradients flow through the exchange, so every
-    process of the part must use what comes back, also one without a row of its own. Alone, this is the tensor itself.
+    process of the part must use the result, also a process without rows. With one process this is the tensor itself.
     """
     group = _PART.get()
     if group is None:
@@ -135,7 +135,7 @@ def part_rows(tensor: Shaped[Tensor, "share ..."]) -> tuple[Shaped[Tensor, "part
 
 
 class _PartRows(torch.autograd.Function):
-    """Gathering; backward gives each row the sum of what all processes' losses ask of it."""
+    """Gathering; the gradient of each row is the sum over the losses of all processes."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, sizes: list[int], place: int, group: ProcessGroup) -> Tensor:

@@ -1,4 +1,4 @@
-"""Every failure that a user can cause or cure, under one root.
+"""Every failure that a user can cause or fix, under one base class.
 
 ::
 
@@ -7,12 +7,13 @@
     ├── RecipeError       a field of a recipe, or the name of one
     ├── WeightsError      a file of weights
     ├── RunError          a run folder, a checkpoint, a step of training
-    ├── RecognizerError   a saved recognizer, or what it was asked to embed
+    ├── RecognizerError   a saved recognizer, or the input that it must embed
     ├── ExportError       a recognizer as a file for other programs
-    ├── EvaluationError   a question that the given rows cannot answer
+    ├── EvaluationError   an evaluation that the given rows do not allow
+    ├── ContractError     a method or another part that breaks a rule of its contract
     └── MissingExtra      an optional dependency that is not installed
 
-A message always answers four questions, in this order: where, what was found, what was expected, what to do.
+A message always says four things, in this order: where, what was found, what was expected, what to do.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from collections.abc import Iterable
 
 
 class ReknowError(Exception):
-    """The root: catch this one to catch them all.
+    """The base class of all errors of this package.
 
     Args:
         where: the file, row or field, named as the user named it.
-        found: what is there.
-        expected: what should be there; may be empty where `found` says it all.
-        remedy: one sentence that says what to do now.
+        found: what was found there.
+        expected: what was expected; empty if `found` says enough.
+        remedy: one sentence that says what to do.
     """
 
     def __init__(self, where: object, *, found: str, expected: str = "", remedy: str) -> None:
@@ -37,8 +38,8 @@ class ReknowError(Exception):
         self.found = printable(found)
         self.expected = printable(expected)
         self.remedy = printable(remedy)
-        wanted = f"; expected {self.expected}" if expected else ""
-        super().__init__(f"{self.where}: {self.found}{wanted}. {self.remedy}")
+        expectation = f"; expected {self.expected}" if expected else ""
+        super().__init__(f"{self.where}: {self.found}{expectation}. {self.remedy}")
 
 
 class DataError(ReknowError):
@@ -50,7 +51,7 @@ class RecipeError(ReknowError):
 
 
 class WeightsError(ReknowError):
-    """A file of weights is of another kind or size than asked for."""
+    """A file of weights is of another kind or size than required."""
 
 
 class RunError(ReknowError):
@@ -58,22 +59,22 @@ class RunError(ReknowError):
 
 
 class RecognizerError(ReknowError):
-    """A saved recognizer is damaged, or was given something that it cannot embed."""
+    """A saved recognizer is damaged, or its input cannot be embedded."""
 
 
 class ContractError(ReknowError):
-    """A method, or another part that the house calls, breaks a rule of the contract that it was written to."""
+    """A method, or another part that this package calls, breaks a rule of its contract."""
 
 
 class ExportError(ReknowError):
-    """A file for other programs could not be made, or would not compute what the recognizer computes."""
+    """A file for other programs could not be made, or does not compute what the recognizer computes."""
 
 
 class EvaluationError(ReknowError):
-    """The rows at hand cannot answer the question that was asked."""
+    """The given rows do not allow the evaluation."""
 
 
-class MissingExtra(ReknowError):  # noqa: N818 (it names what is missing, and reads so in a traceback)
+class MissingExtra(ReknowError):  # noqa: N818 (the name says what is missing)
     """An optional dependency is not installed.
 
     Args:
@@ -88,7 +89,7 @@ class MissingExtra(ReknowError):  # noqa: N818 (it names what is missing, and re
 
 
 def printable(text: str) -> str:
-    r"""A text that every UTF-8 file and terminal takes: the bytes of a file name that are no UTF-8 are written out.
+    r"""A text that every UTF-8 file and terminal accepts: bytes of a file name that are not UTF-8 are escaped.
 
     Example:
         >>> printable("caf\udce9.jpg"), printable("café.jpg")
@@ -98,7 +99,7 @@ def printable(text: str) -> str:
         return text
     try:
         return os.fsencode(text).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half of a pair of surrogates, which no file name gives; or a system without UTF-8
+    except UnicodeEncodeError:  # half of a surrogate pair, which no file name gives; or a system without UTF-8
         return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,7 +1,8 @@
-"""What may stand in a field: its type, and the bounds that its type names.
+"""The values that a field may have: its type, and the bounds that its type states.
 
-A recipe fails late or, worse, not at all where a number makes no sense: a rate of -1 climbs, -2 iterations train
-nothing. So the dataclasses that a recipe is made of say what their fields may hold, and check it when they are made::
+With a number that makes no sense, a recipe fails late or not at all: a learning rate of -1 increases the loss, -2
+iterations train nothing. So the dataclasses of a recipe state what their fields may hold, and check it when they are
+made::
 
     @dataclass(frozen=True)
     class Optimizer:
@@ -29,7 +30,7 @@ from reknow.errors import RecipeError
 
 @dataclass(frozen=True)
 class Bounds:
-    """Between which numbers a field lies.
+    """The bounds of a number.
 
     Attributes:
         low: the smallest, which itself is allowed unless `above` is set.
@@ -65,27 +66,27 @@ Share = Annotated[float, Bounds(0, 1)]
 ShareBelowOne = Annotated[float, Bounds(0, 1, below=True)]
 PositiveShare = Annotated[float, Bounds(0, 1, above=True)]
 Seed = Annotated[int, Bounds(0, 2**63 - 1)]
-"""What numpy and torch both take: numpy nothing below 0, torch nothing beyond 64 bits."""
+"""A seed that numpy and torch both accept: numpy refuses negative ones, torch those beyond 64 bits."""
 
 
 _LARGEST = sys.float_info.max
 
 
 def check_fields(value: Any, place: str = "") -> None:
-    """Refuse a dataclass value with a field of another type, or beyond its bounds; called when one is made.
+    """Refuse a dataclass value with a field of another type, or outside its bounds; called when it is made.
 
     Args:
         value: the dataclass value.
-        place: where it stands in a recipe, such as ``optimizer``: fields are named as on the command line.
+        place: its path in a recipe, such as ``optimizer``; errors name fields as on the command line.
 
     Raises:
         RecipeError: names the field, what it holds and what it may hold.
     """
     for name, hint in _hints(type(value)).items():
-        found = getattr(value, name)
-        wanted = misfit(found, hint)
-        if wanted is not None:
-            raise refused(f"{place}.{name}" if place else name, found, wanted)
+        field_value = getattr(value, name)
+        expected = misfit(field_value, hint)
+        if expected is not None:
+            raise refused(f"{place}.{name}" if place else name, field_value, expected)
 
 
 def refused(field: str, found: Any, expected: str) -> RecipeError:
@@ -101,12 +102,12 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value may stand in a field of this type; covers what recipes use and accepts the rest."""
+    """Whether a field of this type may have this value; covers the types that recipes use and accepts all others."""
     return misfit(value, hint) is None
 
 
 def misfit(value: Any, hint: Any) -> str | None:
-    """What a field of this type may hold instead of this value, in words; None where the value may stand.
+    """What a field of this type may hold, in words, if it may not hold this value; else None.
 
     Example:
         >>> misfit(-1, PositiveInt), misfit(3, PositiveInt), misfit(float("nan"), float | None)

@@ -1,6 +1,6 @@
-"""The machine: whether the package runs on it, what numbers of speed depend on, and how much memory they took.
+"""The machine: whether the package runs on it, the facts on which measured speed depends, and the memory used.
 
-Linux. macOS has what the package needs and is not tested; Windows has not (docs: troubleshooting).
+The package runs on Linux. macOS has what it needs and is not tested; Windows does not (docs: troubleshooting).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reknow.errors import ReknowError
 
 
 def refuse_windows() -> None:
-    """End with a sentence where a module that Windows lacks would end it with a traceback.
+    """Fail with a message on Windows, before the import of a module that Windows lacks fails with a traceback.
 
     Raises:
         ReknowError: this is Windows. Several runs share one picture cache by locks (fcntl) that it does not have.
@@ -30,8 +30,8 @@ def refuse_windows() -> None:
 
 
 def machine() -> dict[str, str]:
-    """What numbers of speed and memory depend on, and when it was asked."""
-    import torch  # takes seconds, and refuse_windows is asked before
+    """The facts on which numbers of speed and memory depend, and the time."""
+    import torch  # takes seconds, and refuse_windows is called without it
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
@@ -47,7 +47,7 @@ def machine() -> dict[str, str]:
 
 
 def peak_memory_gb() -> float:
-    """The most memory that this process held: on the GPU where there is one, else in RAM."""
+    """The peak memory of this process in GB: on the GPU if there is one, else in RAM."""
     import torch
 
     if torch.cuda.is_available():

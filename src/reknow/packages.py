@@ -1,6 +1,6 @@
-"""Packages of other people that bring methods and data formats: Python's entry points, read in one place.
+"""Other packages that provide methods and data formats: Python's entry points, read in one place.
 
-A package says in its ``pyproject.toml`` what it brings, by name and module::
+A package states in its ``pyproject.toml`` what it provides, by name and module::
 
     [project.entry-points."reknow.methods"]
     moco = "reknow_moco.recipes"
@@ -8,9 +8,9 @@ A package says in its ``pyproject.toml`` what it brings, by name and module::
     [project.entry-points."reknow.formats"]
     stalls = "reknow_moco.stalls"
 
-What a module must hold say :mod:`reknow.methods.catalog` and :mod:`reknow.data.formats`. Nothing of a package is
-imported before somebody asks for its name, or for a list of all. Names of reknow's own are found without a look at
-other packages, so a broken package breaks nothing but itself.
+:mod:`reknow.methods.catalog` and :mod:`reknow.data.formats` say what a module must contain. Nothing of a package is
+imported before its name, or a list of all names, is requested. Names of reknow's own are found without other packages,
+so a broken package breaks only itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KINDS: dict[Group, tuple[str, type[ReknowError]]] = {
 
 @dataclass(frozen=True)
 class Contribution:
-    """One name that an installed package brings.
+    """One name that an installed package provides.
 
     Attributes:
         group: whether it is a method or a format.
@@ -44,12 +44,12 @@ class Contribution:
 
     @property
     def name(self) -> str:
-        """Of the method or format."""
+        """The name of the method or format."""
         return self.entry.name
 
     @property
     def root(self) -> str:
-        """The top-level package that its module lies in, as Python imports it."""
+        """The top-level package of its module, as Python imports it."""
         return self.entry.value.partition(":")[0].partition(".")[0].strip()
 
     @property
@@ -58,10 +58,10 @@ class Contribution:
         return self.entry.dist.name if self.entry.dist is not None else self.root
 
     def load(self) -> Any:
-        """Import what the entry point names.
+        """Import the object that the entry point names.
 
         Raises:
-            ReknowError: the import fails, in whatever way.
+            ReknowError: the import fails in any way.
         """
         try:
             return self.entry.load()
@@ -72,12 +72,12 @@ class Contribution:
             ) from error
 
     def refused(self, found: str, expected: str = "", remedy: str = "", part: str = "") -> ReknowError:
-        """The error that names the package: what it did, and what the contract says.
+        """An error that names the package, what it did, and what the contract says.
 
         Args:
             found: what it did.
             expected: what the contract says.
-            remedy: by default, to report it to those who can mend it.
+            remedy: by default, to report it to the package's authors.
             part: which part of the contribution; by default the whole.
         """
         kind, error = _KINDS[self.group]
@@ -91,23 +91,23 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Contributions:
-    """What installed packages bring, by name.
+    """What installed packages provide, by name.
 
     Attributes:
         accepted: those whose names are free.
-        refused: why a name is not among them.
+        refused: for each other name, the reason as an error.
     """
 
     accepted: dict[str, Contribution]
     refused: dict[str, ReknowError]
 
 
-def contributions(group: Group, ours: Collection[str]) -> Contributions:
-    """What installed packages bring, without importing any of it.
+def contributions(group: Group, own_names: Collection[str]) -> Contributions:
+    """What installed packages provide, without importing any of it.
 
     Args:
-        group: of which kind.
-        ours: names of this package, which no other may take.
+        group: methods or formats.
+        own_names: names of this package, which no other may use.
     """
     accepted: dict[str, Contribution] = {}
     refused: dict[str, ReknowError] = {}
@@ -116,7 +116,7 @@ def contributions(group: Group, ours: Collection[str]) -> Contributions:
         by_name.setdefault(entry.name, []).append(Contribution(group, entry))
     for name, offered in sorted(by_name.items()):
         first, *others = offered
-        if name in ours:
+        if name in own_names:
             refused[name] = first.refused(
                 f"takes the name of a {_KINDS[group][0]} of reknow itself", "a name of its own"
             )
@@ -135,5 +135,5 @@ def contributions(group: Group, ours: Collection[str]) -> Contributions:
 
 
 def outside_roots() -> frozenset[str]:
-    """The top-level packages that bring methods or formats; files may name classes of these, and of no others."""
+    """The top-level packages that provide methods or formats; files may name classes of these and of no others."""
     return frozenset(Contribution(group, entry).root for group in _KINDS for entry in entry_points(group=group))

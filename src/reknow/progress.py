@@ -1,4 +1,4 @@
-"""What a user sees while work goes on: bars with speed and time left, and plain lines that stay.
+"""The display of a command's progress: bars with speed and remaining time, and plain lines that stay.
 
 Everything goes to standard error, so that ``--json`` output stays clean.
 """
@@ -13,21 +13,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 Advance = Callable[[int, int], None]
-"""Called with (done, in all)."""
+"""Called with (done, total)."""
 
 
 class _Speed(ProgressColumn):
     """Pictures per second."""
 
     def render(self, task: Task) -> Text:
-        """Blank until the first report."""
+        """Empty until the first report."""
         factor = task.fields.get("pictures", 1)
         speed = (task.finished_speed or task.speed or 0) * factor
         return Text(f"{speed:,.0f} pictures/s" if speed else "", style="cyan")
 
 
 class Display:
-    """Bars while something runs, lines for what is done; used as a context manager.
+    """Bars for running work, lines for finished work; used as a context manager.
 
     Args:
         quiet: show nothing at all (the other processes of a run, tests).
@@ -60,10 +60,10 @@ class Display:
         self.console.print(text, markup=False, soft_wrap=True)
 
     def bar(self, what: str, pictures: int = 1) -> Advance:
-        """A new bar; call what comes back with (done, in all).
+        """A new bar; call the returned function with (done, total).
 
         Args:
-            what: the work's name.
+            what: the name of the work.
             pictures: pictures per unit of work, for the speed.
         """
         task = self._bars.add_task(what, total=None, pictures=pictures)

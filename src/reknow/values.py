@@ -1,8 +1,8 @@
 """Frozen dataclasses as plain data, and back: how recipes and network shapes reach YAML and JSON.
 
-A recipe is a value, so its file says everything: each dataclass becomes a mapping of its fields plus ``type``,
-the import path of its class. Reading back imports from this package and from those that bring methods or formats
-(:mod:`reknow.packages`); a file that points anywhere else is refused.
+A recipe is a value, so its file is complete: each dataclass becomes a mapping of its fields plus ``type``, the import
+path of its class. Reading imports from this package and from packages that provide methods or formats
+(:mod:`reknow.packages`); a file that names any other package is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reknow.fields import misfit
 from reknow.packages import outside_roots
 
 Plain = Any
-"""What YAML and JSON know: None, bool, int, float, str, and lists and mappings of these."""
+"""The types of YAML and JSON: None, bool, int, float, str, and lists and mappings of these."""
 
 
 def to_plain(value: Any) -> Plain:
@@ -44,7 +44,7 @@ def from_plain(plain: Plain, where: str) -> Any:
     """The value that :func:`to_plain` wrote.
 
     Args:
-        plain: what the YAML or JSON file holds.
+        plain: the content of the YAML or JSON file.
         where: the file's name, for messages.
 
     Raises:
@@ -61,22 +61,22 @@ def from_plain(plain: Plain, where: str) -> Any:
 
 
 def _build(kind: type, plain: dict[str, Plain], where: str) -> Any:
-    known = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     hints = get_type_hints(kind)
     values = {}
     for name, item in plain.items():
         if name == "type":
             continue
-        if name not in known:
+        if name not in fields:
             raise RecipeError(
-                f"{where}, field '{name}'", found=f"not a field of {kind.__name__}", remedy=nearest(name, known)
+                f"{where}, field '{name}'", found=f"not a field of {kind.__name__}", remedy=nearest(name, fields)
             )
         value = from_plain(item, where)
         if isinstance(value, int) and not isinstance(value, bool) and hints[name] is float:
             value = float(value)  # YAML writes 1 for 1.0
-        if wanted := misfit(value, hints[name]):
+        if expected := misfit(value, hints[name]):
             raise RecipeError(
-                f"{where}, field '{name}'", found=f"{value!r}", expected=wanted, remedy="Correct the value."
+                f"{where}, field '{name}'", found=f"{value!r}", expected=expected, remedy="Correct the value."
             )
         values[name] = value
     try:
@@ -95,7 +95,7 @@ def _class_named(path: str, where: str) -> type:
     module, _, name = path.rpartition(".")
     root = module.partition(".")[0]
     if not module.startswith("reknow."):
-        # Looked up before anything is imported: a file must not choose what runs.
+        # Checked before anything is imported: a file must not choose what runs.
         if not root or root not in outside_roots():
             raise RecipeError(
                 where,
@@ -106,9 +106,9 @@ def _class_named(path: str, where: str) -> type:
         remedy = f"Install the version of the package '{root}' that wrote this. Otherwise: {remedy}"
     try:
         kind = getattr(importlib.import_module(module), name)
-    except Exception as error:  # other people's modules may raise anything
-        found = f"no class '{path}' ({type(error).__name__}: {error})"
-        raise RecipeError(where, found=found, remedy=remedy) from error
+    except Exception as error:  # modules of other packages may raise anything
+        reason = f"no class '{path}' ({type(error).__name__}: {error})"
+        raise RecipeError(where, found=reason, remedy=remedy) from error
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise RecipeError(where, found=f"'{path}' is not a dataclass", remedy=remedy)
     return kind

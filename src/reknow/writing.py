@@ -1,4 +1,4 @@
-"""Writing beside and renaming: a file or folder is there whole, or what was there before still is."""
+"""Writing beside the final place and renaming: a file or folder is complete, or the earlier one remains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from reknow.errors import ReknowError, RunError
 
 HAVE_ROOM = "Check the folder, its permissions and the room on its disk."
-"""What to do about most of what goes wrong while a file is written."""
+"""The remedy for most failures while a file is written."""
 
 
 @contextmanager
@@ -23,21 +23,21 @@ def written_whole(
     *,
     also: tuple[type[Exception], ...] = (),
 ) -> Iterator[Path]:
-    """Where to write a file or a folder, which gets its name at the end; where that fails, nothing is left.
+    """A temporary path for a file or folder, which gets its final name at the end; after a failure nothing is left.
 
-    Whether `path` may exist is the caller's business: a file is replaced, and so is an empty folder.
+    The caller decides whether `path` may exist: a file is replaced, and so is an empty folder.
 
     Args:
         path: the final name; its folder must exist by the end of the block.
-        error: raised where it cannot be written.
-        remedy: what its message says to do then.
+        error: raised if it cannot be written.
+        remedy: what its message says to do.
         also: exceptions beside OSError by which a library says that a file cannot be written.
 
     Yields:
-        a hidden path in the same folder, so on the same disk; it is this process's own, and the block makes it.
+        a hidden path in the same folder, so on the same disk, that no other process uses; the block creates it.
 
     Raises:
-        ReknowError: of the kind `error`, where it cannot be written or renamed. Whatever else the block raises passes.
+        ReknowError: of the kind `error`, if it cannot be written or renamed. Other errors of the block are passed on.
 
     Example:
         >>> import tempfile
@@ -67,7 +67,7 @@ def failures_named(
     *,
     also: tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
-    """What a disk can do wrong while the block writes, as an error that names the file; see :func:`written_whole`."""
+    """Turns failures of the disk in the block into an error that names the file; see :func:`written_whole`."""
     try:
         yield
     except (OSError, *also) as reason:
@@ -93,7 +93,7 @@ def write_file(path: Path, content: str | bytes, error: type[ReknowError] = RunE
 
 
 def _remove(path: Path) -> None:
-    """As far as that goes: why the writing failed is what the user must hear."""
+    """Remove what can be removed; the reason why writing failed is the error that counts."""
     with suppress(OSError):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

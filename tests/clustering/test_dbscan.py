@@ -8,10 +8,10 @@ import torch
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
+from dense_jaccard import reference_jaccard
+from reknow.clustering.automatic import LARGEST_RADIUS, auto_radius
 from reknow.clustering.dbscan import density_clusters, pseudo_labels
 from reknow.clustering.jaccard import jaccard_distances
-from reknow.clustering.radius import LARGEST_RADIUS, auto_radius
-from reknow.clustering.reference import reference_jaccard
 from reknow.errors import DataError, RecipeError
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from dense_jaccard import reference_jaccard
 from reknow.clustering.jaccard import jaccard_distances
-from reknow.clustering.reference import reference_jaccard
 from reknow.errors import RecipeError
 
 

@@ -17,7 +17,7 @@ from reknow.errors import EvaluationError
 from reknow.evaluation import ranking
 from reknow.evaluation.protocols import Protocol, market, no_camera
 from reknow.evaluation.ranking import evaluate, ranked, score
-from reknow.evaluation.reference import reference_scores
+from sorted_ranking import reference_scores
 
 
 @st.composite

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from reknow.models.neck import BatchNormNeck
+from reknow.models.embedder import BatchNormNeck
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig
 

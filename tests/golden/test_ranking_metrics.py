@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from reknow.evaluation.ranking import score
-from reknow.evaluation.reference import reference_scores
+from sorted_ranking import reference_scores
 
 DATA = Path(__file__).parent / "data"
 TOLERANCE = 1e-6

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from reknow.models.neck import BatchNormNeck
+from reknow.models.embedder import BatchNormNeck
 from reknow.models.transformer import TransformerConfig, VisionTransformer
 
 CASES = ["64x32_s12", "64x32_s16", "96x48_s12", "96x48_s16"]

@@ -8,10 +8,8 @@ import pytest
 import torch
 
 from reknow.errors import DataError, RecipeError
-from reknow.models.embedder import EmbedderConfig
-from reknow.models.neck import BatchNormNeck
+from reknow.models.embedder import BatchNormNeck, EmbedderConfig
 from reknow.models.resnet import ResNetConfig
-from reknow.models.sizes import vit_small
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch
@@ -62,13 +60,14 @@ def test_a_missing_spectrum_is_named() -> None:
 
 
 def test_parts_need_extra_tokens() -> None:
-    for trunk in (vit_small(), ResNetConfig()):
+    for trunk in (TransformerConfig(size="small"), ResNetConfig()):
         with pytest.raises(RecipeError, match="extra_tokens"):
             EmbedderConfig(trunk=trunk, feature="cls+extra")
 
 
 @pytest.mark.parametrize(
-    "trunk", [vit_small(stem="convolution", cameras=6, drop_path=0.1), ResNetConfig(last_stride=2)]
+    "trunk",
+    [TransformerConfig(size="small", stem="convolution", cameras=6, drop_path=0.1), ResNetConfig(last_stride=2)],
 )
 def test_config_comes_back_from_its_file(trunk: TransformerConfig | ResNetConfig) -> None:
     config = EmbedderConfig(trunk=trunk, feature="cls+patches")

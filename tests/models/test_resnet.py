@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchvision.models import resnet50
 
-from reknow.models.pooling import GeneralizedMean
-from reknow.models.resnet import ResNet50, ResNetConfig
+from reknow.models.resnet import GeneralizedMean, ResNet50, ResNetConfig
 
 
 @pytest.fixture(scope="module")

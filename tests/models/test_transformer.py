@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from reknow.errors import RecipeError
 from reknow.models.attention import Attention
-from reknow.models.sizes import vit_base, vit_large, vit_small
 from reknow.models.transformer import SIZES, SizeName, TransformerConfig, VisionTransformer, resized_positions
 from reknow.values import from_plain, to_plain
 
@@ -45,10 +44,10 @@ def test_observing_shows_every_block_in_order_and_changes_nothing(trunk: VisionT
 
 def test_observed_probabilities_are_the_ones_that_mix_the_values(trunk: VisionTransformer, sequence: Tensor) -> None:
     attention = trunk.blocks[0].attn
-    seen: list[Tensor] = []
-    attention(sequence, lambda probabilities: seen.append(probabilities()))
+    observed: list[Tensor] = []
+    attention(sequence, lambda probabilities: observed.append(probabilities()))
     value = attention.qkv(sequence)[..., 32:].unflatten(-1, (2, 8)).transpose(1, 2)
-    mixed = attention.proj((seen[0] @ value).transpose(1, 2).flatten(2))
+    mixed = attention.proj((observed[0] @ value).transpose(1, 2).flatten(2))
     torch.testing.assert_close(mixed, attention(sequence), rtol=1e-4, atol=1e-5)
 
 
@@ -156,24 +155,24 @@ def test_shapes_that_cannot_be_are_refused(changes: dict[str, object], field: st
 
 
 def test_published_names_and_sizes() -> None:
-    keys = set(vit_small(depth=1, cameras=2).build().state_dict())
+    keys = set(TransformerConfig(width=384, depth=1, heads=6, cameras=2).build().state_dict())
     wanted = {"cls_token", "pos_embed", "sie_embed", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "norm.bias"}
     assert keys >= wanted | {"blocks.0.attn.proj.bias", "blocks.0.mlp.fc1.weight", "blocks.0.mlp.fc2.bias"}
-    assert (vit_small().width, vit_base().width, vit_large().width) == (384, 768, 1024)
+    assert TransformerConfig() == TransformerConfig(size="base", patch=16, image_size=(256, 128))
     with torch.device("meta"):
         # EDITOR's own log counts 86,521,576 with an unused 1000-way layer (769,000) and 8 cameras at 256 x 128.
-        count = sum(parameter.numel() for parameter in vit_base(cameras=8).build().parameters())
+        count = sum(parameter.numel() for parameter in TransformerConfig(size="base", cameras=8).build().parameters())
     assert count + 769_000 == 86_521_576
 
 
 def test_default_attention_is_scaled_softmax() -> None:
     attention = Attention(width=8, heads=2)
     sequence = torch.randn(1, 5, 8)
-    seen: list[Tensor] = []
-    attention(sequence, lambda probabilities: seen.append(probabilities()))
+    observed: list[Tensor] = []
+    attention(sequence, lambda probabilities: observed.append(probabilities()))
     query, key = attention.qkv(sequence)[..., :16].split(8, dim=-1)
     second_head = (query[0, :, 4:] @ key[0, :, 4:].T / 4**0.5).softmax(-1)
-    torch.testing.assert_close(seen[0][0, 1], second_head)
+    torch.testing.assert_close(observed[0][0, 1], second_head)
 
 
 @pytest.mark.parametrize(("size", "shape"), SIZES.items())

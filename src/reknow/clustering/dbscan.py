@@ -1,8 +1,9 @@
-"""Pseudo-labels: DBSCAN (Ester et al., KDD 1996) on sparse Jaccard distances, as in spec TCMM section 2.3.
+"""Pseudo-labels: DBSCAN (Ester et al., KDD 1996) on sparse Jaccard distances, as in cluster contrast and TCMM.
 
-scikit-learn does the clustering, on the sparse graph of pairs within eps, so nothing is N x N. Clusters are numbered
-by their first row. Rows that are copies of each other count once, with a weight (:mod:`.copies`). Results that no run
-can learn from are not errors: :attr:`PseudoLabels.warning` says what was found and what to change. Golden cases:
+scikit-learn clusters the sparse graph of pairs within eps, so nothing is N x N. Clusters are numbered by their first
+row. Rows that are copies of each other count once, with a weight (:func:`.first_copies`; decision 5 in
+docs/methods/cluster_contrast.md). A result from which no run
+can learn is not an error: :attr:`PseudoLabels.warning` says what the result is and what to change. Golden cases:
 jaccard_*.
 """
 
@@ -18,37 +19,43 @@ from scipy.sparse import csr_matrix
 from sklearn.cluster import DBSCAN
 from torch import Tensor
 
-from reknow.clustering.copies import first_copies
-from reknow.clustering.group_size import LISTED, USUAL, GroupSizes, Sizes, group_sizes
+from reknow.clustering.automatic import (
+    LARGEST_RADIUS,
+    LISTED,
+    USUAL,
+    GroupSizes,
+    Sizes,
+    auto_radius,
+    group_sizes,
+)
 from reknow.clustering.jaccard import check_sizes, distances_among
-from reknow.clustering.neighbors import Neighbors, nearest_neighbors, unit_rows
-from reknow.clustering.radius import LARGEST_RADIUS, auto_radius
+from reknow.clustering.neighbors import Neighbors, first_copies, nearest_neighbors, unit_rows
 from reknow.errors import RecipeError
 from reknow.fields import PositiveInt
 
 Size = PositiveInt | Literal["auto"]
-"""A number of rows, or one that follows from the data; see :mod:`.group_size`."""
+"""A number of rows, or ``auto``: it follows from the data; see :mod:`.automatic`."""
 
-# Above this share of outliers a run learns from a sliver of its pictures, mostly near-duplicates.
+# Above this share of outliers a run learns from a small part of its pictures, mostly near-duplicates.
 _TOO_MANY_OUTLIERS = 0.8
-_MANY_ALONE, _MANY_COPIES = 0.3, 0.1  # shares of the rows that are worth a sentence
-_STEP, _SMALLEST_RADIUS = 0.05, 0.4  # of the search for a radius that merges no strangers
+_MANY_ISOLATED, _MANY_COPIES = 0.3, 0.1  # shares of the rows above which a note is given
+_STEP, _SMALLEST_RADIUS = 0.05, 0.4  # of the search for a radius that merges no impostors
 
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """What clustering found.
+    """The result of clustering.
 
     Attributes:
-        labels: (N,) cluster of each row, -1 = outlier.
-        num_clusters: how many clusters; labels run from 0 to ``num_clusters - 1``.
-        num_outliers: how many rows are in none.
-        eps: the radius that was used; where it was ``auto``, the one chosen.
-        sizes: k1, k2 and min_samples that were used; where they were ``auto``, the ones chosen.
+        labels: (N,) cluster of each row; -1 is an outlier.
+        num_clusters: number of clusters; labels are 0 to ``num_clusters - 1``.
+        num_outliers: number of rows in no cluster.
+        eps: the radius that was used, also where it was ``auto``.
+        sizes: the k1, k2 and min_samples that were used, also where they were ``auto``.
         num_alone: rows without any neighbor within `eps`, copies of themselves not counted.
         num_copies: rows that repeat an earlier one.
-        warning: a sentence on a result that is hardly usable, and what to change; None where all is well.
-        notes: sentences on what was chosen and on rows that stand out; empty in the usual case.
+        warning: a sentence on a result that is hardly usable, and what to change; otherwise None.
+        notes: sentences on what was chosen and on unusual rows; usually empty.
     """
 
     labels: Int64[np.ndarray, "rows"]
@@ -74,13 +81,14 @@ def pseudo_labels(
 
     Args:
         features: (N, D) vectors, array or tensor on any device; rows of another length than 1 are normalized.
-        eps: largest distance between neighbors, in (0, 1); larger merges more. ``auto``: see :mod:`.radius`, then
-            lowered where clusters have merged.
+        eps: largest distance between neighbors, in (0, 1); larger merges more. ``auto``: see :mod:`.automatic`;
+            it is then lowered if clusters have merged.
         min_samples: rows within eps, itself included, that make a row the core of a cluster.
-        k1, k2: see :func:`.jaccard_distances`. Lists of all rows would make everything neighbors, so where k1 is not
-            below N, half of the rows are listed (but no fewer than min_samples).
+        k1, k2: see :func:`.jaccard_distances`. Lists of all rows would make all rows neighbors. So if k1 is not below
+            N, half of the rows are listed (but at least min_samples).
 
-    Each of the three sizes may be ``auto``: it follows how many near neighbors rows have, see :mod:`.group_size`.
+    Each of the three sizes may be ``auto``: it follows from the number of near neighbors that rows have, see
+    :mod:`.automatic`.
 
     Returns:
         Labels; for any N, also 0.
@@ -94,53 +102,53 @@ def pseudo_labels(
         >>> pseudo_labels(turned, eps=0.5, k1=5).labels.tolist()
         [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
     """
-    given: dict[str, Size] = {"min_samples": min_samples, "k1": k1, "k2": k2}
-    check_sizes(**{name: size for name, size in given.items() if not isinstance(size, str)})
+    sizes_given: dict[str, Size] = {"min_samples": min_samples, "k1": k1, "k2": k2}
+    check_sizes(**{name: size for name, size in sizes_given.items() if not isinstance(size, str)})
     if eps != "auto" and not 0 < eps < 1:
         raise RecipeError(
             "eps",
             found=str(eps),
             expected="'auto', or a Jaccard distance between 0 and 1",
-            remedy="Take 0.6 where in doubt; larger merges more.",
+            remedy="If in doubt, use 0.6; larger merges more.",
         )
     unit = unit_rows(features)
     first = first_copies(unit.cpu().numpy())
     kept, weights = np.unique(first, return_counts=True)
     if len(kept) < len(first):
         unit = unit[torch.from_numpy(kept).to(unit.device)]
-    sizes, neighbors, shown = _sizes_and_neighbors(unit, weights, min_samples, k1, k2)
+    sizes, neighbors, groups = _sizes_and_neighbors(unit, weights, min_samples, k1, k2)
     largest = LARGEST_RADIUS if eps == "auto" else float(eps)
-    copied = weights if len(kept) < len(first) else None
-    graph = distances_among(neighbors, unit.cpu().numpy(), sizes.k1, sizes.k2, largest, copied)
+    copy_weights = weights if len(kept) < len(first) else None
+    graph = distances_among(neighbors, unit.cpu().numpy(), sizes.k1, sizes.k2, largest, copy_weights)
     radius = largest
     if eps == "auto":
         radius = _unmerged(graph, auto_radius(graph, sizes.min_samples, weights), sizes.min_samples, weights)
     # `kept` ascends, so clusters stay numbered by their first row.
     place = np.searchsorted(kept, first)
     labels = density_clusters(graph, radius, sizes.min_samples, weights)[place]
-    alone = _without_neighbor(graph, radius) & (weights == 1)
+    isolated = _without_neighbor(graph, radius) & (weights == 1)
     clusters, outliers = int(labels.max(initial=-1)) + 1, int((labels < 0).sum())
-    found = PseudoLabels(labels, clusters, outliers, radius, sizes, int(alone.sum()), len(first) - len(kept))
-    return replace(found, warning=_warning(found), notes=_notes(found, shown))
+    result = PseudoLabels(labels, clusters, outliers, radius, sizes, int(isolated.sum()), len(first) - len(kept))
+    return replace(result, warning=_warning(result), notes=_notes(result, groups))
 
 
 def _sizes_and_neighbors(
     unit: Float32[Tensor, "rows dim"], weights: Int[np.ndarray, "rows"], min_samples: Size, k1: Size, k2: Size
 ) -> tuple[Sizes, Neighbors, GroupSizes | None]:
-    """The sizes to use, lists of k1 rows, and the group sizes that were seen where some size is to follow from them."""
+    """The sizes to use, lists of k1 rows, and the estimated group sizes if some size is ``auto``."""
     automatic, rows = "auto" in (min_samples, k1, k2), int(weights.sum())
     longest = max(LISTED if automatic else 0, k1 if k1 != "auto" else 0)
     neighbors = nearest_neighbors(unit, min(longest, len(unit)))
-    # The end of a list stands for strangers that are near. That of a list of all rows would be the farthest ones.
-    looked_at = min(LISTED, max(10, len(unit) // 2 + 1))
-    shown = group_sizes(neighbors.similarity[:, :looked_at], weights) if automatic else None
-    fitting = shown.sizes() if shown else USUAL
+    # The end of a list must be near impostors. The end of a list of all rows would be the farthest ones.
+    measured = min(LISTED, max(10, len(unit) // 2 + 1))
+    groups = group_sizes(neighbors.similarity[:, :measured], weights) if automatic else None
+    fitting = groups.sizes() if groups else USUAL
     least = fitting.min_samples if min_samples == "auto" else min_samples
     length = fitting.k1 if k1 == "auto" else k1
     if length >= rows:
         length = max(least, rows // 2)
     sizes = Sizes(length, min(fitting.k2, length) if k2 == "auto" else k2, least)
-    return sizes, Neighbors(*(part[:, :length] for part in (neighbors.rows, neighbors.similarity))), shown
+    return sizes, Neighbors(*(part[:, :length] for part in (neighbors.rows, neighbors.similarity))), groups
 
 
 def density_clusters(
@@ -152,7 +160,7 @@ def density_clusters(
         distances: (N, N), diagonal included.
         eps: largest distance between neighbors.
         min_samples: weight within eps, the row itself included, that makes it the core of a cluster.
-        weights: how many rows each stands for; by default one.
+        weights: (N,) how many rows each row represents; by default one.
     """
     if len(distances.indptr) == 1:
         return np.empty(0, np.int64)
@@ -161,10 +169,10 @@ def density_clusters(
 
 
 def _unmerged(distances: csr_matrix, radius: float, min_samples: int, weights: Int[np.ndarray, "rows"]) -> float:
-    """Lower a radius in steps of 0.05 for as long as that gives a quarter more clusters.
+    """Lower a radius in steps of 0.05 as long as each step gives a quarter more clusters.
 
-    Where embeddings are weak, rows in between chain most of a data set into one cluster, and the curve of distances
-    does not show it: on the world's target, before any adaptation, a radius of 0.71 gave 39 clusters, the largest with
+    If embeddings are weak, rows in between connect most of a data set to one cluster, and the curve of distances does
+    not show it: on the world's target, before any adaptation, a radius of 0.71 gave 39 clusters, the largest with
     1,481 of 2,041 rows, and 0.61 gave 129 of 150. On Omniglot 0.75 gave 12, the largest with 2,419 of 2,860, and 0.6
     gave 83. Real clusters do not multiply like that when the radius shrinks.
     """
@@ -179,15 +187,15 @@ def _unmerged(distances: csr_matrix, radius: float, min_samples: int, weights: I
 
 
 def _without_neighbor(distances: csr_matrix, eps: float) -> Bool[np.ndarray, "rows"]:
-    """Which rows have none within `eps` but themselves; 0 on the diagonal is stored."""
+    """Which rows have no neighbor within `eps` but themselves; the diagonal is stored as 0."""
     near = np.concatenate([[0], np.cumsum(distances.data <= eps)])
     return np.diff(near[distances.indptr]) <= 1
 
 
-def _warning(found: PseudoLabels) -> str | None:
+def _warning(result: PseudoLabels) -> str | None:
     """The sentence for a result that is hardly usable."""
-    rows, clusters, outliers = len(found.labels), found.num_clusters, found.num_outliers
-    eps, min_samples = found.eps, found.sizes.min_samples
+    rows, clusters, outliers = len(result.labels), result.num_clusters, result.num_outliers
+    eps, min_samples = result.eps, result.sizes.min_samples
     if rows < min_samples:
         return (
             f"{rows} rows cannot form a cluster, which takes at least {min_samples} (min_samples): "
@@ -201,34 +209,35 @@ def _warning(found: PseudoLabels) -> str | None:
     if outliers > _TOO_MANY_OUTLIERS * rows:
         return (
             f"{outliers:,} of {rows:,} rows ({outliers / rows:.0%}) are outliers at eps {eps:.2f}, the others in "
-            f"{clusters:,} clusters. Raise eps or lower min_samples; where individuals have few pictures, lower k1 and "
-            "k2 too."
+            f"{clusters:,} clusters. Raise eps or lower min_samples; if individuals have only two or three "
+            "pictures, lower k1 and k2 too."
         )
     if clusters == 1:
         return (
-            f"One cluster holds {rows - outliers:,} of {rows:,} rows at eps {eps:.2f}. Lower eps, or k1 and k2 where "
-            "individuals have few pictures. If it stays one, the embeddings are all alike: start from other weights."
+            f"One cluster holds {rows - outliers:,} of {rows:,} rows at eps {eps:.2f}. Lower eps, or k1 and k2 if "
+            "individuals have only two or three pictures. If one cluster remains, the embeddings are all alike: start "
+            "from other weights."
         )
     return None
 
 
-def _notes(found: PseudoLabels, shown: GroupSizes | None) -> tuple[str, ...]:
-    """Sentences on what was chosen, and on rows that stand out."""
-    rows, sizes, notes = len(found.labels), found.sizes, []
-    if shown is not None and shown.sizes() == sizes != USUAL:
-        pictures = str(shown.lower) if shown.lower == shown.upper else f"{shown.lower} to {shown.upper}"
+def _notes(result: PseudoLabels, groups: GroupSizes | None) -> tuple[str, ...]:
+    """Sentences on what was chosen, and on unusual rows."""
+    rows, sizes, notes = len(result.labels), result.sizes, []
+    if groups is not None and groups.sizes() == sizes != USUAL:
+        pictures = str(groups.lower) if groups.lower == groups.upper else f"{groups.lower} to {groups.upper}"
         notes.append(
             f"Individuals seem to have {pictures} pictures each, so k1 {sizes.k1}, k2 {sizes.k2} and min_samples "
             f"{sizes.min_samples} are used."
         )
-    if found.num_alone > _MANY_ALONE * rows:
+    if result.num_alone > _MANY_ISOLATED * rows:
         notes.append(
-            f"{found.num_alone:,} of {rows:,} rows ({found.num_alone / rows:.0%}) have no neighbor within eps "
-            f"{found.eps:.2f}: single pictures of an individual, or lists that are too long for it (k1 {sizes.k1}, "
+            f"{result.num_alone:,} of {rows:,} rows ({result.num_alone / rows:.0%}) have no neighbor within eps "
+            f"{result.eps:.2f}: single pictures of an individual, or lists that are too long for it (k1 {sizes.k1}, "
             f"k2 {sizes.k2})."
         )
-    if found.num_copies > _MANY_COPIES * rows:
+    if result.num_copies > _MANY_COPIES * rows:
         notes.append(
-            f"{found.num_copies:,} of {rows:,} rows are copies of another one; each picture counts once as a neighbor."
+            f"{result.num_copies:,} of {rows:,} rows are copies of another one; each picture counts once as a neighbor."
         )
     return tuple(notes)

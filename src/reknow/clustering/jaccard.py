@@ -2,12 +2,13 @@
 
     S(i, j) = sum over g of min(V_ig, V_jg);      J(i, j) = 1 - S / (2 - S)
 
-with V from :mod:`.k_reciprocal`, weights exp(-|x_i - x_g|^2) in sum 1, lists of k1 rows, itself included. Cluster
-contrast, PASS and TCMM [C] all cluster with this distance (spec TCMM 2.3); golden cases: jaccard_*.
+with V from :mod:`.k_reciprocal`, weights exp(-|x_i - x_g|^2) of sum 1, lists of k1 rows, the row itself included. The
+code of cluster contrast, PASS and TCMM clusters with this distance (decision 4 in docs/methods/cluster_contrast.md);
+golden cases: jaccard_*.
 
-An inverted index says which rows share a member with row i, so only those are visited: O(N m^2) for m members a row,
-where all pairs would be O(N^2 m). Only pairs i < j are computed and only those within `radius` kept. The diagonal is
-exactly 0 (the authors' float32 code leaves about 1e-7 there).
+An inverted index gives the rows that share a member with row i, and only these are visited: O(N m^2) for m members a
+row, while all pairs would take O(N^2 m). Only pairs i < j are computed, and only those within `radius` are kept. The
+diagonal is exactly 0 (the authors' float32 code leaves about 1e-7 there).
 """
 
 from __future__ import annotations
@@ -17,19 +18,9 @@ import torch
 from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix
 
-from reknow.clustering.copies import with_copies
-from reknow.clustering.k_reciprocal import (
-    SparseRows,
-    expanded_sets,
-    fill_similarities,
-    half_length,
-    normalized,
-    query_expanded,
-    transposed,
-)
-from reknow.clustering.neighbors import Neighbors, nearest_neighbors, unit_rows
-from reknow.clustering.threads import in_chunks
-from reknow.compiled import compiled
+from reknow.clustering.k_reciprocal import SparseRows, encoded, fill_similarities, transposed
+from reknow.clustering.neighbors import Neighbors, nearest_neighbors, unit_rows, with_copies
+from reknow.compiled import compiled, in_chunks
 from reknow.errors import RecipeError
 
 
@@ -44,13 +35,13 @@ def jaccard_distances(
 
     Args:
         features: (N, D) vectors, array or tensor on any device; rows of another length than 1 are normalized.
-        k1: length of the neighbor lists, the row itself included; with fewer rows, all of them.
-        k2: how many of them a row's encoding is averaged over, itself included.
+        k1: length of the neighbor lists, the row itself included; at most the number of rows is used.
+        k2: number of neighbors over which a row's encoding is averaged, the row itself included.
         radius: larger distances are not stored.
 
     Returns:
-        (N, N) symmetric float32 with sorted indices. Entries within `radius` are stored, also where they are 0, as on
-        the diagonal. A pair that is absent although `radius` is 1 shares nothing: its distance is 1.
+        (N, N) symmetric float32 with sorted indices. Entries within `radius` are stored, also if they are 0, as on the
+        diagonal. A pair that is absent although `radius` is 1 shares no neighbor: its distance is 1.
 
     Raises:
         DataError: rows that are not finite, or zero.
@@ -81,33 +72,35 @@ def distances_among(
     radius: float,
     weights: Int[np.ndarray, "rows"] | None = None,
 ) -> csr_matrix:
-    """What :func:`jaccard_distances` does once the neighbors are known.
+    """The second half of :func:`jaccard_distances`, from known neighbors.
 
     Args:
         neighbors: (N, k1) lists.
         unit: (N, D) float32, unit rows.
-        k1, k2, radius: see there.
-        weights: how many rows each stands for, itself included; k1 and k2 then count those.
+        k1, k2, radius: see :func:`jaccard_distances`.
+        weights: (N,) how many rows each row represents, itself included; k1 and k2 then count these.
     """
     lists = neighbors.rows if weights is None else ended_at(neighbors.rows, weights, k1)
     averaged = neighbors.rows if weights is None else with_copies(neighbors.rows, weights)
-    sets = expanded_sets(lists, neighbors.similarity, half_length(k1))
-    fill_similarities(sets, unit)
-    encoding = normalized(sets, np.exp(2 * sets.value - 2))
-    return near_pairs(query_expanded(encoding, averaged, k2), radius)
+
+    def weigh(sets: SparseRows) -> np.ndarray:
+        fill_similarities(sets, unit)
+        return np.exp(2 * sets.value - 2)
+
+    return near_pairs(encoded(lists, neighbors.similarity, k1, k2, weigh, averaged), radius)
 
 
 def ended_at(
     lists: Int[np.ndarray, "rows neighbors"], weights: Int[np.ndarray, "rows"], most: int
 ) -> Int[np.ndarray, "rows neighbors"]:
-    """The lists, -1 behind the entry with which their weights reach `most`.
+    """The lists with -1 behind the entry with which the sum of weights reaches `most`.
 
     Example:
         >>> ended_at(np.array([[0, 2, 1], [1, 0, 2], [2, 0, 1]]), np.array([4, 1, 1]), 2).tolist()
         [[0, -1, -1], [1, 0, -1], [2, 0, -1]]
     """
-    of_entries = weights[lists]
-    return np.where(np.cumsum(of_entries, axis=1) - of_entries < most, lists, -1).astype(lists.dtype)
+    entry_weights = weights[lists]
+    return np.where(np.cumsum(entry_weights, axis=1) - entry_weights < most, lists, -1).astype(lists.dtype)
 
 
 def near_pairs(encoding: SparseRows, radius: float) -> csr_matrix:
@@ -147,7 +140,7 @@ def _later_pairs(
     first: int,
     last: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For ``first <= i < last`` the j > i within the radius: how many per row, which (ascending), how far."""
+    """For ``first <= i < last`` the j > i within the radius: number per row, columns (ascending), distances."""
     total = start.size - 1
     shared = np.zeros(total, np.float32)
     touched = np.empty(total + 1, np.int32)
@@ -155,7 +148,8 @@ def _later_pairs(
     rows = np.empty((last - first) * 16 + total, np.int32)
     distances = np.empty(rows.size, np.float32)
     used = 0
-    # J <= r means S >= 2 (1 - r) / (2 - r). A hair less here: the exact test is the division's, and few come to it.
+    # J <= r means S >= 2 (1 - r) / (2 - r). The bound is slightly lower; the exact test by division
+    # follows, and only a small number of pairs reaches it.
     least = np.float32(2 * (1 - radius) / (2 - radius) * 0.9999)
     for i in range(first, last):
         if used + total > rows.size:
@@ -165,13 +159,13 @@ def _later_pairs(
         for entry in range(start[i], start[i + 1]):
             weight = value[entry]
             for position in range(place[entry] + 1, index_start[column[entry] + 1]):
-                # Unsigned, so that no test for negative indices is compiled in; and no branch at the first touch, which
-                # no processor could foresee. Together they take the loop from 9 to 4 ns a step.
+                # Unsigned, so that no test for negative indices is compiled; and no branch at the first touch, which no
+                # processor can predict. Together they reduce the loop from 9 to 4 ns a step.
                 j = np.uint32(index_row[position])
-                sofar = shared[j]
+                previous = shared[j]
                 touched[reached] = j
-                reached += np.uint64(sofar == 0)
-                shared[j] = sofar + min(weight, index_value[position])
+                reached += np.uint64(previous == 0)
+                shared[j] = previous + min(weight, index_value[position])
         begin = used
         for position in range(reached):
             j = touched[position]
@@ -191,7 +185,7 @@ def _later_pairs(
 
 @compiled(nogil=True)
 def _mirrored(start: np.ndarray, column: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """From the entries above the diagonal the whole symmetric matrix, with an explicit 0 on the diagonal."""
+    """The whole symmetric matrix from the entries above the diagonal, with an explicit 0 on the diagonal."""
     total = start.size - 1
     begin = np.zeros(total + 1, np.int64)
     for row in range(total):
@@ -203,7 +197,7 @@ def _mirrored(start: np.ndarray, column: np.ndarray, value: np.ndarray) -> tuple
     free = begin[:-1].copy()
     columns = np.empty(begin[-1], np.int32)
     values = np.empty(begin[-1], np.float32)
-    # Row by row, so that what earlier rows mirrored into a row stands in order, before its diagonal and later ones.
+    # Row by row: entries that earlier rows mirrored into a row are then in order, before its diagonal and later ones.
     for row in range(total):
         columns[free[row]] = row
         values[free[row]] = 0

@@ -1,39 +1,39 @@
 """k-reciprocal encoding (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017).
 
-The core that pseudo-labels (:mod:`.jaccard`) and re-ranking (:mod:`reknow.evaluation.rerank`) share. From the list
-of every row's neighbors, itself first:
+Pseudo-labels (:mod:`.jaccard`) and re-ranking (:mod:`reknow.evaluation.rerank`) share it. From the list of every row's
+neighbors, the row itself first:
 
     R(i, k)  = {j in the first k of i : i in the first k of j}                              eq. 3
     R*(i)    = R(i, k) plus every R(c, h) of a c in R(i, k), where
                |R(c, h) and R(i, k)| > 2/3 |R(c, h)|                                        eq. 5 (strict)
-    V_i      = weights over R*(i), in sum 1                                                 eq. 7
+    V_i      = weights over R*(i), of sum 1                                                 eq. 7
     V_i      = mean of V over the first k2 of i                                             eq. 11
 
-Here k is the whole list and h = round(k1/2) + 1, halves to even. The callers' conventions differ: clustering lists
-k1 rows, re-ranking k1 + 1 (golden README, sections 4 and 5). A list may end early, with -1 in the rest of its row.
+Here k is the length of the list and h = round(k1/2) + 1, halves to even. Two conventions exist: clustering lists k1
+rows, re-ranking k1 + 1. A list may end early, with -1 in the rest of its row.
 
-All is sparse: a few hundred entries a row at most, three flat arrays, no N x N and no Python object per row.
-:mod:`.reference` says the same with dense matrices.
+Everything is sparse: at most some hundred entries a row, three flat arrays, no N x N and no Python object per row.
+``tests/references/dense_jaccard.py`` computes the same with dense matrices.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from reknow.clustering.threads import in_chunks
-from reknow.compiled import compiled
+from reknow.compiled import compiled, in_chunks
 
 
 @dataclass(frozen=True)
 class SparseRows:
-    """N sparse rows in three flat arrays; the order of columns within a row means nothing.
+    """N sparse rows in three flat arrays; columns within a row are in no particular order.
 
     Attributes:
         start: (N + 1,) int64; row i holds the entries ``start[i]:start[i + 1]``.
-        column: int32, which columns.
-        value: float32, what stands there.
+        column: int32, the column of each entry.
+        value: float32, the value of each entry.
     """
 
     start: np.ndarray
@@ -50,7 +50,7 @@ class SparseRows:
 
     @classmethod
     def joined(cls, chunks: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> SparseRows:
-        """Consecutive chunks of (entries per row, columns, values) as one."""
+        """One value from consecutive chunks of (entries per row, columns, values)."""
         if not chunks:
             return cls(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
         counts, columns, values = zip(*chunks, strict=True)
@@ -58,8 +58,31 @@ class SparseRows:
         return cls(start, np.concatenate(columns), np.concatenate(values))
 
 
+def encoded(
+    lists: np.ndarray,
+    values: np.ndarray,
+    k1: int,
+    k2: int,
+    weigh: Callable[[SparseRows], np.ndarray],
+    averaged: np.ndarray | None = None,
+) -> SparseRows:
+    """The k-reciprocal encoding of every row: expanded sets, weighted, and averaged over neighbors.
+
+    Args:
+        lists: (N, k) int32 neighbor lists, the row itself first, -1 behind a shorter one.
+        values: (N, k) float32, the known similarity or distance of each listed pair.
+        k1: gives the size of the sets that may join, see :func:`half_length`.
+        k2: number of neighbors over which an encoding is averaged, the row itself included.
+        weigh: gives each entry of the expanded sets its weight. The sets hold values from `values`, NaN for pairs that
+            are not listed, which `weigh` must fill.
+        averaged: (N, k) lists whose first `k2` entries are averaged; by default `lists`.
+    """
+    sets = expanded_sets(lists, values, half_length(k1))
+    return query_expanded(normalized(sets, weigh(sets)), lists if averaged is None else averaged, k2)
+
+
 def half_length(k1: int) -> int:
-    """How many entries of a list its half has: round(k1/2) + 1, halves to even.
+    """Number of entries in the first half of a list: round(k1/2) + 1, halves to even.
 
     Example:
         >>> half_length(30), half_length(20), half_length(5)
@@ -69,11 +92,11 @@ def half_length(k1: int) -> int:
 
 
 def expanded_sets(rows: np.ndarray, values: np.ndarray, half: int) -> SparseRows:
-    """R*(i) of every row, each member with its value from the row's own list, or NaN where that has not got it.
+    """R*(i) of every row, each member with its value from the row's own list, or NaN if it is not listed there.
 
     Args:
         rows: (N, k) int32 lists, the row itself first, -1 behind a shorter one; k is the size of the reciprocal sets.
-        values: (N, k) float32, what is known of each listed pair: a similarity, or a distance.
+        values: (N, k) float32, the similarity or the distance of each listed pair.
         half: h, the size of the sets that may join; at most k.
     """
     whole, whole_count = _reciprocal_sets(rows, rows.shape[1])
@@ -91,10 +114,10 @@ def fill_similarities(sets: SparseRows, unit: np.ndarray) -> None:
 
 
 def normalized(sets: SparseRows, weights: np.ndarray) -> SparseRows:
-    """The same sets with these weights, divided so that each row sums to 1.
+    """The same sets with these weights, divided so that the sum of each row is 1.
 
     Args:
-        sets: none is empty, as each holds its own row.
+        sets: none is empty, because each holds its own row.
         weights: float32, one per entry.
     """
     if not len(sets):
@@ -104,7 +127,7 @@ def normalized(sets: SparseRows, weights: np.ndarray) -> SparseRows:
 
 
 def query_expanded(encoding: SparseRows, rows: np.ndarray, k2: int) -> SparseRows:
-    """Local query expansion: each row's mean over its first `k2` neighbors (fewer, where the lists are shorter)."""
+    """Local query expansion: each row's mean over its first `k2` neighbors, or over a shorter list."""
     lists = np.ascontiguousarray(rows[:, :k2])
 
     def work(first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -114,18 +137,18 @@ def query_expanded(encoding: SparseRows, rows: np.ndarray, k2: int) -> SparseRow
 
 
 def transposed(encoding: SparseRows, columns: int) -> tuple[SparseRows, np.ndarray]:
-    """The inverted index of an encoding: for each of its columns the rows that hold it, ascending.
+    """The inverted index of an encoding: for each column the rows that hold it, ascending.
 
     Returns:
-        The index, and for every entry of `encoding` its place in the index: what stands behind that place, up to
-        the column's end, belongs to later rows.
+        The index, and for every entry of `encoding` its place in the index. Entries after that place, up to the
+        column's end, belong to later rows.
     """
     start, row, value, place = _transpose(encoding.start, encoding.column, encoding.value, columns)
     return SparseRows(start, row, value), place
 
 
 def _reciprocal_sets(rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """R(i, length) of every row: (N, length) members in list order, of which the first (N,) count."""
+    """R(i, length) of every row: (N, length) members in list order, and (N,) how many of them are set."""
     members = np.empty((len(rows), length), np.int32)
     count = np.zeros(len(rows), np.int32)
     in_chunks(len(rows), lambda first, last: _reciprocal(rows, length, members, count, first, last))
@@ -157,7 +180,7 @@ def _expand(
     first: int,
     last: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """R*(i) for ``first <= i < last``: entries per row, members, what is known of each."""
+    """R*(i) for ``first <= i < last``: entries per row, members, the known value of each."""
     total, length = rows.shape
     counts = np.empty(last - first, np.int32)
     # `stamp[j] == 2i`: j is in R*(i); `2i + 1`: j is in R(i, k) itself. Stamps need no clearing between rows.
@@ -205,10 +228,10 @@ def _expand(
 
 # fastmath lets the sum be taken 16 at a time; without it a product of 768 is four times slower.
 @compiled(nogil=True, fastmath={"reassoc", "contract"})
-def _dot(one: np.ndarray, other: np.ndarray) -> np.float32:
+def _dot(left: np.ndarray, right: np.ndarray) -> np.float32:
     total = np.float32(0)
-    for index in range(one.size):
-        total += one[index] * other[index]
+    for index in range(left.size):
+        total += left[index] * right[index]
     return total
 
 
@@ -228,7 +251,7 @@ def _mean_rows(
     total = start.size - 1
     sums = np.zeros(total, np.float32)
     counts = np.empty(last - first, np.int32)
-    # A first guess of the size; it doubles where that is too small.
+    # A first guess of the size; it is doubled if it is too small.
     columns = np.empty((last - first) * 64 + total, np.int32)
     values = np.empty(columns.size, np.float32)
     used = 0

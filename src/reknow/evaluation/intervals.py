@@ -1,10 +1,10 @@
 """Bootstrap intervals over queries: how far a mean would move with other queries of the same kind.
 
 The percentile bootstrap (Efron 1979): draw as many queries with replacement as there are, take the mean, repeat, and
-read the quantiles. It answers for the choice of queries only, not for the seed of the training; queries of one
-identity are alike, so the truth is a little wider. Two systems on the same queries are compared by the interval of
-their per-query difference: it is narrower than two overlapping intervals suggest, because hard queries are hard for
-both.
+take the quantiles. The interval covers the choice of queries only, not the seed of the training. Queries of one
+identity are similar, so the true interval is a little wider. Two systems on the same queries are compared by the
+interval of their per-query difference. It is narrower than two overlapping intervals suggest, because hard queries are
+hard for both.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _DRAWS = 2**21
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a mean lies.
+    """An interval for a mean.
 
     Attributes:
-        low: lower end; NaN, as all three, where no query has a value.
+        low: lower end. All three are NaN if no query has a value.
         high: upper end.
-        mean: over the queries at hand.
+        mean: over the given queries.
     """
 
     low: float
@@ -36,7 +36,8 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """For a difference: whether one of the two is better beyond the choice of queries."""
+        """For a difference: whether one of the two systems is better for any choice of queries, at the interval's
+        level."""
         return self.low > 0 or self.high < 0
 
 
@@ -46,7 +47,7 @@ def bootstrap(
     """The interval of a mean over queries.
 
     Args:
-        values: (Q,) one number a query, NaN where it has none: ``scores.average_precision`` for mAP,
+        values: (Q,) one number a query, NaN if it has none: ``scores.average_precision`` for mAP,
             ``scores.hits(1)`` for rank-1.
         level: share of the resampled means inside, in (0, 1).
         repeats: number of resamples.
@@ -63,19 +64,19 @@ def bootstrap(
         raise EvaluationError("bootstrap, level", found=str(level), expected="between 0 and 1", remedy="0.95 is usual.")
     if repeats < 1:
         raise EvaluationError("bootstrap, repeats", found=str(repeats), expected="1 or more", remedy="1000 is usual.")
-    known = values[~np.isnan(values)].astype(np.float64)
-    if not len(known):
+    valid = values[~np.isnan(values)].astype(np.float64)
+    if not len(valid):
         return Interval(float("nan"), float("nan"), float("nan"))
     generator = np.random.default_rng(seed)
-    at_once = max(1, _DRAWS // len(known))
+    at_once = max(1, _DRAWS // len(valid))
     means = np.concatenate(
         [
-            known[generator.integers(len(known), size=(min(at_once, repeats - done), len(known)))].mean(axis=1)
+            valid[generator.integers(len(valid), size=(min(at_once, repeats - done), len(valid)))].mean(axis=1)
             for done in range(0, repeats, at_once)
         ]
     )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), float(known.mean()))
+    return Interval(float(low), float(high), float(valid.mean()))
 
 
 def paired_difference(

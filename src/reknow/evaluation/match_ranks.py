@@ -1,18 +1,18 @@
 """Numba kernels over blocks of distances: the ranks of the matches, and the nearest gallery rows.
 
-No metric needs the whole ranking, only the ranks of a query's few matches, and a rank is a count:
+No metric needs the whole ranking. The ranks of a query's matches suffice, and a rank is a count:
 
     rank of match j = 1 + #{i kept : d_i < d_j, or d_i = d_j and i < j}
 
 Counting is a plain comparison loop that vectorizes: for 21 matches among 15,913 it takes 0.01 ms a query, a full
 sort about 1 ms. Ties are counted in gallery order, so the result is that of a stable sort. Rows that the protocol
-removes share the query's identity, so they are few: they are counted with the others, then taken off again.
+removes have the query's identity, so their number is small: they are counted with the others, then subtracted.
 
-Cost: O(G m) comparisons a query with m matches, at 16 a cycle where the processor has wide registers. Memory: none
-beyond the ranks. :func:`reknow.evaluation.reference.reference_scores` says the same with a sort.
+Cost: O(G m) comparisons a query with m matches, 16 a cycle on a processor with wide registers. Memory: none beyond the
+ranks. ``tests/references/sorted_ranking.py`` computes the same with a sort.
 
 Queries are shared among plain threads, not by numba's parallel loops: OpenMP's threads spin while they wait, and so
-take a core from the next block's matrix product (measured on two cores: 10 ms lost at every change between the two).
+occupy a core during the next block's matrix product (measured on two cores: 10 ms lost at every change).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reknow.clustering.threads import in_chunks
-from reknow.compiled import compiled
+from reknow.compiled import compiled, in_chunks
 
 
 def share_out(kernel: Callable[..., None], per_query: tuple[np.ndarray, ...], shared: tuple[np.ndarray, ...]) -> None:
@@ -30,7 +29,7 @@ def share_out(kernel: Callable[..., None], per_query: tuple[np.ndarray, ...], sh
 
     Args:
         kernel: :func:`rank_matches` or :func:`nearest_rows`.
-        per_query: its arrays that have one entry a query; each chunk sees a slice.
+        per_query: its arrays with one entry a query; each chunk gets a slice.
         shared: the others.
     """
     in_chunks(len(per_query[0]), lambda first, last: kernel(*(array[first:last] for array in per_query), *shared))
@@ -38,17 +37,17 @@ def share_out(kernel: Callable[..., None], per_query: tuple[np.ndarray, ...], sh
 
 @compiled()
 def _ahead(row: np.ndarray, place: int) -> np.int64:
-    """How many of `row` stand before the one at `place`, in order of distance, then of place."""
+    """How many entries of `row` come before the one at `place`, in order of distance, then of place."""
     # Unsigned 32-bit counters and loops that start at zero: with 64-bit ones, or with one loop split at `place`, the
-    # compiler gives up wide registers and the count takes eight times as long.
-    one, zero = np.uint32(1), np.uint32(0)
+    # compiler does not use wide registers and the count takes eight times as long.
+    increment, zero = np.uint32(1), np.uint32(0)
     distance = row[place]
     nearer = np.uint32(0)
     for other in range(row.size):
-        nearer = np.uint32(nearer + (one if row[other] < distance else zero))
+        nearer = np.uint32(nearer + (increment if row[other] < distance else zero))
     before = row[:place]
     for other in range(before.size):
-        nearer = np.uint32(nearer + (one if before[other] == distance else zero))
+        nearer = np.uint32(nearer + (increment if before[other] == distance else zero))
     return np.int64(nearer)
 
 
@@ -67,10 +66,10 @@ def rank_matches(
 
     Args:
         distances: (B, G) float32 or float64, C order, no NaN.
-        first, last: (B,) bounds into `same_identity`; equal where the query's identity is unknown or absent.
+        first, last: (B,) bounds into `same_identity`; equal if the query's identity is unknown or absent.
         query_group: (B,) codes; a gallery row of equal identity and group is removed, with -1 none is.
         starts: (B,) where each query's ranks begin in `ranks`.
-        same_identity: (G,) gallery rows in order of identity; those of query b are ``[first[b]:last[b]]``.
+        same_identity: (G,) gallery rows in order of identity; a query's own are those from its `first` to its `last`.
         gallery_group: (G,) codes.
         ranks: the output, ``sum(last - first)`` long.
     """
@@ -122,7 +121,7 @@ def nearest_rows(
             for position in range(first[query], last[query]):
                 if gallery_group[same_identity[position]] == query_group[query]:
                     row[same_identity[position]] = np.inf
-        # Insertion into a short sorted list: after the first rows almost nothing is near enough to enter.
+        # Insertion into a short sorted list: after the first rows almost no row is near enough to be inserted.
         for candidate in range(row.size):
             distance = row[candidate]
             if distance < nearest[query, top - 1]:

@@ -1,22 +1,29 @@
-"""Evaluation protocols: which gallery rows a query must not see, and which average precision is meant.
+"""Evaluation protocols: which gallery rows are removed from a query's ranking, and which average precision is used.
 
-A protocol is a value with a name, and numbers carry that name. Market-1501's rule, which most sets share: a
-gallery picture of the query's own identity *and* camera is removed from that query's ranking, because it may be
-the next frame of the same video. MSVR310 does so with the scene instead of the camera (Zheng et al. 2022). Where
-the column that a rule needs is empty the rule is off, and both the protocol's name in the result and a note say so.
+A protocol is a value with a name, and results have that name. Most data sets share Market-1501's rule: a gallery
+picture of the query's own identity *and* camera is removed from that query's ranking, because it may be the next frame
+of the same video. MSVR310 uses the scene instead of the camera (Zheng et al. 2022). If the column that a rule needs is
+empty, the rule is off; the protocol's name in the result and a note say so.
+
+A picture that is a query and also in the gallery finds itself, which measures nothing, so it is not ranked for that
+query. If cameras and scenes are known, the rule above removes it. If a row's group is not known, a picture on both
+sides gets a group of its own, and the same rule removes it. Neither its rank nor its match counts; for all other
+queries it stays in the gallery.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Int64
 
+from reknow.data.embeddings import Embeddings
 from reknow.data.manifest import Manifest, encode
 from reknow.errors import EvaluationError, nearest
 from reknow.evaluation.scores import AveragePrecision
+from reknow.observation import SPECTRA
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,11 @@ class EvaluationRows:
     """A protocol applied to the rows of one query set and one gallery.
 
     Attributes:
-        query_identity: (Q,) codes, shared with the gallery; -1 where unknown.
-        gallery_identity: (G,) codes; -1 where unknown, and then it matches nothing.
-        query_group: (Q,) camera or scene codes; -1 where unknown, and then nothing is removed.
+        query_identity: (Q,) codes, shared with the gallery; -1 if unknown.
+        gallery_identity: (G,) codes; -1 if unknown, and then it matches nothing.
+        query_group: (Q,) camera or scene codes; -1 if unknown, and then nothing is removed.
         gallery_group: (G,) the same for the gallery.
-        protocol: the protocol's name, with what is off in brackets.
+        protocol: the protocol's name, with a rule that is off in brackets.
         notes: sentences for the user.
     """
 
@@ -45,7 +52,7 @@ class Protocol:
     """Rules of an evaluation.
 
     Attributes:
-        name: what numbers are labelled with.
+        name: the name that results have.
         description: one sentence for listings.
         group: the manifest column that, together with the identity, removes a gallery row; None removes nothing.
         average_precision: ``exact`` or ``trapezoid``.
@@ -59,7 +66,7 @@ class Protocol:
     max_rank: int = 50
 
     def for_rows(self, query: Manifest, gallery: Manifest) -> EvaluationRows:
-        """Codes for these rows, and notes about what they lack.
+        """Codes for these rows, and notes on missing values.
 
         Args:
             query: Q rows.
@@ -76,10 +83,10 @@ class Protocol:
                     remedy="Give it rows, or let split_queries draw queries.",
                 )
             if not manifest.has("identity"):
-                said = f" ({' '.join(manifest.notes)})" if manifest.notes else ""
+                notes = f" ({' '.join(manifest.notes)})" if manifest.notes else ""
                 raise EvaluationError(
                     f"{manifest.name}, {side}, column 'identity'",
-                    found=f"no row says whom it shows{said}",
+                    found=f"no row has an identity{notes}",
                     expected="names of identities",
                     remedy="Evaluation needs labels: fill the column, or group the pictures with: reknow cluster",
                 )
@@ -124,7 +131,7 @@ market = Protocol(
 msvr310 = Protocol(
     "msvr310", "Gallery pictures of the query's identity and scene are removed (MSVR310).", group="scene"
 )
-no_camera = Protocol("no_camera", "Nothing is removed: for pictures that no camera is known of.", group=None)
+no_camera = Protocol("no_camera", "Nothing is removed: for pictures of unknown cameras.", group=None)
 
 PROTOCOLS = (market, msvr310, no_camera)
 
@@ -139,10 +146,37 @@ def protocol_named(name: str) -> Protocol:
         >>> protocol_named("msvr310").group
         'scene'
     """
-    known = {protocol.name: protocol for protocol in PROTOCOLS}
-    if name not in known:
-        raise EvaluationError(f"protocol '{name}'", found="no protocol of this name", remedy=nearest(name, known))
-    return known[name]
+    by_name = {protocol.name: protocol for protocol in PROTOCOLS}
+    if name not in by_name:
+        raise EvaluationError(f"protocol '{name}'", found="no protocol of this name", remedy=nearest(name, by_name))
+    return by_name[name]
+
+
+def without_themselves(rows: EvaluationRows, query: Embeddings, gallery: Embeddings) -> EvaluationRows:
+    """The rows of a protocol, changed so that no query finds its own picture.
+
+    Args:
+        rows: codes of these queries and this gallery.
+        query, gallery: pictures are compared by their pixels if these are known on both sides, else by their
+            references.
+    """
+    query_pictures, gallery_pictures = _pictures(query, gallery)
+    both = np.intersect1d(query_pictures, gallery_pictures)
+    if not len(both):
+        return rows
+    in_query, in_gallery = np.isin(query_pictures, both), np.isin(gallery_pictures, both)
+    # Larger than every existing group, so that no group of the data changes.
+    beyond = 1 + max(rows.query_group.max(), rows.gallery_group.max())
+    alone_in_query, alone_in_gallery = in_query & (rows.query_group < 0), in_gallery & (rows.gallery_group < 0)
+    query_group, gallery_group = rows.query_group.copy(), rows.gallery_group.copy()
+    query_group[alone_in_query] = beyond + np.searchsorted(both, query_pictures[alone_in_query])
+    gallery_group[alone_in_gallery] = beyond + np.searchsorted(both, gallery_pictures[alone_in_gallery])
+    row = int(in_query.argmax())
+    note = (
+        f"{int(in_query.sum())} of {len(query_pictures)} queries stand in the gallery as well, as the same picture "
+        f"(for example {query.manifest.column('observation')[row]}); no query is matched with itself."
+    )
+    return replace(rows, query_group=query_group, gallery_group=gallery_group, notes=(*rows.notes, note))
 
 
 def split_queries(
@@ -150,12 +184,12 @@ def split_queries(
 ) -> tuple[Int[np.ndarray, "queries"], Int[np.ndarray, "gallery"]]:
     """Draw queries from rows that have identities but no query and gallery of their own.
 
-    The rule: every identity with at least two pictures gives one query per camera that saw it at least twice, so
-    that the camera stays in the gallery; where no camera saw it twice (or no cameras are known) it gives one. All
-    other rows of known identity are the gallery. Rows without identity take no part: they may show anyone.
+    The rule: every identity with at least two pictures gives one query per camera with at least two pictures of it, so
+    that this camera stays in the gallery. If no camera has two (or no cameras are known) the identity gives one query.
+    All other rows of known identity are the gallery. Rows without identity are left out: they may show any individual.
 
     Args:
-        manifest: N rows; splits are not looked at.
+        manifest: N rows; their splits are not used.
         seed: of the draw; the same rows and seed give the same queries.
 
     Returns:
@@ -169,19 +203,31 @@ def split_queries(
     for rows in _runs(order, identity):
         if len(rows) < 2:
             continue
-        seen_twice = [shots for shots in _runs(rows, camera) if len(shots) >= 2]
-        queries.extend(int(generator.choice(shots)) for shots in seen_twice or [rows])
+        repeated = [shots for shots in _runs(rows, camera) if len(shots) >= 2]
+        queries.extend(int(generator.choice(shots)) for shots in repeated or [rows])
     query = np.array(sorted(queries), dtype=np.int64)
     return query, np.setdiff1d(order, query)
 
 
 def _runs(rows: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
-    """Neighboring `rows` of equal code, together."""
+    """Consecutive `rows` of equal code, as one array each."""
     return np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else []
 
 
 def _joint_codes(query: Manifest, gallery: Manifest, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of one column in one vocabulary, so that equal names have equal codes on both sides."""
+    """Codes of one column with one vocabulary: equal names have equal codes on both sides."""
     names = [*query.column(column), *gallery.column(column)]
+    codes, _ = encode(names)
+    return codes[: len(query)], codes[len(query) :]
+
+
+def _pictures(query: Embeddings, gallery: Embeddings) -> tuple[Int64[np.ndarray, "queries"], Int64[np.ndarray, "rows"]]:
+    """Codes of pictures, equal for equal pictures."""
+    if query.pixels is not None and gallery.pixels is not None:
+        return query.pixels, gallery.pixels
+    names = []
+    for manifest in (query.manifest, gallery.manifest):
+        columns = [manifest.column(column) for column in (*SPECTRA, "crop")]
+        names += [repr((str(manifest.root), *cells)) for cells in zip(*columns, strict=True)]
     codes, _ = encode(names)
     return codes[: len(query)], codes[len(query) :]

@@ -1,16 +1,17 @@
 """Ranking metrics: CMC, mAP (exact and trapezoid, by name), mINP; from distances, or blocked from embeddings.
 
-For one query let the gallery be ordered by distance, equal distances in gallery order, after its protocol removed
-what it must not see. With matches at ranks r_1 < ... < r_m:
+For one query let the gallery be ordered by distance, equal distances in gallery order, without the rows that its
+protocol removes. With matches at ranks r_1 < ... < r_m:
 
 - ``exact``:     AP = (1/m) sum_h h / r_h                                  (fast-reid, torchreid, TransReID)
-- ``trapezoid``: AP = (1/m) sum_h (p_h + h / r_h) / 2,  p_h = (h-1)/(r_h-1), and 1 where r_h = 1
+- ``trapezoid``: AP = (1/m) sum_h (p_h + h / r_h) / 2,  p_h = (h-1)/(r_h-1), and 1 if r_h = 1
   (the area under the precision-recall curve of the first Oxford and Market-1501 evaluation code; it lies 0.5 to 3
-  points below the exact one, so two mAP compare only where both are of one kind)
+  points below the exact one, so two mAP compare only if both are of one kind)
 - INP = m / r_m;  CMC(k) = share of the queries with r_1 <= k.
 
 Scikit-learn's average precision equals the exact one without ties. With ties it gives every row of a tie the
-precision at the tie's *end*, which is a third number; ours is that of a stable sort. Golden case: ranking_metrics.
+precision at the tie's *end*, which is another number; here ties are ordered by a stable sort. Golden case:
+ranking_metrics.
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ from jaxtyping import Bool, Float, Int
 from reknow.data.embeddings import Embeddings
 from reknow.errors import EvaluationError, nearest
 from reknow.evaluation.match_ranks import nearest_rows, rank_matches, share_out
-from reknow.evaluation.protocols import EvaluationRows, Protocol
-from reknow.evaluation.same_picture import without_themselves
+from reknow.evaluation.protocols import EvaluationRows, Protocol, without_themselves
 from reknow.evaluation.scores import AveragePrecision, RankingScores
 
-# 2^23 float32 similarities are 32 MB: 527 queries against 15,913, where the blocked product is as fast as the whole.
-# Fewer than 64 queries at once would read the gallery too often, so against millions a block grows instead.
+# 2^23 float32 similarities are 32 MB: 527 queries against 15,913; the blocked product is then as fast as the whole one.
+# Blocks of less than 64 queries would read the gallery too often, so against millions of rows a block grows instead.
 _BLOCK_ENTRIES, _FEWEST_ROWS = 2**23, 64
 
 
@@ -44,7 +44,7 @@ def score(
     max_rank: int = 50,
     average_precision: AveragePrecision = "exact",
 ) -> RankingScores:
-    """Score a matrix of distances, smaller = nearer.
+    """Score a matrix of distances; smaller is nearer.
 
     Args:
         distances: (Q, G), without NaN.
@@ -55,7 +55,7 @@ def score(
         average_precision: ``exact`` or ``trapezoid``, see the module.
 
     Returns:
-        Fractions. Where no query has a match, every mean is NaN and ``valid`` is 0: the caller says what that means.
+        Fractions. If no query has a match, every mean is NaN and ``valid`` is 0.
 
     Raises:
         EvaluationError: sizes that do not fit together, an empty side, one group without the other, NaN distances.
@@ -106,13 +106,13 @@ def evaluate(
 ) -> RankingScores:
     """Rank the gallery for every query by cosine similarity, and score that.
 
-    Similarities are float32 and live a block at a time: 3,368 x 15,913 x 768 needs 40 MB beyond the inputs.
-    A distance of 1 - s or sqrt(2 - 2s) orders alike. Equal similarities keep gallery order.
+    Similarities are float32 and are held a block at a time: 3,368 x 15,913 x 768 needs 40 MB beyond the inputs.
+    A distance of 1 - s or sqrt(2 - 2s) gives the same order. Equal similarities keep gallery order.
 
     Args:
         query, gallery: unit vectors of one recognizer, with their manifest rows.
-        protocol: which rows a query must not see.
-        max_rank, average_precision: the protocol's, unless given.
+        protocol: the rule that removes rows from a query's ranking.
+        max_rank, average_precision: by default the protocol's.
 
     Raises:
         EvaluationError: empty sides, no identities, vectors of different recognizers or sizes, or not finite.
@@ -128,24 +128,24 @@ def evaluate(
 
 
 def rows_of(query: Embeddings, gallery: Embeddings, protocol: Protocol) -> EvaluationRows:
-    """The protocol's codes for these rows, where no query finds its own picture."""
+    """The protocol's codes for these rows, such that no query finds its own picture."""
     return without_themselves(protocol.for_rows(query.manifest, gallery.manifest), query, gallery)
 
 
 def _unmatched_notes(
     scores: RankingScores, rows: EvaluationRows, protocol: Protocol, query: Embeddings
 ) -> Iterator[str]:
-    """Why queries have no match, where it is the protocol that took it from them; and that none has one."""
+    """Sentences on queries whose matches the protocol removed, and on a gallery without any match."""
     if protocol.group is not None:
         _, first, last = _same_identity(rows)
-        # Where the rule is off, or a query's own camera is not known, it took nothing from anyone.
-        of_query = query.manifest.column(protocol.group) if rows.protocol == protocol.name else [None] * len(query)
-        ruled = np.array([name is not None for name in of_query], dtype=bool)
-        lost = (last > first) & ~scores.matched & ruled
+        # If the rule is off, or a query's own camera is not known, it removed nothing.
+        groups = query.manifest.column(protocol.group) if rows.protocol == protocol.name else [None] * len(query)
+        has_group = np.array([name is not None for name in groups], dtype=bool)
+        lost = (last > first) & ~scores.matched & has_group
         remedy = "" if scores.valid else " To score without that rule: --protocol no_camera."
-        if lost.all() and len(set(of_query)) == 1:
+        if lost.all() and len(set(groups)) == 1:
             yield (
-                f"All queries are of one {protocol.group} ('{of_query[0]}'), and so are all gallery pictures of their "
+                f"All queries are of one {protocol.group} ('{groups[0]}'), and so are all gallery pictures of their "
                 f"individuals. '{protocol.name}' removes these, so nothing is left to find.{remedy}"
             )
         elif lost.any():
@@ -159,12 +159,12 @@ def _unmatched_notes(
 
 @dataclass(frozen=True, eq=False)
 class RankedRows:
-    """The head of every query's ranking, after the protocol removed what the query must not see.
+    """The head of every query's ranking, without the rows that the protocol removes.
 
     Attributes:
-        rows: (Q, top) gallery rows, nearest first; -1 where fewer are left.
+        rows: (Q, top) gallery rows, nearest first; -1 if not enough rows remain.
         matches: (Q, top) whether the row has the query's identity.
-        similarity: (Q, top) cosine; NaN where fewer are left.
+        similarity: (Q, top) cosine; NaN if not enough rows remain.
     """
 
     rows: Int[np.ndarray, "queries top"]
@@ -182,17 +182,17 @@ def ranked(query: Embeddings, gallery: Embeddings, protocol: Protocol, top: int 
         raise EvaluationError("ranked, top", found=str(top), expected="1 or more", remedy="Ask for at least one row.")
     rows = rows_of(query, gallery, protocol)
     same_identity, first, last = _same_identity(rows)
-    found = np.full((len(query), top), -1, dtype=np.int64)
+    gallery_rows = np.full((len(query), top), -1, dtype=np.int64)
     distance = np.full((len(query), top), np.inf, dtype=np.float32)
     for block, distances in _product_blocks(*_vectors(query, gallery)):
         share_out(
             nearest_rows,
-            (distances, first[block], last[block], rows.query_group[block], found[block], distance[block]),
+            (distances, first[block], last[block], rows.query_group[block], gallery_rows[block], distance[block]),
             (same_identity, rows.gallery_group),
         )
-    known = (rows.query_identity >= 0)[:, None] & (found >= 0)
-    matches = known & (rows.gallery_identity[found] == rows.query_identity[:, None])
-    return RankedRows(found, matches, np.where(found >= 0, -distance, np.float32(np.nan)))
+    comparable = (rows.query_identity >= 0)[:, None] & (gallery_rows >= 0)
+    matches = comparable & (rows.gallery_identity[gallery_rows] == rows.query_identity[:, None])
+    return RankedRows(gallery_rows, matches, np.where(gallery_rows >= 0, -distance, np.float32(np.nan)))
 
 
 def _score(
@@ -214,7 +214,7 @@ def _score(
     for block, distances in blocks:
         candidates = last[block] - first[block]
         starts = np.cumsum(candidates) - candidates
-        ranks = np.zeros(int(candidates.sum()), dtype=np.int64)  # 0 stays where the protocol removed the row
+        ranks = np.zeros(int(candidates.sum()), dtype=np.int64)  # 0 remains if the protocol removed the row
         share_out(
             rank_matches,
             (distances, first[block], last[block], rows.query_group[block], starts),
@@ -248,7 +248,7 @@ def _fill(
 
 
 def _same_identity(rows: EvaluationRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gallery rows in order of identity, and where each query's own begin and end: the only rows that can match."""
+    """Gallery rows in order of identity, and where each query's own rows begin and end: only these can match."""
     order = np.argsort(rows.gallery_identity, kind="stable")
     ordered = rows.gallery_identity[order]
     first = np.searchsorted(ordered, rows.query_identity, side="left")
@@ -263,7 +263,7 @@ def _slices(queries: int, gallery: int) -> Iterator[slice]:
 
 
 def _given_blocks(distances: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Blocks of a matrix that exists, in a form that the kernel takes."""
+    """Blocks of a given matrix, in a form that the kernel takes."""
     kind = np.float64 if distances.dtype == np.float64 else np.float32
     for block in _slices(*distances.shape):
         part = np.ascontiguousarray(distances[block], dtype=kind)
@@ -291,7 +291,7 @@ def _product_blocks(query: np.ndarray, gallery: np.ndarray) -> Iterator[tuple[sl
 
 
 def _vectors(query: Embeddings, gallery: Embeddings) -> tuple[np.ndarray, np.ndarray]:
-    """Both sides' vectors, after what would make their product meaningless is refused."""
+    """Both sides' vectors; refuses those whose product would be meaningless."""
     if query.recognizer and gallery.recognizer and query.recognizer != gallery.recognizer:
         raise EvaluationError(
             f"{query.manifest.name} against {gallery.manifest.name}",

@@ -1,13 +1,13 @@
-"""k-reciprocal re-ranking (Zhong et al., CVPR 2017, eq. 12): the ranking's own neighborhoods correct it.
+"""k-reciprocal re-ranking (Zhong et al., CVPR 2017, eq. 12): neighborhoods in the ranking correct the ranking.
 
     d* = (1 - blend) J + blend D,     D(i, j) = |x_i - x_j|^2 / max over all j of |x_i - x_j|^2
 
 over queries and gallery together; J is the Jaccard distance of :mod:`reknow.clustering.k_reciprocal`, with weights
-exp(-D). As fast-reid and torchreid do it (golden case: rerank): lists hold k1 + 1 rows, the row itself included, where
-clustering lists k1, and D is divided by its own row's maximum, so it is not symmetric.
+exp(-D). The conventions are those of fast-reid and torchreid (golden case: rerank): lists hold k1 + 1 rows, the row
+itself included, while clustering lists k1; D is divided by the maximum of its own row, so D is not symmetric.
 
-The square matrix over all Q + G rows is never built from embeddings. One blocked sweep over its products finds both the
-neighbors and each row's farthest row; after that everything is sparse but the result.
+The square matrix over all Q + G rows is never built from embeddings. One blocked sweep over the products finds both the
+neighbors and each row's farthest row; after that everything but the result is sparse.
 """
 
 from __future__ import annotations
@@ -20,21 +20,12 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from reknow.clustering.jaccard import check_sizes
-from reknow.clustering.k_reciprocal import (
-    SparseRows,
-    expanded_sets,
-    fill_similarities,
-    half_length,
-    normalized,
-    query_expanded,
-    transposed,
-)
+from reknow.clustering.k_reciprocal import SparseRows, encoded, fill_similarities, transposed
 from reknow.clustering.neighbors import blocked_neighbors, ordered, unit_rows
-from reknow.clustering.threads import in_chunks
-from reknow.compiled import compiled
+from reknow.compiled import compiled, in_chunks
 from reknow.errors import EvaluationError, RecipeError
 
-# 2^24 float32 are 67 MB: 870 rows of 19,281 at once, where the blocked product is as fast as the whole.
+# 2^24 float32 are 67 MB: 870 rows of 19,281 at once; the blocked product is then as fast as the whole one.
 _BLOCK_ENTRIES = 2**24
 
 
@@ -51,11 +42,11 @@ def k_reciprocal(
         query, gallery: (Q, D) and (G, D) of one recognizer, arrays or tensors; rows of another length than 1 are
             normalized.
         k1: size of the reciprocal neighborhoods, the row itself not counted.
-        k2: rows that an encoding is averaged over, itself included.
+        k2: number of rows over which an encoding is averaged, the row itself included.
         blend: share of the original distance, from 0 to 1.
 
     Returns:
-        (Q, G), smaller = nearer: of equal meaning only within one call.
+        (Q, G), smaller is nearer. Values compare only within one call.
 
     Raises:
         EvaluationError: sizes that differ.
@@ -78,11 +69,12 @@ def k_reciprocal(
     unit = torch.cat([unit_rows(query), unit_rows(gallery)])
     neighbors, smallest = blocked_neighbors(unit, min(k1 + 1, len(unit)), block_entries=_BLOCK_ENTRIES)
     farthest = _divisor(2 - 2 * smallest)
-    sets = expanded_sets(neighbors.rows, neighbors.similarity, half_length(k1))
-    fill_similarities(sets, unit.cpu().numpy())
-    distance = np.maximum(2 - 2 * sets.value, 0) / farthest[sets.row]
-    encoding = query_expanded(normalized(sets, np.exp(-distance)), neighbors.rows, k2)
 
+    def weigh(sets: SparseRows) -> np.ndarray:
+        fill_similarities(sets, unit.cpu().numpy())
+        return np.exp(-(np.maximum(2 - 2 * sets.value, 0) / farthest[sets.row]))
+
+    encoding = encoded(neighbors.rows, neighbors.similarity, k1, k2, weigh)
     queries = len(query)
     result = np.empty((queries, len(gallery)), np.float32)
     height = max(1, _BLOCK_ENTRIES // max(1, len(gallery)))
@@ -103,14 +95,14 @@ def k_reciprocal_from_distances(
     k2: int = 6,
     blend: float = 0.3,
 ) -> Float32[np.ndarray, "queries gallery"]:
-    """Re-ranked distances from Euclidean distances, plain, not squared: they are squared here.
+    """Re-ranked distances from Euclidean distances. Pass them plain, not squared; this function squares them.
 
     Args:
         query_gallery, query_query, gallery_gallery: all three parts of the distances among Q + G rows.
         k1, k2, blend: as in :func:`k_reciprocal`.
 
     Returns:
-        (Q, G), as :func:`k_reciprocal` returns from embeddings with these distances.
+        (Q, G), equal to those of :func:`k_reciprocal` from embeddings with these distances.
 
     Raises:
         EvaluationError: sizes that do not fit together, or distances that are not finite.
@@ -133,7 +125,7 @@ def k_reciprocal_from_distances(
     for first, block in _squared_rows(query_gallery, query_query, gallery_gallery):
         last = first + len(block)
         if not np.isfinite(block).all():
-            raise EvaluationError("distances", found="NaN or infinity", remedy="Look for bad embeddings.")
+            raise EvaluationError("distances", found="NaN or infinity", remedy="Check the embeddings.")
         farthest[first:last] = _divisor(block.max(1))
         block /= farthest[first:last, None]
         nearest = np.argpartition(block, length - 1, axis=1)[:, :length]
@@ -142,13 +134,15 @@ def k_reciprocal_from_distances(
         rows[first:last] = np.take_along_axis(nearest, order, 1)
         values[first:last] = np.take_along_axis(near, order, 1)
     ordered(rows, np.negative(values, out=values))
-    sets = expanded_sets(rows, np.negative(values, out=values), half_length(k1))
-    unlisted = np.flatnonzero(np.isnan(sets.value))
-    one, other = sets.row[unlisted], sets.column[unlisted]
-    plain = _entries(query_gallery, query_query, gallery_gallery, one, other)
-    sets.value[unlisted] = np.square(plain, dtype=np.float32) / farthest[one]
-    encoding = query_expanded(normalized(sets, np.exp(-sets.value)), rows, k2)
 
+    def weigh(sets: SparseRows) -> np.ndarray:
+        unlisted = np.flatnonzero(np.isnan(sets.value))
+        row, column = sets.row[unlisted], sets.column[unlisted]
+        plain = _entries(query_gallery, query_query, gallery_gallery, row, column)
+        sets.value[unlisted] = np.square(plain, dtype=np.float32) / farthest[row]
+        return np.exp(-sets.value)
+
+    encoding = encoded(rows, np.negative(values, out=values), k1, k2, weigh)
     result = np.square(query_gallery, dtype=np.float32)
     result /= farthest[:queries, None]
     _blend(result, encoding, blend)
@@ -169,22 +163,22 @@ def _squared_rows(
 
 
 def _entries(
-    query_gallery: np.ndarray, query_query: np.ndarray, gallery_gallery: np.ndarray, one: np.ndarray, other: np.ndarray
+    query_gallery: np.ndarray, query_query: np.ndarray, gallery_gallery: np.ndarray, row: np.ndarray, column: np.ndarray
 ) -> np.ndarray:
-    """Single entries (one, other) of the (Q + G, Q + G) matrix."""
+    """Single entries (row, column) of the (Q + G, Q + G) matrix."""
     queries = len(query_query)
-    low, high = np.minimum(one, other), np.maximum(one, other)
-    found = np.empty(len(one), np.float32)
+    low, high = np.minimum(row, column), np.maximum(row, column)
+    distances = np.empty(len(row), np.float32)
     both_query, both_gallery = high < queries, low >= queries
     mixed = ~(both_query | both_gallery)
-    found[both_query] = query_query[one[both_query], other[both_query]]
-    found[both_gallery] = gallery_gallery[one[both_gallery] - queries, other[both_gallery] - queries]
-    found[mixed] = query_gallery[low[mixed], high[mixed] - queries]
-    return found
+    distances[both_query] = query_query[row[both_query], column[both_query]]
+    distances[both_gallery] = gallery_gallery[row[both_gallery] - queries, column[both_gallery] - queries]
+    distances[mixed] = query_gallery[low[mixed], high[mixed] - queries]
+    return distances
 
 
 def _divisor(farthest: np.ndarray) -> np.ndarray:
-    """Where all rows are the same the largest distance is 0 (or rounding, about 1e-7): divide by 1 instead."""
+    """The divisor of each row. If all rows are equal the largest distance is 0 or about 1e-7: divide by 1 instead."""
     return np.where(farthest > 1e-6, farthest, 1).astype(np.float32)
 
 

@@ -1,8 +1,8 @@
-"""What a ranking is worth: one line of numbers per query, and the means that papers print.
+"""The scores of a ranking: one line of numbers per query, and the means that papers print; and the purity of clusters.
 
-Everything is a fraction here; :meth:`RankingScores.as_percent` is for people. A query without a match (its
-identity is not in the gallery, or only where its protocol removes it) has no average precision: it is NaN, it is
-left out of every mean, and it is counted in :attr:`RankingScores.unmatched`, never dropped silently.
+All numbers are fractions; :meth:`RankingScores.as_percent` gives percent. A query without a match (its identity is not
+in the gallery, or only in rows that its protocol removes) has no average precision. It is then NaN, it is left out of
+every mean, and it is counted in :attr:`RankingScores.unmatched`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ AveragePrecision = Literal["exact", "trapezoid"]
 
 @dataclass(frozen=True, eq=False)
 class RankingScores:
-    """Per-query values of Q queries, and what follows from them.
+    """Per-query values of Q queries, and the means over them.
 
     Attributes:
-        average_precision: (Q,) in [0, 1], NaN where a query has no match.
-        inverse_negative_penalty: (Q,) number of matches / rank of the last one, NaN where a query has no match.
-        first_match: (Q,) rank of the first match, counted from 1; -1 where a query has no match.
+        average_precision: (Q,) in [0, 1], NaN if a query has no match.
+        inverse_negative_penalty: (Q,) number of matches / rank of the last one, NaN if a query has no match.
+        first_match: (Q,) rank of the first match, counted from 1; -1 if a query has no match.
         max_rank: length of the CMC.
-        protocol: the rules under which the numbers were made; empty for :func:`~reknow.evaluation.ranking.score`.
-        notes: what the numbers do not say by themselves (a rule that is off, rows without identity).
+        protocol: the name of the rules that were applied; empty for :func:`~reknow.evaluation.ranking.score`.
+        notes: facts that the numbers do not show (a rule that is off, rows without identity).
     """
 
     average_precision: Float[np.ndarray, "queries"]
@@ -44,7 +44,7 @@ class RankingScores:
 
     @property
     def valid(self) -> int:
-        """Number of queries with a match: what every mean is taken over."""
+        """Number of queries with a match; every mean is over these."""
         return int(self.matched.sum())
 
     @property
@@ -53,7 +53,7 @@ class RankingScores:
         return len(self.first_match) - self.valid
 
     def hits(self, rank: int) -> Float[np.ndarray, "queries"]:
-        """(Q,) 1 where the first match stands at `rank` or before, 0 where later, NaN where there is none."""
+        """(Q,) 1 if the first match is at `rank` or before, 0 if it is later, NaN if there is none."""
         return np.where(self.matched, self.first_match <= rank, np.nan)
 
     @property
@@ -94,8 +94,8 @@ class RankingScores:
         """The numbers of a summary: percent, query counts and the protocol's name.
 
         Example:
-            >>> one = np.array([0.5, np.nan])
-            >>> scores = RankingScores(one, one, np.array([2, -1]), protocol="market")
+            >>> values = np.array([0.5, np.nan])
+            >>> scores = RankingScores(values, values, np.array([2, -1]), protocol="market")
             >>> scores.as_percent()
             {'mAP': 50.0, 'rank1': 0.0, 'rank5': 100.0, 'rank10': 100.0, 'mINP': 50.0,
              'queries': 2, 'queries_without_match': 1, 'protocol': 'market'}
@@ -112,7 +112,23 @@ class RankingScores:
         }
 
 
+def purity(labels: Int[np.ndarray, "rows"], identities: Int[np.ndarray, "rows"]) -> dict[str, float]:
+    """How clusters agree with identities; empty if no identity is known. No training uses it.
+
+    Returns:
+        ``purity``: share of clustered rows whose identity is the most frequent one of their cluster;
+        ``identities``: number of identities.
+    """
+    known = (labels >= 0) & (identities >= 0)
+    if not known.any():
+        return {}
+    pairs, counts = np.unique(np.stack([labels[known], identities[known]]), axis=1, return_counts=True)
+    most = np.zeros(labels.max() + 1, dtype=np.int64)
+    np.maximum.at(most, pairs[0], counts)
+    return {"purity": float(most.sum() / known.sum()), "identities": float(len(np.unique(identities[identities >= 0])))}
+
+
 def _mean(values: np.ndarray) -> float:
-    """Mean of what is not NaN; NaN, and no warning, where nothing is left."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    """Mean of the values that are not NaN; NaN, without a warning, if there are none."""
+    valid = values[~np.isnan(values)]
+    return float(valid.mean()) if len(valid) else float("nan")

@@ -3,9 +3,8 @@
 The graph takes ``images`` at the recognizer's own size, normalized floats or bytes, and gives ``embeddings``,
 (batch, D) float32 rows of length 1; the batch is of any size.
 
-- ``graph.py``: what goes in, and what is computed from it;
-- ``agreement.py``: whether a file computes the same as torch;
-- ``onnx_file.py``: :func:`export_onnx`.
+- ``graph.py``: the input, and the computation on it;
+- ``onnx_file.py``: :func:`export_onnx`, and the comparison of a file with torch.
 """
 
 from reknow.export.graph import IMAGENET_MEAN, IMAGENET_STD, Input, as_input

@@ -1,8 +1,8 @@
-"""The exported graph: what goes in, and how a recognizer looks without its resizing.
+"""The exported graph: its input, and a recognizer without its resizing.
 
-By default pictures are (batch, 3, height, width) float32, normalized by ImageNet's mean and deviation: what trackers
-and inference servers feed, whichever network they were given. Where the network wants another normalization, the graph
-converts, so that pictures of the usual kind are never silently wrong for it.
+By default the input is (batch, 3, height, width) float32, normalized by ImageNet's mean and deviation, because trackers
+and inference servers feed this to every network. If the network needs another normalization, the graph converts, so
+that the usual input never gives wrong vectors silently.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reknow.models.network import Network
 from reknow.observation import Batch
 
 Input = Literal["normalized", "pixels"]
-"""What the graph takes: ``normalized``, (batch, 3, height, width) float32, by ImageNet's mean and deviation of RGB in
+"""The input of the graph: ``normalized``, (batch, 3, height, width) float32, by ImageNet's mean and deviation of RGB in
 [0, 1]; or ``pixels``, (batch, height, width, 3) uint8 RGB."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -45,11 +45,11 @@ class PixelsToVectors(nn.Module):
 
 
 class NormalizedToVectors(nn.Module):
-    """The same from pictures that are normalized by ImageNet's mean and deviation, whatever the network wants.
+    """The same from pictures that are normalized by ImageNet's mean and deviation, for any network.
 
     Args:
         network: in eval mode, on the CPU.
-        preprocessing: gives the network's own normalization. Where that is ImageNet's, nothing is computed.
+        preprocessing: gives the network's own normalization. If that is ImageNet's, nothing is computed.
     """
 
     factor: Tensor
@@ -58,25 +58,25 @@ class NormalizedToVectors(nn.Module):
     def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.network = network
-        own, given = (preprocessing.mean, preprocessing.std), (IMAGENET_MEAN, IMAGENET_STD)
-        self.converts = own != given
-        (mean, std), (given_mean, given_std) = torch.tensor(own).double(), torch.tensor(given).double()
-        # value = given_std * x + given_mean, and the network's own is (value - mean) / std
-        self.register_buffer("factor", (given_std / std).float()[:, None, None])
-        self.register_buffer("offset", ((given_mean - mean) / std).float()[:, None, None])
+        own, imagenet = (preprocessing.mean, preprocessing.std), (IMAGENET_MEAN, IMAGENET_STD)
+        self.converts = own != imagenet
+        (mean, std), (input_mean, input_std) = torch.tensor(own).double(), torch.tensor(imagenet).double()
+        # value = input_std * x + input_mean, and the network's own is (value - mean) / std
+        self.register_buffer("factor", (input_std / std).float()[:, None, None])
+        self.register_buffer("offset", ((input_mean - mean) / std).float()[:, None, None])
 
     def forward(self, images: Float32[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
         """(B, 3, H, W) to (B, D) rows of length 1."""
-        wanted = images * self.factor + self.offset if self.converts else images
-        return self.network(Batch.of({self.network.spectra[0]: wanted}))
+        normalized = images * self.factor + self.offset if self.converts else images
+        return self.network(Batch.of({self.network.spectra[0]: normalized}))
 
 
 def as_input(pictures: UInt8[np.ndarray, "count height width 3"], input: Input) -> np.ndarray:
-    """Resized pictures as a program hands them to the graph.
+    """Resized pictures in the form that the graph takes.
 
     Args:
         pictures: (N, H, W, 3) RGB at the recognizer's size.
-        input: what the graph takes.
+        input: the kind of input that the graph takes.
 
     Returns:
         the bytes themselves, or (N, 3, H, W) float32 normalized by ImageNet's mean and deviation.

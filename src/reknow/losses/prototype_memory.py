@@ -1,8 +1,10 @@
-"""Prototype memory: one unit vector per cluster (Dai et al., "Cluster Contrast", ACCV 2022; spec TCMM section 2.4).
+"""Contrast with prototypes, and the memory that holds one prototype per cluster (Dai et al., "Cluster Contrast", ACCV
+2022).
 
-The loss compares a feature with all prototypes; the prototypes then move toward the batch's features by momentum.
-Here `momentum` is the share of the OLD prototype, as in the authors' code: 0.1 keeps a tenth. Gradients use the
-prototypes as they were before the step's update [C].
+The loss is InfoNCE over one unit vector per class (eq. 2): a feature is compared with all prototypes. TCMM has the same
+term. Prototypes are constants of the loss. After the step they move toward the batch's features by momentum. `momentum`
+is the share of the OLD prototype, as in the authors' code: 0.1 keeps a tenth. Gradients use the prototypes as they were
+before the step's update (decisions 1 to 3 in docs/methods/cluster_contrast.md).
 """
 
 from __future__ import annotations
@@ -14,9 +16,28 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reknow.losses.contrastive import prototype_contrast
-
 Update = Literal["hard", "plain"]
+
+
+def prototype_contrast(
+    features: Float[Tensor, "batch dim"],
+    prototypes: Float[Tensor, "classes dim"],
+    labels: Int[Tensor, "batch"],
+    temperature: float = 0.05,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy of the similarities to all prototypes.
+
+    Args:
+        features: (B, D), unit rows.
+        prototypes: (C, D), unit rows.
+        labels: (B,) the number of each feature's own prototype.
+        temperature: divides the cosines; a smaller one gives more weight to the nearest prototypes.
+
+    Example:
+        >>> prototype_contrast(torch.eye(2), torch.eye(2), torch.tensor([0, 1]), temperature=1.0)
+        tensor(0.3133)
+    """
+    return functional.cross_entropy(features @ prototypes.T / temperature, labels)
 
 
 class PrototypeMemory(nn.Module):
@@ -27,7 +48,8 @@ class PrototypeMemory(nn.Module):
         momentum: share of the old prototype that an update keeps, in [0, 1].
         temperature: of the softmax over prototypes.
         update: ``hard`` moves a prototype to the batch member that is least like it; ``plain`` moves it to every
-            member in turn. The authors found `hard` better tuned and `plain` more robust (spec section 6).
+            member in turn. The authors of cluster contrast report that `hard` is better when tuned and `plain` is more
+            robust.
 
     Example:
         >>> memory = PrototypeMemory(dim=2)
@@ -48,29 +70,29 @@ class PrototypeMemory(nn.Module):
 
     @torch.no_grad()
     def rebuild(self, embeddings: Float[Tensor, "rows dim"], labels: Int[Tensor, "rows"]) -> None:
-        """Prototypes become the normalized means of their clusters; outliers (label -1) take no part."""
+        """Set prototypes to the normalized means of their clusters; outliers (label -1) are left out."""
         kept = labels >= 0
         count = int(labels.max().item()) + 1 if len(labels) else 0
         sums = torch.zeros(count, embeddings.shape[1], dtype=embeddings.dtype)
         sums.index_add_(0, labels[kept], embeddings[kept])
-        # The mean's length drops out of the normalization, so sums do.
+        # Normalization removes the length, so sums give the same as means.
         self.prototypes = functional.normalize(sums, dim=1).to(self.prototypes)
 
     def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
         """Cross-entropy of the similarities to all prototypes, over the temperature."""
-        # Cloned, so that an update before backward could not reach the gradient.
+        # Cloned, so that an update before backward cannot change the gradient.
         return prototype_contrast(embeddings, self.prototypes.clone(), labels, self.temperature)
 
     @torch.no_grad()
     def update(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> None:
-        """Move the prototypes of the clusters in this batch; the others stay to the bit."""
+        """Move the prototypes of the clusters in this batch; the others stay equal to the bit."""
         present, group = labels.unique(return_inverse=True)
         embeddings = embeddings.to(self.prototypes)
         if self.update_rule == "hard":
             self._move(present, embeddings[self._hardest(embeddings, labels, group, len(present))])
             return
-        # The k-th members of all clusters move together: the order within a cluster is the batch's, and there are
-        # as many turns as the fullest cluster has members, not as many as the batch has rows.
+        # The k-th members of all clusters are applied together. The order within a cluster is the batch's, and the
+        # number of turns is the size of the largest cluster, not the number of rows in the batch.
         turn = occurrence(group)
         for k in range(int(turn.max().item()) + 1 if len(turn) else 0):
             members = turn == k
@@ -88,10 +110,10 @@ class PrototypeMemory(nn.Module):
         moved = self.momentum * self.prototypes[clusters] + (1 - self.momentum) * toward
         self.prototypes[clusters] = functional.normalize(moved, dim=1)
 
-    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride] (the rest is torch's to name)
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride] (torch names the other arguments)
         self, state_dict: dict[str, Any], prefix: str, *rest: Any
     ) -> None:
-        # The number of clusters changes with every epoch, so the stored memory decides the size.
+        # The number of clusters changes with every epoch, so the stored memory determines the size.
         stored = state_dict.get(f"{prefix}prototypes")
         if stored is not None:
             self.prototypes = torch.empty_like(stored, device=self.prototypes.device)
@@ -99,7 +121,7 @@ class PrototypeMemory(nn.Module):
 
 
 def occurrence(group: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
-    """How many earlier rows of the batch are in the same group; groups are numbers from 0 up.
+    """The number of earlier rows of the batch in the same group; groups are numbers from 0 on.
 
     Example:
         >>> occurrence(torch.tensor([0, 1, 0, 0]))

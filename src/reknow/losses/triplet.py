@@ -3,9 +3,9 @@
 Per anchor, the farthest picture of its identity and the nearest of another; features are not normalized, distances
 are Euclidean. Both forms of the paper: a hinge with a margin, and the soft margin log(1 + exp(.)).
 
-Decisions. The anchor counts as its own positive, as in fast-reid, so an identity with one picture pushes its
-negatives away instead of failing. TransReID's code reshapes the mask into rows and, for unequal counts, mixes anchors
-up or fails; that is not reproduced. An anchor without negatives contributes 0.
+Decisions (3 to 5 in docs/methods/supervised.md). The anchor counts as its own positive, as in fast-reid, so an identity
+with one picture pushes its negatives away and does not fail. TransReID's code reshapes the mask into rows; for unequal
+counts it mixes anchors or fails; this is not reproduced. An anchor without negatives contributes 0.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class BatchHardTriplet(nn.Module):
     def forward(self, features: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
         """Scalar loss of (B, D) features and their (B,) identities; 0 of no features.
 
-        Where several processes hold a part of a step together, the pictures of all of them are compared with; the mean
-        is over this process's own.
+        If several processes share a part of a step, anchors are compared with the pictures of all of them; the mean is
+        over this process's own anchors.
         """
         (candidates, first), (identities, _) = part_rows(features), part_rows(labels)
         positive, negative = hardest_distances(features, labels, candidates, identities, first)
@@ -61,12 +61,12 @@ def hardest_distances(
     Args:
         features: (B, D), not normalized: the anchors.
         labels: (B,) their identities.
-        candidates: (P, D) what they are compared with, themselves included; by default the anchors.
+        candidates: (P, D) the features they are compared with, anchors included; by default the anchors.
         identities: (P,) of the candidates.
         first: place of the first anchor among the candidates.
 
     Returns:
-        Both (B,); 1e-6 where an anchor is its only positive, infinite where it has no negative.
+        Both (B,); 1e-6 if an anchor is its only positive, infinite if it has no negative.
     """
     candidates = features if candidates is None else candidates
     identities = labels if identities is None else identities
@@ -82,7 +82,7 @@ def euclidean_distances(
 ) -> Float[Tensor, "batch part"]:
     """Distances of anchors to candidates, at least 1e-6, with a gradient of 0 and not NaN at that floor.
 
-    Squares lose half the digits, so they are never formed in 16 bit, whatever autocast says. Arguments as in
+    Squares lose half of the digits, so they are never computed in 16 bit, also under autocast. Arguments as in
     :func:`hardest_distances`.
     """
     with torch.autocast(features.device.type, enabled=False):

@@ -40,7 +40,7 @@ class Clustering:
         min_samples: neighbors, itself included, that make a core.
         k1: size of the reciprocal neighborhoods.
         k2: neighbors that a row is averaged over. Each of these three may be ``auto``: it then follows how many near
-            neighbors the rows have, anew in each epoch (:mod:`reknow.clustering.group_size`).
+            neighbors the rows have, anew in each epoch (:mod:`reknow.clustering.automatic`).
         camera_centered: subtract each camera's mean embedding before clustering, where cameras are known. Not in the
             paper. A camera's background and color then no longer hold its pictures together: on three target worlds
             it raised the first clusters' purity from 0.58-0.78 to 0.65-0.82.

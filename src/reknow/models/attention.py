@@ -2,7 +2,7 @@
 
 Attribute names follow timm (``attn.qkv``, ``mlp.fc1``), so that published weights keep their names. A recipe replaces
 the attention by a value: a frozen dataclass that is an :class:`AttentionConfig` and builds modules which are called
-like :class:`Attention`. Tensors that these share with it in name and size are filled from files of weights.
+like :class:`Attention`. If their tensors have its names and sizes, files of weights fill them.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Probabilities = Callable[[], Tensor]
-"""Computes the attention probabilities of one block, (B, heads, L, L), rows sum to 1; without gradient."""
+"""Computes the attention probabilities of one block, (B, heads, L, L), rows of sum 1; without gradient."""
 
 ReadProbabilities = Callable[[Probabilities], None]
-"""Gets what computes a block's attention probabilities, and calls it, then or later, or not at all."""
+"""Takes the function that computes a block's attention probabilities, and calls it at once, later or never."""
 
 Activation = Literal["gelu", "quick_gelu"]
-"""Of the MLPs: GELU, or x sigmoid(1.702 x), with which OpenAI trained CLIP."""
+"""Activation of the MLPs: GELU, or x sigmoid(1.702 x), with which OpenAI trained CLIP."""
 
 
 class AttentionConfig(ABC):
-    """What attends in the blocks of a trunk: a frozen dataclass that builds it."""
+    """The attention in the blocks of a trunk: a frozen dataclass that builds it."""
 
     @abstractmethod
     def build(self, width: int, heads: int, depth: int) -> Sequence[nn.Module]:
         """The attention of every block, first block first.
 
-        All at once, so that an attention may know its block's number, and blocks may share a layer or the whole.
+        All are built at once, so that an attention may know its block's number, and blocks may share a layer or a
+        module.
 
         Args:
             width: D.
@@ -48,11 +49,11 @@ class AttentionConfig(ABC):
 
         Returns:
             `depth` modules, each called like :class:`Attention`: with (B, L, D), already normalized, and `observe`,
-            which gets what computes the probabilities.
+            which takes the function that computes the probabilities.
         """
 
     def initialize(self, attention: nn.Module) -> None:
-        """Give one block's attention the numbers that it begins with; by default linear layers begin as ViT's."""
+        """Initialize the weights of one block's attention; by default linear layers are initialized as in ViT."""
         initialize_linear(attention)
 
 
@@ -61,7 +62,7 @@ class SoftmaxAttention(AttentionConfig):
     """ViT's own: every token attends to every token."""
 
     def build(self, width: int, heads: int, depth: int) -> Sequence[Attention]:
-        """`depth` of :class:`Attention`, which share nothing."""
+        """`depth` separate modules :class:`Attention`."""
         return [Attention(width, heads) for _ in range(depth)]
 
 
@@ -91,10 +92,10 @@ class Attention(nn.Module):
 
         Args:
             sequence: (B, L, D), already normalized.
-            observe: may ask for the probabilities. The fused kernel never forms them, so they are computed beside it
-                and only where somebody asks, from queries and keys, which a backward pass needs in any case. They
+            observe: takes a function that computes the probabilities. The fused kernel never forms them, so that
+                function computes them separately, from queries and keys, which the backward pass keeps anyway. They
                 carry no gradient: a training step then holds one block's map at a time, and not the maps of all
-                blocks until it goes back through them.
+                blocks until the backward pass.
         """
         batch, length, width = sequence.shape
         query, key, value = self.qkv(sequence).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -108,7 +109,7 @@ class Attention(nn.Module):
 def attention_probabilities(
     query: Float[Tensor, "batch heads length dim"], key: Float[Tensor, "batch heads length dim"]
 ) -> Float[Tensor, "batch heads length length"]:
-    """What each query gives to each key: softmax of q k' / sqrt(dim)."""
+    """The attention of each query to each key: softmax of q k' / sqrt(dim)."""
     return (query.shape[-1] ** -0.5 * query @ key.transpose(-2, -1)).softmax(dim=-1)
 
 
@@ -118,7 +119,7 @@ class Block(nn.Module):
     Args:
         width: D.
         attention: called like :class:`Attention`.
-        mlp_ratio: hidden width of the MLP over D.
+        mlp_ratio: hidden width of the MLP divided by D.
         drop_path: probability that a picture skips a branch in training (Huang et al., "Stochastic Depth").
         layer_norm_eps: of both norms.
         activation: of the MLP.
@@ -143,7 +144,7 @@ class Block(nn.Module):
     def forward(
         self, sequence: Float[Tensor, "batch length width"], observe: ReadProbabilities | None = None
     ) -> Float[Tensor, "batch length width"]:
-        """One block; `observe` is handed to the attention."""
+        """One block; `observe` is passed to the attention."""
         sequence = sequence + self.drop_path(self.attn(self.norm1(sequence), observe))
         return sequence + self.drop_path(self.mlp(self.norm2(sequence)))
 

@@ -1,7 +1,7 @@
 """Attention over the channels of maps, for convolutional trunks: SE and CBAM, as timm has them.
 
-SE (Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, section 3) weighs channels by what the whole map holds.
-CBAM (Woo et al., "Convolutional Block Attention Module", ECCV 2018, section 3) does so from mean and maximum alike, and
+SE (Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, section 3) weighs channels by the mean over the whole map.
+CBAM (Woo et al., "Convolutional Block Attention Module", ECCV 2018, section 3) weighs channels by mean and maximum,
 then weighs positions. Inside residual blocks: ``ResNetConfig(within=SqueezeExcitation())``.
 """
 
@@ -21,7 +21,7 @@ class SqueezeExcitation(MapModuleConfig):
     """SE.
 
     Attributes:
-        reduction: channels over hidden units of its two layers; the paper's 16.
+        reduction: number of channels divided by the number of hidden units of its two layers; the paper has 16.
 
     Example:
         >>> import torch
@@ -35,7 +35,7 @@ class SqueezeExcitation(MapModuleConfig):
         check_fields(self, "network.trunk.within")
 
     def build(self, channels: int) -> SEModule:
-        """The module for so many channels."""
+        """The module for a map of so many channels."""
         return SEModule(channels, rd_channels=max(channels // self.reduction, 1))
 
 
@@ -44,8 +44,8 @@ class ConvolutionalBlockAttention(MapModuleConfig):
     """CBAM: channels, then positions.
 
     Attributes:
-        reduction: channels over hidden units of the channels' two layers; the paper's 16.
-        kernel: edge of the positions' convolution; the paper's 7. An odd number keeps the map's size.
+        reduction: number of channels divided by the number of hidden units of its two layers; the paper has 16.
+        kernel: edge of the convolution over positions; the paper has 7. An odd number keeps the map's size.
     """
 
     reduction: PositiveInt = 16
@@ -55,6 +55,6 @@ class ConvolutionalBlockAttention(MapModuleConfig):
         check_fields(self, "network.trunk.within")
 
     def build(self, channels: int) -> CbamModule:
-        """The module for so many channels."""
+        """The module for a map of so many channels."""
         hidden = max(channels // self.reduction, 1)
         return CbamModule(channels, rd_channels=hidden, spatial_kernel_size=self.kernel)

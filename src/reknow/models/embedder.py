@@ -1,8 +1,12 @@
 """Embedder: the network from a picture to the unit-norm retrieval vector.
 
-trunk → feature (which tokens) → batch-norm neck → length 1. Losses that need the feature on either side of the neck
-take it from :meth:`Embedder.features`, and those that look at tokens take these steps one by one. It looks at one
-spectrum; methods that join several bring their own network.
+trunk → feature (which tokens) → batch-norm neck → length 1. Losses that need the feature on either side of the neck use
+:meth:`Embedder.features`. Losses on tokens use :meth:`Embedder.tokens`, then :meth:`Embedder.embeddings_of`. The
+embedder reads one spectrum; methods that join several have their own network.
+
+The neck is that of Luo et al. ("Bag of Tricks", CVPR workshops 2019, section 3.6). The triplet loss uses the feature
+before it, classifier and retrieval use the feature behind it. Its bias is fixed at 0, so that the neck does not shift
+the directions which a classifier without bias and a cosine compare.
 """
 
 from __future__ import annotations
@@ -18,7 +22,6 @@ from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
 from reknow.fields import check_fields
-from reknow.models.neck import BatchNormNeck
 from reknow.models.network import Network, NetworkConfig, Trunk, TrunkConfig
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.tokens import Tokens
@@ -26,8 +29,8 @@ from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch, Spectrum
 
 Feature = Literal["cls", "cls+extra", "cls+patches", "projected"]
-"""``cls`` alone (TransReID), with the mean extra token behind it (PASS, TCMM), with the mean patch behind it, or as the
-trunk itself projects it (OSNet)."""
+"""``cls`` alone (TransReID), ``cls`` joined with the mean of the extra tokens (PASS, TCMM), joined with the mean of the
+patches, or projected by the trunk itself (OSNet)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class EmbedderConfig(NetworkConfig):
     Attributes:
         trunk: shape of its trunk.
         feature: which tokens make the feature.
-        spectrum: which of an observation's images it looks at.
+        spectrum: which of an observation's images it reads.
     """
 
     trunk: TrunkConfig
@@ -74,8 +77,25 @@ class EmbedderConfig(NetworkConfig):
         return Embedder(self.trunk.build(), self.feature, self.spectrum)
 
     def around(self, trunk: TrunkConfig, feature: Feature) -> EmbedderConfig:
-        """The same spectrum, with another trunk and its feature."""
+        """A config of the same spectrum, with another trunk and its feature."""
         return EmbedderConfig(trunk=trunk, feature=feature, spectrum=self.spectrum)
+
+
+class BatchNormNeck(nn.BatchNorm1d):
+    """Batch norm of (B, D) features; the weight is 1 at the start, the bias is always 0.
+
+    Args:
+        dim: D.
+
+    Example:
+        >>> neck = BatchNormNeck(4)
+        >>> [name for name, parameter in neck.named_parameters() if parameter.requires_grad]
+        ['weight']
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.bias.requires_grad_(False)
 
 
 class Embedder(Network):
@@ -84,7 +104,7 @@ class Embedder(Network):
     Args:
         trunk: images and cameras to :class:`~reknow.models.tokens.Tokens`.
         feature: which tokens make the feature.
-        spectrum: which of an observation's images it looks at.
+        spectrum: which of an observation's images it reads.
 
     Example:
         >>> trunk = TransformerConfig(image_size=(32, 16), width=8, depth=1, heads=2)
@@ -102,7 +122,7 @@ class Embedder(Network):
         self.neck = BatchNormNeck(_feature_dim(trunk, feature))
 
     def fillable(self) -> Mapping[str, nn.Module]:
-        """The trunk, and the neck by the feature that it is for."""
+        """The trunk, and the neck, named by its feature."""
         return {**super().fillable(), neck_of(self.feature): self.neck}
 
     @property
@@ -112,20 +132,27 @@ class Embedder(Network):
 
     @property
     def spectra(self) -> tuple[Spectrum, ...]:
-        """The one that it looks at."""
+        """The spectrum that it reads."""
         return (self.spectrum,)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
         """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`.
 
         Raises:
-            DataError: an observation without the spectrum that this network looks at.
+            DataError: an observation without the spectrum that this network reads.
         """
-        there = batch.present.get(self.spectrum)
-        # An exported or compiled graph has no place for an error that depends on values.
-        if there is not None and not torch.compiler.is_compiling() and not bool(there.all()):
-            raise _lacks(self.spectrum, f"{int((~there).sum())} observations of a batch lack it")
-        return functional.normalize(self.features(batch)[1], dim=1)
+        present = batch.present.get(self.spectrum)
+        # An exported or compiled graph cannot raise an error that depends on values.
+        if present is not None and not torch.compiler.is_compiling() and not bool(present.all()):
+            raise _lacks(self.spectrum, f"{int((~present).sum())} observations of a batch lack it")
+        return self.embeddings_of(self.tokens(batch))
+
+    def embeddings_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
+        """Unit-norm retrieval vectors (B, D) of pictures whose tokens are known: feature, neck, length 1.
+
+        For losses that need a batch's tokens and its embeddings: the trunk then runs once.
+        """
+        return functional.normalize(self.neck(self.feature_of(tokens)), dim=1)
 
     def features(self, batch: Batch) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
         """The feature before the neck and the one behind it, both (B, D) and not normalized."""
@@ -133,13 +160,13 @@ class Embedder(Network):
         return before, self.neck(before)
 
     def tokens(self, batch: Batch) -> Tokens:
-        """What the trunk makes of the pictures."""
+        """The trunk's tokens of the pictures of this network's spectrum."""
         if self.spectrum not in batch.images:
             raise _lacks(self.spectrum, f"only {', '.join(batch.images) or 'nothing'}")
         return self.trunk(batch.images[self.spectrum], batch.camera, self.spectrum)
 
     def feature_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
-        """The tokens that make the feature, side by side: (B, D), before the neck."""
+        """The tokens that make the feature, concatenated: (B, D), before the neck."""
         match self.feature:
             case "cls":
                 return tokens.cls
@@ -148,12 +175,12 @@ class Embedder(Network):
             case "cls+patches":
                 return torch.cat([tokens.cls, tokens.patches.mean(1)], dim=1)
             case "projected":
-                assert isinstance(self.trunk, OSNet)  # EmbedderConfig saw to it
+                assert isinstance(self.trunk, OSNet)  # EmbedderConfig has checked it
                 return self.trunk.project(tokens.cls)
 
 
 def neck_of(feature: Feature) -> str:
-    """What :meth:`Network.fillable` calls the batch-norm neck of a feature: one is of no use to another."""
+    """The name of a feature's batch-norm neck in :meth:`Network.fillable`; necks of other features do not fit."""
     return f"batch-norm neck of '{feature}'"
 
 
@@ -163,10 +190,10 @@ def _feature_dim(trunk: Trunk, feature: Feature) -> int:
     return trunk.dim if feature == "cls" else 2 * trunk.dim
 
 
-def _lacks(spectrum: Spectrum, found: str) -> DataError:
+def _lacks(spectrum: Spectrum, images: str) -> DataError:
     return DataError(
         f"spectrum '{spectrum}'",
-        found=found,
-        expected="an image of it in every observation, since the network looks at no other",
+        found=images,
+        expected="an image of it in every observation, since the network reads no other",
         remedy="Leave those rows out, or set network.spectrum to one that all of them have.",
     )

@@ -1,7 +1,7 @@
-"""Network: whatever turns an observation's images into the retrieval vector, as recipes and recognizers hold it.
+"""Network: the contract of what turns an observation's images into the retrieval vector.
 
-:class:`~reknow.models.embedder.Embedder` looks at one spectrum. A method that joins several brings its own network and
-config beside itself; loop, recognizer, gallery and reports need nothing of it but this contract.
+:class:`~reknow.models.embedder.Embedder` reads one spectrum. A method that joins several has its own network and
+config. Training loop, recognizer and reports use a network only through this contract.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class NetworkConfig(ABC):
 
     @abstractmethod
     def around(self, trunk: TrunkConfig, feature: Any) -> NetworkConfig:
-        """The same network around another trunk, for recipes that follow their weights.
+        """A config of the same network with another trunk, for recipes that follow their weights.
 
         Args:
-            trunk: shape of the trunk that a file holds.
-            feature: which of its tokens the file's authors use.
+            trunk: shape of the trunk in a file.
+            feature: the tokens that the file's authors use.
 
         Raises:
             RecipeError: a kind of trunk that this network cannot be built on.
@@ -65,32 +65,33 @@ class Network(nn.Module, ABC):
     @property
     @abstractmethod
     def spectra(self) -> tuple[Spectrum, ...]:
-        """What it looks at; pictures of no stated spectrum are of the first."""
+        """The spectra that it reads; pictures without a stated spectrum belong to the first."""
 
     def fillable(self) -> Mapping[str, nn.Module]:
-        """The modules that published weights, or another network's, may fill; whoever loads them asks nothing else.
+        """The modules that published weights, or another network's weights, may fill.
 
         Returns:
-            modules by the name of what fills them. ``trunk`` is a file's trunk; a part with a head, a neck or a text
-            tower adds them under a name that says which weights fit, as ``batch-norm neck of 'cls'`` does.
+            modules by the name of the weights that fill them. ``trunk`` is a file's trunk. A network with a head, a
+            neck or a text tower adds these under a name that says which weights fit, such as ``batch-norm neck of
+            'cls'``.
         """
         return {"trunk": self.trunk}
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a manifest that it reads beside pictures and cameras, such as the one with captions."""
+        """The columns of a manifest that it reads beside pictures and cameras, such as a column of captions."""
         return ()
 
     def annotations(self, columns: Mapping[str, Sequence[str | None]]) -> Mapping[str, Shaped[Tensor, "rows ..."]]:
-        """What a batch shall carry beside pictures, made of the columns that :attr:`columns` names.
+        """The tensors that a batch carries beside pictures, from the columns that :attr:`columns` names.
 
-        Whoever makes batches, in training or in use, calls this once for all rows of a manifest.
+        It is called once for all rows of a manifest, in training and in use, before batches are made.
 
         Args:
-            columns: the cells of each column, None where empty; all empty where a manifest lacks the column.
+            columns: the cells of each column, None if empty; all cells are None if a manifest lacks the column.
 
         Returns:
-            by name, (N, ...) tensors on the CPU; they arrive as :attr:`Batch.annotations`.
+            by name, (N, ...) tensors on the CPU; a batch holds its rows of them in :attr:`Batch.annotations`.
         """
         return {}
 

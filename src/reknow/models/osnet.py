@@ -1,31 +1,28 @@
 """OSNet: a small convolutional trunk made for re-identification (Zhou et al., "Omni-Scale Feature Learning", 2019).
 
-A block looks at its input through four streams of 1, 2, 3 and 4 light 3 x 3 convolutions, so with receptive fields of
-3, 5, 7 and 9, and one gate that all streams share weighs their channels, picture by picture (sections 3.1 and 3.2).
-Three stages of two blocks follow a strided 7 x 7 convolution; a 1 x 1 convolution ends the map (table 2). The width
-multiplies all channels. Names in the state dict are torchreid's, so that its published weights fit; of those, the
-classifier has no place here. Variants with instance norm (OSNet-IBN, OSNet-AIN) are other networks.
+A block processes its input in four streams of 1, 2, 3 and 4 light 3 x 3 convolutions, so with receptive fields of 3, 5,
+7 and 9. One gate, which all streams share, weighs their channels for each picture (sections 3.1 and 3.2). Three stages
+of two blocks follow a strided 7 x 7 convolution; a 1 x 1 convolution ends the map (table 2). The width multiplies all
+channels. Names in the state dict are torchreid's, so that its published weights fit, without the classifier. Variants
+with instance norm (OSNet-IBN, OSNet-AIN) are other networks.
 
-Decision, since methods on tokens have transformers only: the positions of the last map are the `patches`, their mean,
-which the network pools anyway, is `cls`, and there are no `extra` tokens. :meth:`OSNet.project` makes the 512 numbers
-that torchreid compares. As in a ResNet, a recipe may put modules inside the blocks and behind stages, and give each
-spectrum its own first convolution.
+The mean of the last map's positions, which the network pools anyway, is `cls`. :meth:`OSNet.project` gives the 512
+numbers that torchreid compares. As in a ResNet, a recipe may insert modules into the blocks and behind the stages
+(:mod:`~reknow.models.insertion`), and give each spectrum its own first convolution.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from reknow.errors import RecipeError
-from reknow.fields import check_fields
-from reknow.models.insertion import AfterStages, MapModuleConfig, Nothing, built_after, check_stages
-from reknow.models.stems import SpectrumOfRows, check_stems, per_spectrum, through
-from reknow.models.tokens import Tokens
-from reknow.observation import Spectrum
+from reknow.models.insertion import ConvolutionalConfig, ConvolutionalTrunk, built_after
+from reknow.models.stems import SpectrumOfRows, per_spectrum, through
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 """The widths that the paper trains (its section 4.1)."""
@@ -38,23 +35,20 @@ GATE_REDUCTION = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class OSNetConfig:
-    """Shape of an OSNet trunk; it takes images of any size from 16 pixels on.
+class OSNetConfig(ConvolutionalConfig):
+    """Shape of an OSNet trunk; it takes images of at least 16 pixels each way.
 
     Attributes:
-        width: what all channels are multiplied by: 0.25, 0.5, 0.75 or 1.0.
-        within: what stands in every block after the last norm, before the addition.
-        after: names of stages (``conv2`` to ``conv4``), each with what follows it.
+        width: factor of all channels: 0.25, 0.5, 0.75 or 1.0.
+        within: the module in every block, after the last norm and before the addition.
+        after: names of stages (conv2 to conv4), each with the module that follows it.
         stems: spectra that have a first convolution of their own; empty for one for all pictures.
     """
 
     width: float = 0.25
-    within: MapModuleConfig = field(default_factory=Nothing)
-    after: AfterStages = ()
-    stems: tuple[Spectrum, ...] = ()
 
     def __post_init__(self) -> None:
-        check_fields(self, "network.trunk")
+        super().__post_init__()
         if self.width not in WIDTHS:
             raise RecipeError(
                 "trunk, field 'width'",
@@ -62,12 +56,10 @@ class OSNetConfig:
                 expected=", ".join(map(str, WIDTHS)),
                 remedy="Choose one of these: no weights are published for others.",
             )
-        check_stages(self.after, self.stages)
-        check_stems(self.stems)
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
-        """Of the first convolution and of the three stages.
+        """Channels of the first convolution and of the three stages.
 
         Example:
             >>> OSNetConfig(width=0.25).channels
@@ -77,7 +69,7 @@ class OSNetConfig:
         return stem, first, second, third
 
     @property
-    def stages(self) -> dict[str, int]:
+    def stages(self) -> Mapping[str, int]:
         """Names of the stages, and the channels that leave them."""
         return dict(zip(("conv2", "conv3", "conv4"), self.channels[1:], strict=True))
 
@@ -85,13 +77,9 @@ class OSNetConfig:
         """The trunk, with fresh random weights."""
         return OSNet(self)
 
-    def plain(self) -> OSNetConfig:
-        """The same with one stem and nothing put in: what a published file of weights holds."""
-        return replace(self, within=Nothing(), after=(), stems=())
 
-
-class OSNet(nn.Module):
-    """Images to tokens: the last map's positions as `patches`, their mean as `cls`, nothing as `extra`.
+class OSNet(ConvolutionalTrunk):
+    """Images to tokens; see :class:`~reknow.models.insertion.ConvolutionalTrunk`.
 
     Args:
         config: its shape.
@@ -133,29 +121,22 @@ class OSNet(nn.Module):
         """D, the size of `cls` and of a patch: the channels of the last map."""
         return self.config.channels[-1]
 
-    def forward(
-        self,
-        images: Float[Tensor, "batch 3 height width"],
-        camera: Int[Tensor, "batch"] | None = None,
-        spectrum: SpectrumOfRows | None = None,
-    ) -> Tokens:
-        """(B, 3, H, W) to tokens, a patch being 16 pixels; convolutions know no camera, so its code changes nothing.
-
-        Args:
-            images: (B, 3, H, W).
-            camera: (B,).
-            spectrum: of all pictures, or of each; matters only to a trunk with several stems.
-        """
+    def before_stages(
+        self, images: Float[Tensor, "batch 3 height width"], spectrum: SpectrumOfRows | None
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Images to maps of a quarter of their height and width."""
         # Channels last: on a core with bf16, 340 instead of 200 pictures of 128 x 64 a second were trained.
-        maps = self.maxpool(through(self.conv1, images.contiguous(memory_format=torch.channels_last), spectrum))
-        for name in self.config.stages:
-            maps = self.get_submodule(name)(maps)
-            if name in self.after:
-                maps = self.after[name](maps)
-        maps = self.conv5(maps)
-        rows, columns = maps.shape[-2:]
-        patches = maps.flatten(2).transpose(1, 2)
-        return Tokens(patches.mean(1), patches[:, :0], patches, (rows, columns))
+        return self.maxpool(through(self.conv1, images.contiguous(memory_format=torch.channels_last), spectrum))
+
+    def after_stages(self, maps: Float[Tensor, "batch dim rows columns"]) -> Float[Tensor, "batch dim rows columns"]:
+        """The 1 x 1 convolution that ends the map; a patch is 16 pixels."""
+        return self.conv5(maps)
+
+    def pooled(
+        self, maps: Float[Tensor, "batch dim rows columns"], patches: Float[Tensor, "batch patches dim"]
+    ) -> Float[Tensor, "batch dim"]:
+        """The mean over positions."""
+        return patches.mean(1)
 
     def project(self, cls: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch 512"]:
         """The pooled vector (B, D) through the network's own last layer: linear, batch norm, ReLU."""
@@ -170,14 +151,14 @@ class Block(nn.Module):
         outputs: channels that leave; streams have a quarter of them.
 
     Attributes:
-        within: what a recipe puts before the addition; here nothing.
+        within: the module that a recipe inserts before the addition; the identity by default.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         narrow = outputs // 4
         self.conv1 = Convolution(inputs, narrow)
-        self.conv2a = LightConvolution(narrow)  # published names: a chain of one is no list
+        self.conv2a = LightConvolution(narrow)  # published names: a chain of one convolution is no list
         for length, stream in enumerate(STREAMS[1:], start=2):
             self.add_module(f"conv2{stream}", nn.Sequential(*(LightConvolution(narrow) for _ in range(length))))
         self.gate = Gate(narrow)
@@ -187,7 +168,7 @@ class Block(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, maps: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs height width"]:
-        """(B, C, H, W) to as many positions."""
+        """(B, C, H, W) to maps of the same height and width."""
         squeezed = self.conv1(maps)
         streams = (self.get_submodule(f"conv2{stream}")(squeezed) for stream in STREAMS)
         mixed = sum(self.gate(stream) for stream in streams)
@@ -195,7 +176,7 @@ class Block(nn.Module):
 
 
 class Gate(nn.Module):
-    """Unified aggregation gate (paper, section 3.2): a picture's channels weighed by what its whole map holds.
+    """Unified aggregation gate (paper, section 3.2): a picture's channels are weighed by the pooled map.
 
     Args:
         channels: of the maps.
@@ -252,5 +233,5 @@ class LightConvolution(nn.Module):
 
 
 def _halved(channels: int) -> nn.Sequential:
-    """What ends a stage: a 1 x 1 convolution, then the mean of 2 x 2 positions."""
+    """The end of a stage: a 1 x 1 convolution, then the mean of 2 x 2 positions."""
     return nn.Sequential(Convolution(channels, channels), nn.AvgPool2d(2))

@@ -1,63 +1,54 @@
 """ResNet-50 as re-identification uses it (Luo et al., "Bag of Tricks", 2019; cluster-contrast's backbone).
 
-torchvision's network without its classifier, under torchvision's state-dict names. The last stage keeps its
-resolution (`last_stride` 1 instead of 2: four times the positions, no new weight), and generalized-mean pooling takes
-the place of the mean. A recipe may put modules inside its blocks and behind its stages
+torchvision's network without its classifier, under torchvision's state-dict names. The last stage keeps its resolution
+(`last_stride` 1 instead of 2: four times the positions, no new weight). Generalized-mean pooling (Radenović et al.,
+TPAMI 2019, eq. 3) replaces the mean. A recipe may insert modules into the blocks and behind the stages
 (:mod:`~reknow.models.insertion`), and give each spectrum its own first convolution and norm (AGW's two streams).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
-from reknow.fields import check_fields
-from reknow.models.insertion import AfterStages, MapModuleConfig, Nothing, built_after, check_stages
-from reknow.models.pooling import GeneralizedMean
-from reknow.models.stems import SpectrumOfRows, check_stems, per_spectrum, through
-from reknow.models.tokens import Tokens
-from reknow.observation import Spectrum
+from reknow.models.insertion import ConvolutionalConfig, ConvolutionalTrunk, built_after
+from reknow.models.stems import SpectrumOfRows, per_spectrum, through
 
 STAGES = {"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}
 """Channels that leave each stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResNetConfig:
+class ResNetConfig(ConvolutionalConfig):
     """Shape of a ResNet-50 trunk; it takes images of any size.
 
     Attributes:
-        last_stride: of the last stage; 1 makes a patch of 16 pixels, 2 one of 32.
-        within: what stands in every block after the last norm, before the addition.
-        after: names of stages (``layer1`` to ``layer4``), each with what follows it.
+        last_stride: stride of the last stage; with 1 a patch has 16 pixels, with 2 it has 32.
+        within: the module in every block, after the last norm and before the addition.
+        after: names of stages (layer1 to layer4), each with the module that follows it.
         stems: spectra that have a first convolution and norm of their own; empty for one for all pictures.
     """
 
     last_stride: Literal[1, 2] = 1
-    within: MapModuleConfig = field(default_factory=Nothing)
-    after: AfterStages = ()
-    stems: tuple[Spectrum, ...] = ()
 
-    def __post_init__(self) -> None:
-        check_fields(self, "network.trunk")
-        check_stages(self.after, STAGES)
-        check_stems(self.stems)
+    @property
+    def stages(self) -> Mapping[str, int]:
+        """Names of the stages, and the channels that leave them."""
+        return STAGES
 
     def build(self) -> ResNet50:
         """The trunk, with fresh random weights."""
         return ResNet50(self)
 
-    def plain(self) -> ResNetConfig:
-        """The same with one stem and nothing put in: what a published file of weights holds."""
-        return replace(self, within=Nothing(), after=(), stems=())
 
-
-class ResNet50(nn.Module):
-    """Images to tokens: the pooled map as `cls`, its positions as `patches`, nothing as `extra`.
+class ResNet50(ConvolutionalTrunk):
+    """Images to tokens; see :class:`~reknow.models.insertion.ConvolutionalTrunk`.
 
     Args:
         config: its shape.
@@ -73,7 +64,7 @@ class ResNet50(nn.Module):
         self.maxpool = whole.maxpool
         for name in STAGES:
             self.add_module(name, whole.get_submodule(name))
-        # The stage reduces in its first block, on both ways through it.
+        # The stage reduces the map in its first block, in the main path and in the shortcut.
         for reducing in ("layer4.0.conv2", "layer4.0.downsample.0"):
             convolution = self.get_submodule(reducing)
             assert isinstance(convolution, nn.Conv2d)
@@ -89,32 +80,22 @@ class ResNet50(nn.Module):
         """D, the size of `cls` and of a patch."""
         return 2048
 
-    def forward(
-        self,
-        images: Float[Tensor, "batch 3 height width"],
-        camera: Int[Tensor, "batch"] | None = None,
-        spectrum: SpectrumOfRows | None = None,
-    ) -> Tokens:
-        """(B, 3, H, W) to tokens; convolutions know no camera, so its code changes nothing.
-
-        Args:
-            images: (B, 3, H, W).
-            camera: (B,).
-            spectrum: of all pictures, or of each; matters only to a trunk with several stems.
-        """
+    def before_stages(
+        self, images: Float[Tensor, "batch 3 height width"], spectrum: SpectrumOfRows | None
+    ) -> Float[Tensor, "batch 64 rows columns"]:
+        """Images to maps of a quarter of their height and width."""
         maps = through(self.bn1, through(self.conv1, images, spectrum), spectrum)
-        maps = self.maxpool(self.relu(maps))
-        for name in STAGES:
-            maps = self.get_submodule(name)(maps)
-            if name in self.after:
-                maps = self.after[name](maps)
-        rows, columns = maps.shape[-2:]
-        patches = maps.flatten(2).transpose(1, 2)
-        return Tokens(self.pool(maps), patches[:, :0], patches, (rows, columns))
+        return self.maxpool(self.relu(maps))
+
+    def pooled(
+        self, maps: Float[Tensor, "batch dim rows columns"], patches: Float[Tensor, "batch patches dim"]
+    ) -> Float[Tensor, "batch dim"]:
+        """The generalized mean over positions."""
+        return self.pool(maps)
 
 
 class Block(Bottleneck):
-    """torchvision's bottleneck with room for a module before the addition.
+    """torchvision's bottleneck with a place for a module before the addition.
 
     Attributes:
         within: from maps to maps of the same size.
@@ -129,3 +110,26 @@ class Block(Bottleneck):
         maps = self.relu(self.bn2(self.conv2(maps)))
         maps = self.within(self.bn3(self.conv3(maps)))
         return self.relu(maps + shortcut)
+
+
+class GeneralizedMean(nn.Module):
+    """Pooling by (mean over positions of x^p)^(1/p): the mean for p = 1, the maximum for p → ∞; all channels share p.
+
+    Args:
+        power: initial p, which is learned; the paper's is 3.
+        eps: smaller activations are raised to it, so that the root has a gradient.
+
+    Example:
+        >>> pool = GeneralizedMean(power=1.0)
+        >>> pool(torch.tensor([[[[1.0, 3.0]]]])).item()
+        2.0
+    """
+
+    def __init__(self, power: float = 3.0, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor([power]))
+        self.eps = eps
+
+    def forward(self, maps: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels"]:
+        """Pool (B, C, H, W) to (B, C)."""
+        return maps.clamp(min=self.eps).pow(self.p).mean(dim=(2, 3)).pow(1 / self.p)

@@ -1,15 +1,15 @@
 """Stems: from pixels to patch vectors.
 
-Each stem is a module that maps images (B, 3, H, W) to (B, N, D) and says with :meth:`grid` how the N patches lie.
-:class:`PatchStem` is ViT's. :class:`ConvolutionStem` is the one of TransReID-SSL (Luo et al., 2021, section 3.3,
-"ICS"): a few convolutions with IBN before the strided projection, which learn faster from little data and transfer
-better between domains. IBN (Pan et al., ECCV 2018) normalizes half the channels per picture, which takes a camera's
-color and contrast out, and half over the batch, which keeps what tells pictures apart. Any trunk may have a stem for
-each spectrum (:class:`PerSpectrum`).
+Each stem is a module that maps images (B, 3, H, W) to (B, N, D); its method :meth:`grid` gives the rows and columns of
+the N patches. :class:`PatchStem` is ViT's. :class:`ConvolutionStem` is that of TransReID-SSL (Luo et al., 2021, section
+3.3, "ICS"): convolutions with IBN before the strided projection. It learns faster from little data and transfers better
+between domains. IBN (Pan et al., ECCV 2018) normalizes half of the channels per picture, which removes a camera's color
+and contrast, and half over the batch, which keeps the differences between pictures. Any trunk may have a stem for each
+spectrum (:class:`PerSpectrum`).
 
 Measured for 128 x 64 pixels, stride 8 and four blocks of width 128, pictures per core second, forward and backward:
-plain patches 100, convolutions 24-48 88, TransReID-SSL's 64-64-64 50. A narrow stem is nearly free, a wide one at half
-the resolution costs as much as the blocks. The channels_last layout was up to 23 % slower here, so nothing sets it.
+plain patches 100, convolutions 24-48 88, TransReID-SSL's 64-64-64 50. A narrow stem costs almost nothing, a wide one at
+half the resolution costs as much as the blocks. The channels_last layout was up to 23 % slower here, so it is not used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reknow.fields import PositiveInt
 from reknow.observation import Spectrum
 
 SpectrumOfRows = Spectrum | Sequence[Spectrum]
-"""The one that all pictures of a batch are of, or one for each of them."""
+"""The spectrum of all pictures of a batch, or one spectrum for each of them."""
 
 Convolution = tuple[PositiveInt, PositiveInt, PositiveInt]
 """(output channels, kernel, stride), padded by half the kernel."""
@@ -40,7 +40,7 @@ class PatchStem(nn.Module):
         width: D.
         patch_size: edge of a patch in pixels.
         stride: pixels between patches; below `patch_size` they overlap (TransReID).
-        bias: whether a patch vector has one; CLIP's has none.
+        bias: whether the projection has one; CLIP's has none.
 
     Example:
         >>> stem = PatchStem(width=8, patch_size=16, stride=12)
@@ -69,7 +69,7 @@ class ConvolutionStem(nn.Module):
 
     Args:
         width: D.
-        stride: of the whole stem, in pixels per patch; the projection takes what the convolutions leave of it.
+        stride: of the whole stem, in pixels per patch; the projection has the part that the convolutions leave.
         convolutions: (channels, kernel, stride) of each. All but the last get IBN, the last plain batch norm, as in
             TransReID-SSL, whose three are ((64, 7, 2), (64, 3, 1), (64, 3, 1)).
 
@@ -86,7 +86,7 @@ class ConvolutionStem(nn.Module):
         channels = 3
         for number, (outputs, kernel, step) in enumerate(convolutions, start=1):
             norm = nn.BatchNorm2d(outputs) if number == len(convolutions) else InstanceBatchNorm(outputs)
-            # No bias: the norm behind would take it out again.
+            # No bias: the norm behind would remove it.
             layers += [nn.Conv2d(channels, outputs, kernel, step, kernel // 2, bias=False), norm, nn.ReLU()]
             channels = outputs
         self.conv = nn.Sequential(*layers)
@@ -124,7 +124,7 @@ class InstanceBatchNorm(nn.Module):
 
 
 class PerSpectrum(nn.ModuleDict):
-    """One module for each spectrum, in the place of one for all: the first layers of a two-stream network.
+    """One module for each spectrum instead of one for all: the first layers of a two-stream network.
 
     In visible-infrared re-identification each spectrum has its own stem and the rest of the trunk is shared (AGW,
     ADCA). A tensor ``conv1.weight`` of a file of weights fills ``conv1.rgb.weight``, ``conv1.tir.weight`` and so on.
@@ -138,14 +138,14 @@ class PerSpectrum(nn.ModuleDict):
     def forward(
         self, images: Float[Tensor, "batch channels height width"], spectrum: SpectrumOfRows | None
     ) -> Float[Tensor, "batch ..."]:
-        """What each picture's own module makes of it, in the pictures' order.
+        """The output of each picture's own module, in the pictures' order.
 
         Args:
             images: (B, C, H, W).
-            spectrum: of all of them, or of each of the B; each module sees those of its own at once.
+            spectrum: of all of them, or of each of the B. Each module gets all pictures of its spectrum at once.
 
         Raises:
-            RecipeError: no spectrum given, or one that no module is for.
+            RecipeError: no spectrum given, or one without a module.
         """
         if spectrum is None:
             raise self._no_stem("pictures of no stated spectrum")
@@ -155,27 +155,28 @@ class PerSpectrum(nn.ModuleDict):
             raise self._no_stem(f"pictures of '{beyond[0]}'")
         if len(rows) == 1:
             return self[of_each[0]](images)
-        made = torch.cat([self[name](images[chosen]) for name, chosen in rows.items()])
-        return made[torch.tensor([row for chosen in rows.values() for row in chosen], device=made.device).argsort()]
+        outputs = torch.cat([self[name](images[chosen]) for name, chosen in rows.items()])
+        order = torch.tensor([row for chosen in rows.values() for row in chosen], device=outputs.device)
+        return outputs[order.argsort()]
 
-    def _no_stem(self, found: str) -> RecipeError:
+    def _no_stem(self, pictures: str) -> RecipeError:
         return RecipeError(
             "network.trunk.stems",
-            found=found,
+            found=pictures,
             expected=f"each of {', '.join(self)}, for which the trunk has stems",
-            remedy="Set stems to the spectra that the network looks at, or leave them out for one stem for all.",
+            remedy="Set stems to the spectra that the network reads, or leave them out for one stem for all.",
         )
 
 
 def per_spectrum(module: nn.Module, spectra: tuple[Spectrum, ...]) -> nn.Module:
-    """A copy of the module for each spectrum, all with the same numbers; without spectra the module itself."""
+    """A copy of the module for each spectrum, all with the same weights; without spectra the module itself."""
     return PerSpectrum({spectrum: copy.deepcopy(module) for spectrum in spectra}) if spectra else module
 
 
 def through(
     module: nn.Module, images: Float[Tensor, "batch channels height width"], spectrum: SpectrumOfRows | None
 ) -> Float[Tensor, "batch ..."]:
-    """What a first layer makes of images, whether there is one for all or one per spectrum."""
+    """The output of a first layer, whether there is one layer for all images or one per spectrum."""
     return module(images, spectrum) if isinstance(module, PerSpectrum) else module(images)
 
 

@@ -1,7 +1,7 @@
-"""Tokens: what every trunk returns for a batch of images, whatever it is made of.
+"""Tokens: the output of every trunk for a batch of images.
 
 A transformer returns its own tokens. A convolutional trunk returns its pooled vector as `cls` and the positions of its
-last map as `patches`, so that a method which compares a picture with its parts runs on both.
+last map as `patches`, so that a method which compares a picture with its parts works with both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Tokens:
-    """B pictures as token vectors.
+    """The token vectors of B pictures.
 
     Attributes:
         cls: (B, D) the vector of the whole picture.

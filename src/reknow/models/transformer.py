@@ -1,19 +1,19 @@
-"""The transformer trunk: one small class that every method bends in its own way, without a subclass.
+"""The transformer trunk: one class that every method changes in its own way, without a subclass.
 
 ViT (Dosovitskiy et al., ICLR 2021) with what re-identification adds: overlapping patches and a camera embedding
 (He et al., "TransReID", ICCV 2021: 3.0 x table[camera] on every token, CLS included), learned tokens beside CLS
-(PASS, TCMM), a convolutional stem (TransReID-SSL). How it bends:
+(PASS, TCMM), a convolutional stem (TransReID-SSL). What a method can change:
 
 - `attention` of the config replaces the attention in all blocks (RIB);
-- `observe` shows attention probabilities block by block and keeps none (EDITOR's rollout);
+- `observe` shows attention probabilities block by block, and the trunk keeps none (EDITOR's rollout);
 - `inject` changes the sequence after named blocks (FIRM's text);
-- `stems` of the config gives each spectrum its own stem on the one trunk (FIRM);
+- `stems` of the config gives each spectrum its own stem on the shared trunk (FIRM);
 - :meth:`VisionTransformer.sequence` takes patch vectors of any stem;
-- `norm_pre` and `activation` make it the image tower of CLIP (Radford et al., ICML 2021);
+- `norm_pre`, `activation` and `layer_norm_eps` (1e-5) make it the image tower of CLIP (Radford et al., ICML 2021);
 - :meth:`VisionTransformer.branch` copies the last block and norm (TransReID's JPM);
-- `registers` are learned tokens that take part and whose output is dropped (TCMM's EXTRA token, zero at the start).
+- `registers` are learned tokens in the sequence whose output is dropped (TCMM's EXTRA token, zero at the start).
 
-Decision: a camera that the table does not know, or none, gets the mean of the table. The papers need the test
+Decision: a camera that is not in the table, or an unknown one, gets the mean of the table. The papers need the test
 cameras among the training ones; a user's new camera should still get a sensible vector.
 State-dict names are timm's and TransReID's (``blocks.0.attn.qkv.weight``, ``norm_pre.weight``, ``sie_embed``); rows of
 ``pos_embed`` are CLS, extra tokens, registers, patches.
@@ -57,10 +57,11 @@ from reknow.models.tokens import Tokens
 from reknow.observation import Spectrum
 
 Observe = Callable[[int, Probabilities], None]
-"""Gets a block's number, counted from 0, and what computes its attention probabilities (B, heads, L, L)."""
+"""Takes a block's number, counted from 0, and the function that computes its attention probabilities (B, heads, L,
+L)."""
 
 Inject = Mapping[int, Callable[[Tensor], Tensor]]
-"""A block's number, counted from 0, to what changes the sequence (B, L, D) that leaves it."""
+"""By a block's number, counted from 0, the function that changes the sequence (B, L, D) that leaves it."""
 
 IBN_CONVOLUTIONS: tuple[Convolution, ...] = ((64, 7, 2), (64, 3, 1), (64, 3, 1))
 """TransReID-SSL's stem."""
@@ -72,36 +73,37 @@ SIZES: Mapping[SizeName, tuple[int, int, int]] = {"small": (384, 12, 6), "base":
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """Shape of a transformer trunk.
+    """Shape of a transformer trunk; by default ViT-B/16 for 256 x 128 pixels, as the papers use it.
 
     Attributes:
-        image_size: (height, width) in pixels.
+        image_size: height and width of the pictures, in pixels.
         width: D, the token size.
         depth: number of blocks.
-        heads: of each attention; divides `width`.
-        stem: ``patch``: one linear map per patch; ``convolution``: `convolutions` first.
+        heads: number of heads of each attention; divides the width.
+        stem: patch is one linear map per patch; convolution has convolutions before it.
         patch_size: edge of a patch of the patch stem, in pixels.
         stride: pixels between patches.
         convolutions: (channels, kernel, stride) of the convolution stem's layers; the patch stem has none.
-        mlp_ratio: hidden width of the MLP over `width`.
-        drop_path: probability of skipping the last block's branches; grows from 0 linearly over the blocks.
-        extra_tokens: learned tokens after CLS, each with its own position vector.
-        registers: further ones that nobody reads; they and their positions are zero at the start (TCMM [C]).
+        mlp_ratio: hidden width of the MLP divided by the width.
+        drop_path: probability of skipping the last block's branches; it grows linearly from 0 over the blocks.
+        extra_tokens: number of learned tokens after CLS, each with its own position vector.
+        registers: number of further learned tokens whose output is dropped; they and their positions are zero at the
+            start, as in TCMM's code.
         cameras: rows of the camera table; 0 for none.
-        camera_weight: what a camera's vector is multiplied by before it is added.
-        layer_norm_eps: of every norm.
-        attention: what attends in the blocks.
+        camera_weight: factor of a camera's vector before it is added.
+        layer_norm_eps: epsilon of every norm.
+        attention: the attention in the blocks.
         stems: spectra that have a stem of their own; empty for one stem for all pictures.
-        norm_pre: whether a norm precedes the blocks; a patch then has no bias, as in CLIP.
-        activation: of the MLPs.
-        size: sets width, depth and heads to those of ViT-S, B or L; not kept.
-        patch: sets patch_size and stride alike, for patches that do not overlap; not kept.
+        norm_pre: whether a norm precedes the blocks; the patch stem then has no bias, as in CLIP.
+        activation: activation of the MLPs.
+        size: sets width, depth and heads to those of ViT-S (small), ViT-B (base) or ViT-L (large); not saved.
+        patch: sets patch_size and stride to one value, for patches that do not overlap; not saved.
     """
 
-    image_size: tuple[PositiveInt, PositiveInt]
-    width: PositiveInt
-    depth: PositiveInt
-    heads: PositiveInt
+    image_size: tuple[PositiveInt, PositiveInt] = (256, 128)
+    width: PositiveInt = 768
+    depth: PositiveInt = 12
+    heads: PositiveInt = 12
     stem: Literal["patch", "convolution"] = "patch"
     patch_size: PositiveInt = 16
     stride: PositiveInt = 16
@@ -252,9 +254,9 @@ class VisionTransformer(nn.Module):
     def sequence(
         self, patches: Float[Tensor, "batch patches dim"], camera: Int[Tensor, "batch"] | None = None
     ) -> Float[Tensor, "batch length dim"]:
-        """Patch vectors of any stem with CLS, extra tokens and registers before them, positions and camera added.
+        """Patch vectors of any stem, with CLS, extra tokens and registers before them, positions and camera added.
 
-        Where the trunk has a norm before its blocks, the sequence has been through it.
+        If the trunk has a norm before its blocks, it is applied.
         """
         special = (self.cls_token, self.extra_tokens, self.register_tokens)
         prefix = torch.cat([tokens for tokens in special if tokens is not None], dim=1)
@@ -284,8 +286,8 @@ class VisionTransformer(nn.Module):
 
         Args:
             sequence: (B, L, D).
-            observe: may ask for each block's attention probabilities, which carry no gradient; the trunk keeps none.
-            inject: what to apply to the output of which block.
+            observe: takes each block's number and attention probabilities, which carry no gradient.
+            inject: by a block's number, the function to apply to its output.
             depth: run only the first `depth` blocks and leave out the final norm; None runs all and the norm.
 
         Raises:
@@ -302,7 +304,7 @@ class VisionTransformer(nn.Module):
         return self.norm(sequence) if depth is None else sequence
 
     def split(self, sequence: Float[Tensor, "batch length dim"]) -> Tokens:
-        """A full sequence (B, 1 + E + R + N, D) as named tokens, without the registers."""
+        """The named tokens of a full sequence (B, 1 + E + R + N, D), without the registers."""
         extra = sequence[:, 1 : 1 + self.config.extra_tokens]
         return Tokens(sequence[:, 0], extra, sequence[:, self.prefix :], self.grid)
 
@@ -314,7 +316,7 @@ class VisionTransformer(nn.Module):
         """A copy for images of another (height, width): the position table is resized bilinearly, all else kept."""
         resized = copy.deepcopy(self)
         resized.config = replace(self.config, image_size=image_size)
-        with torch.device("meta"):  # a stem is asked for its grid; its weights do not matter
+        with torch.device("meta"):  # only the stem's grid is needed, not its weights
             resized.grid = _stem(resized.config).grid(image_size)
         resized.pos_embed = nn.Parameter(
             resized_positions(self.pos_embed.detach(), self.prefix, self.grid, resized.grid)
@@ -322,7 +324,7 @@ class VisionTransformer(nn.Module):
         return resized
 
     def _initialize(self) -> None:
-        """Truncated normal of deviation 0.02 for everything linear, as in ViT; convolutions keep torch's default."""
+        """Truncated normal of deviation 0.02 for all linear layers, as in ViT; convolutions keep torch's default."""
         for parameter in (self.cls_token, self.extra_tokens, self.pos_embed, self.sie_embed):
             if parameter is not None:
                 trunc_normal_(parameter, std=0.02)

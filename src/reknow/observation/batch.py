@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from reknow.observation.spectrum import Spectrum
+from reknow.observation import Spectrum
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,13 @@ class Batch:
     """B observations.
 
     Attributes:
-        images: per spectrum, (B, 3, H, W), normalized. Where an observation lacks the spectrum its image is zero.
+        images: per spectrum, (B, 3, H, W), normalized. If an observation lacks the spectrum its image is zero.
         present: per spectrum, (B,): whether the observation has it.
-        index: (B,) row in the training manifest; survives every filter, so that memories can be addressed by it.
+        index: (B,) row in the training manifest; no filter changes it, so that memories can be addressed by it.
         label: (B,) identity or pseudo-label; -1 (outlier, unknown) never reaches a training batch.
-        camera: (B,) camera code, -1 where unknown.
-        annotations: by name, (B, ...): what the network asked for beside pictures, such as the token ids of a caption;
-            see :meth:`reknow.models.network.Network.annotations`.
+        camera: (B,) camera code, -1 if unknown.
+        annotations: by name, (B, ...): further inputs of the network beside pictures, such as the token ids of a
+            caption; see :meth:`reknow.models.network.Network.annotations`.
     """
 
     images: Mapping[Spectrum, Float[Tensor, "batch 3 height width"]]
@@ -41,7 +41,7 @@ class Batch:
         camera: Int[Tensor, "batch"] | None = None,
         annotations: Mapping[str, Shaped[Tensor, "batch ..."]] | None = None,
     ) -> Batch:
-        """Pictures of nobody in particular, as evaluation and users bring them.
+        """A batch of pictures without labels, as in evaluation and in use.
 
         Args:
             images: per spectrum, (B, 3, H, W), normalized.
@@ -54,13 +54,13 @@ class Batch:
             >>> batch.label, batch.camera, batch.present["rgb"]
             (tensor([-1, -1]), tensor([-1, -1]), tensor([True, True]))
         """
-        one = next(iter(images.values()))
-        unknown = torch.full((one.shape[0],), -1, device=one.device)
-        there = unknown < 0
+        image = next(iter(images.values()))
+        unknown = torch.full((image.shape[0],), -1, device=image.device)
+        everywhere = unknown < 0
         return cls(
             images,
-            {spectrum: there if present is None else present[spectrum] for spectrum in images},
-            torch.arange(one.shape[0], device=one.device),
+            {spectrum: everywhere if present is None else present[spectrum] for spectrum in images},
+            torch.arange(image.shape[0], device=image.device),
             unknown,
             unknown if camera is None else camera,
             annotations or {},
@@ -80,7 +80,7 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return Batch(
             {spectrum: change(image) for spectrum, image in self.images.items()},
-            {spectrum: change(there) for spectrum, there in self.present.items()},
+            {spectrum: change(present) for spectrum, present in self.present.items()},
             change(self.index),
             change(self.label),
             change(self.camera),

@@ -17,7 +17,16 @@ from reknow.methods.recipe import Recipe
 from reknow.models.network import Network, TrunkConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
-from reknow.models.weights import Parts, PretrainedWeights, Source, Told, fill_network, read_weights, resolve, said_by
+from reknow.models.weights import (
+    FileOptions,
+    ModuleTensors,
+    PretrainedWeights,
+    Source,
+    fill_network,
+    options_of,
+    read_weights,
+    resolve,
+)
 from reknow.recognizer import SHIPPED, Recognizer, load
 
 
@@ -118,7 +127,9 @@ def _with_what_is_put_into(own: TrunkConfig, trunk: TrunkConfig, pretrained: Pre
 def _from_file(recipe: Recipe, source: Source) -> Initialized:
     trunk = recipe.network.trunk
     # A recipe that follows its weights has no network to say what they do not tell, but it has pictures.
-    pretrained = read_weights(source, Told(size=recipe.preprocessing.size) if recipe.follow_weights else said_by(trunk))
+    pretrained = read_weights(
+        source, FileOptions(size=recipe.preprocessing.size) if recipe.follow_weights else options_of(trunk)
+    )
     if recipe.follow_weights:
         recipe = following(recipe, pretrained)
     network = recipe.network.build()
@@ -193,7 +204,7 @@ def _from_its_parts(recipe: Recipe, source: Recognizer) -> Initialized:
     return Initialized(recipe, network, tuple(report))
 
 
-def _given_by(source: Recognizer, wanted: TrunkConfig, name: str) -> tuple[PretrainedWeights, Parts]:
+def _given_by(source: Recognizer, wanted: TrunkConfig, name: str) -> tuple[PretrainedWeights, ModuleTensors]:
     """A recognizer's trunk as a file of weights, for the pictures that are wanted; and its other parts."""
     network, trunk = source.network, source.network.trunk
     if isinstance(wanted, TransformerConfig):

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from reknow.data.loading import Progress
 from reknow.errors import RunError
-from reknow.evaluation.purity import purity
+from reknow.evaluation.scores import purity
 from reknow.methods.method import EpochPlan, Method, Moment
 from reknow.methods.recipe import Recipe
 from reknow.methods.sampling import BatchRule, PlannedRows

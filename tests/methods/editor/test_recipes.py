@@ -12,7 +12,7 @@ from reknow.data.transforms import Preprocessing
 from reknow.errors import RecipeError
 from reknow.methods.editor import recipes
 from reknow.methods.editor.network import EditorNetwork
-from reknow.models.sizes import vit_small
+from reknow.models.transformer import TransformerConfig
 from reknow.recognizer import SHIPPED, Card, Recognizer, load
 from reknow.training.initialization import initialized, starting_from
 from reknow.training.optimization import learning_rate
@@ -48,7 +48,7 @@ def test_small_recipes_start_from_the_shipped_trunk(recipe: recipes.Recipe) -> N
 
 def test_a_trunk_of_another_shape_is_refused() -> None:
     recipe = recipes.own_data()
-    other = replace(recipe, network=replace(recipe.network, trunk=vit_small()))
+    other = replace(recipe, network=replace(recipe.network, trunk=TransformerConfig(size="small")))
     with pytest.raises(RecipeError, match="a trunk of another shape"):
         initialized(other)
 

@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from reknow.models.embedder import Trunk
 from reknow.models.transformer import TransformerConfig
+from reknow.models.weights import FillReport, fill, options_of, read_weights
 
 Save = Callable[[Mapping[str, Any]], Path]
 
@@ -32,6 +34,16 @@ def save(tmp_path: Path) -> Save:
 def small() -> TransformerConfig:
     """A transformer for 4 x 2 patches of 8 pixels."""
     return TransformerConfig(image_size=(32, 16), width=16, depth=2, heads=2, patch_size=8, stride=8)
+
+
+@pytest.fixture
+def load_trunk() -> Callable[[Trunk, Path | str], FillReport]:
+    """Fill a trunk from a file; the trunk states what the file does not."""
+
+    def load(trunk: Trunk, source: Path | str) -> FillReport:
+        return fill(trunk, read_weights(source, options_of(getattr(trunk, "config", None))))
+
+    return load
 
 
 def parameters(shared: Path, case: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -13,7 +13,7 @@ from torchvision.models import resnet50
 from reknow.errors import WeightsError
 from reknow.models.osnet import WIDTHS, OSNetConfig
 from reknow.models.resnet import ResNetConfig
-from reknow.models.weights import fill, load_trunk, read_weights
+from reknow.models.weights import fill, read_weights
 from reknow.models.weights.pretrained import IMAGENET
 
 ORDER = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
@@ -25,7 +25,7 @@ def whole() -> nn.Module:
     return resnet50(weights=None).eval()
 
 
-def test_torchvision_s_resnet_fits_and_its_classifier_is_ignored(save, whole):
+def test_torchvision_s_resnet_fits_and_its_classifier_is_ignored(load_trunk, save, whole):
     trunk = ResNetConfig().build()
     loaded = load_trunk(trunk, save({"state_dict": {f"module.{name}": t for name, t in whole.state_dict().items()}}))
     assert loaded.origin == "torchvision ResNet-50"
@@ -188,13 +188,11 @@ def test_width_of_an_osnet_is_found_from_its_channels(save, width):
 
 def test_osnet_with_instance_norm_is_refused(save):
     state = OSNetConfig().build().state_dict() | {"conv2.0.IN.weight": torch.ones(64)}
-    with pytest.raises(
-        WeightsError, match=r"looks like torchreid OSNet x0\.25, but has 1 tensors more, such as 'conv2"
-    ):
+    with pytest.raises(WeightsError, match=r"resembles torchreid OSNet x0\.25, but has 1 tensors more, such as 'conv2"):
         read_weights(save(state))
 
 
-def test_published_file(shared):
+def test_published_file(load_trunk, shared):
     loaded = load_trunk(OSNetConfig().build(), shared / "data/osnet/osnet_x0_25_msmt17.pth")
     assert loaded.sentences() == [
         "weights: torchreid OSNet x0.25 from osnet_x0_25_msmt17.pth, 565 of the trunk's 565 tensors",

@@ -8,10 +8,10 @@ import pytest
 
 from reknow.errors import WeightsError
 from reknow.models.transformer import TransformerConfig
-from reknow.models.weights import Told
+from reknow.models.weights import FileOptions
 from reknow.models.weights.grids import PUBLISHED, Grid, Table, read_table
 
-NOTHING = Told()
+NOTHING = FileOptions()
 
 
 def table(rows, patch=16, before=1, overlapping=True):
@@ -42,7 +42,7 @@ def table(rows, patch=16, before=1, overlapping=True):
 )
 def test_a_published_table_is_read_as_it_is_used_and_said(rows, patch, size, stride, lay):
     grid, note = read_table(table(rows, patch), NOTHING, NOTHING)
-    assert (grid.size, grid.stride, grid.lay, grid.cls_row) == (size, stride, lay, True)
+    assert (grid.size, grid.stride, grid.shape, grid.cls_row) == (size, stride, lay, True)
     said = f"read as {lay[0]} x {lay[1]}: pictures of {size[0]} x {size[1]}, stride {stride}; otherwise name w.pth?"
     assert said in note
 
@@ -72,24 +72,24 @@ def test_grids_are_those_of_the_trunk():
         for stride, sizes in choices:
             for size in sizes:
                 shape = TransformerConfig(image_size=size, width=8, depth=1, heads=1, patch_size=patch, stride=stride)
-                assert Grid(size, stride, patch).lay == shape.build().grid
+                assert Grid(size, stride, patch).shape == shape.build().grid
 
 
 @pytest.mark.parametrize(
     ("rows", "told", "size", "stride"),
     [
-        (211, Told(size=(336, 160)), (336, 160), 16),
-        (211, Told(size=(256, 128)), (256, 128), 12),
-        (211, Told(size=(256, 128), stride=12), (256, 128), 12),
-        (129, Told(size=(128, 256)), (128, 256), 16),
-        (311, Told(stride=12), (384, 128), 12),
-        (9, Told(size=(32, 64)), (32, 64), 16),
-        (11, Told(size=(64, 32)), (64, 32), 12),
-        (8, Told(size=(32, 64)), (32, 64), 16),
+        (211, FileOptions(size=(336, 160)), (336, 160), 16),
+        (211, FileOptions(size=(256, 128)), (256, 128), 12),
+        (211, FileOptions(size=(256, 128), stride=12), (256, 128), 12),
+        (129, FileOptions(size=(128, 256)), (128, 256), 16),
+        (311, FileOptions(stride=12), (384, 128), 12),
+        (9, FileOptions(size=(32, 64)), (32, 64), 16),
+        (11, FileOptions(size=(64, 32)), (64, 32), 12),
+        (8, FileOptions(size=(32, 64)), (32, 64), 16),
     ],
 )
 def test_what_is_told_counts_first(rows, told, size, stride):
-    grid, note = read_table(table(rows), told, Told(size=(256, 128), stride=16))
+    grid, note = read_table(table(rows), told, FileOptions(size=(256, 128), stride=16))
     assert (grid.size, grid.stride) == (size, stride)
     assert note.endswith(f"stride {stride}; as told")
 
@@ -97,12 +97,12 @@ def test_what_is_told_counts_first(rows, told, size, stride):
 @pytest.mark.parametrize(
     ("sought", "told", "message"),
     [
-        (table(211), Told(stride=16), r"211 rows \(210 patches of 16 pixels\), which 'stride=16' does not give"),
-        (table(211), Told(size=(256, 128), stride=16), "'size=256x128&stride=16' does not give"),
-        (table(211), Told(size=(8, 8)), "'size=8x8' does not give"),
+        (table(211), FileOptions(stride=16), r"211 rows \(210 patches of 16 pixels\), which 'stride=16' does not give"),
+        (table(211), FileOptions(size=(256, 128), stride=16), "'size=256x128&stride=16' does not give"),
+        (table(211), FileOptions(size=(8, 8)), "'size=8x8' does not give"),
         (table(100), NOTHING, r"which no published network has.*Name them: w\.pth\?size=HEIGHTxWIDTH&stride=PIXELS"),
         (table(101, patch=10), NOTHING, "which no published network has"),
-        (table(211, overlapping=False), Told(size=(256, 128)), "does not give"),
+        (table(211, overlapping=False), FileOptions(size=(256, 128)), "does not give"),
         (table(131, before=4), NOTHING, r"131 rows \(127 patches"),
     ],
 )
@@ -113,14 +113,14 @@ def test_what_nothing_explains_is_asked_for(sought, told, message):
 
 def test_a_small_picture_cut_alike_by_several_strides_is_asked_for_its_stride():
     with pytest.raises(WeightsError, match=r"fit 27 x 27 at stride 8 or .*Name them: w\.pth\?stride=PIXELS"):
-        read_table(table(10, patch=10), Told(size=(27, 27)), NOTHING)
+        read_table(table(10, patch=10), FileOptions(size=(27, 27)), NOTHING)
 
 
 def test_the_recipe_s_pictures_explain_what_is_not_published():
-    grid, note = read_table(table(19), NOTHING, Told(size=(96, 48)))
+    grid, note = read_table(table(19), NOTHING, FileOptions(size=(96, 48)))
     assert (grid.size, grid.stride) == ((96, 48), 16)
     assert note.endswith("as the recipe's own")
-    grid, _ = read_table(table(211), NOTHING, Told(size=(336, 160), stride=16))
+    grid, _ = read_table(table(211), NOTHING, FileOptions(size=(336, 160), stride=16))
     assert grid.size == (256, 128)  # what is published comes first
 
 

@@ -7,17 +7,20 @@ from pathlib import Path
 import pytest
 
 from reknow.errors import WeightsError
-from reknow.models.weights import Source, Told, resolve
+from reknow.models.weights import FileOptions, Source, resolve
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ("", Told()),
-        ("?stride=12", Told(stride=12)),
-        ("?size=256x128&stride=12", Told(size=(256, 128), stride=12)),
-        ("?heads=16&neck=behind&normalization=imagenet", Told(heads=16, neck="behind", normalization="imagenet")),
-        ("?cameras=c1,c2, c3", Told(cameras=("c1", "c2", "c3"))),
+        ("", FileOptions()),
+        ("?stride=12", FileOptions(stride=12)),
+        ("?size=256x128&stride=12", FileOptions(size=(256, 128), stride=12)),
+        (
+            "?heads=16&neck=behind&normalization=imagenet",
+            FileOptions(heads=16, neck="behind", normalization="imagenet"),
+        ),
+        ("?cameras=c1,c2, c3", FileOptions(cameras=("c1", "c2", "c3"))),
     ],
 )
 def test_what_is_told(tmp_path, options, told):
@@ -51,7 +54,7 @@ def test_what_cannot_be_told_is_refused(tmp_path, options, message):
 def test_a_question_mark_may_belong_to_the_name(tmp_path):
     (tmp_path / "what?.pth").touch()
     assert resolve(f"{tmp_path / 'what?.pth'}") == Source(tmp_path / "what?.pth")
-    assert resolve(f"{tmp_path / 'what?.pth'}?stride=12") == Source(tmp_path / "what?.pth", Told(stride=12))
+    assert resolve(f"{tmp_path / 'what?.pth'}?stride=12") == Source(tmp_path / "what?.pth", FileOptions(stride=12))
 
 
 def test_options_without_a_file_are_refused(tmp_path):
@@ -72,7 +75,7 @@ def test_resolve_takes_the_path_then_the_folder(tmp_path, monkeypatch):
     assert resolve("one.pth") is None
     monkeypatch.setenv("REKNOW_WEIGHTS", str(folder))
     assert resolve("one.pth") == Source(folder / "one.pth")
-    assert resolve("one.pth?heads=2") == Source(folder / "one.pth", Told(heads=2))
+    assert resolve("one.pth?heads=2") == Source(folder / "one.pth", FileOptions(heads=2))
     assert resolve("both.pth") == Source(Path("both.pth"))
     assert resolve(str(folder / "one.pth")) == Source(folder / "one.pth")
     assert resolve("absent.pth") is None

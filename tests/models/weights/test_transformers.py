@@ -11,7 +11,7 @@ from torch import nn
 from reknow.errors import WeightsError
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig, resized_positions
-from reknow.models.weights import Source, Told, fill, load_trunk, read_weights, said_by
+from reknow.models.weights import FileOptions, Source, fill, options_of, read_weights
 from reknow.models.weights.pretrained import HALVES, IMAGENET
 from reknow.observation import Batch
 from reknow.recognizer import SHIPPED, load
@@ -21,7 +21,7 @@ HEADS = 4  # of the golden cases; a file does not tell
 
 def of_case(path, case, stride=16):
     """What the user of a golden case's file tells of it."""
-    return Source(path, Told(size=tuple(case["images"].shape[2:]), stride=stride, heads=HEADS))
+    return Source(path, FileOptions(size=tuple(case["images"].shape[2:]), stride=stride, heads=HEADS))
 
 
 def test_tcmm_checkpoint_gives_the_golden_feature(save, pass_case):
@@ -105,7 +105,9 @@ def test_jigsaw_branch_replaces_the_last_block_that_never_ran(save, transreid_ca
     whole = weights | {name.replace("b1.0.", "base.blocks.2."): -t for name, t in weights.items() if "b1.0." in name}
     whole |= {name.replace("b1.1.", "base.norm."): -t for name, t in weights.items() if "b1.1." in name}
     size = tuple(case["images"].shape[2:])
-    pretrained = read_weights(Source(save(whole), Told(size=size, heads=HEADS)))  # the stride follows from the size
+    pretrained = read_weights(
+        Source(save(whole), FileOptions(size=size, heads=HEADS))
+    )  # the stride follows from the size
     assert pretrained.trunk.depth == 3
     assert pretrained.trunk.stride == (16 if weights["base.pos_embed"].shape[1] in (9, 19) else 12)
     assert torch.equal(pretrained.state["blocks.2.mlp.fc1.weight"], weights["b1.0.mlp.fc1.weight"])
@@ -146,7 +148,7 @@ NECK = {f"bottleneck.{name}": tensor for name, tensor in nn.BatchNorm1d(16).stat
 def test_every_origin_gives_back_the_same_tokens(save, small, shape, wrap, origin, normalization):
     torch.manual_seed(0)
     source = replace(small, **shape).build().eval()
-    pretrained = read_weights(save(wrap(source)), said_by(source.config))
+    pretrained = read_weights(save(wrap(source)), options_of(source.config))
     assert pretrained.origin == origin
     assert (pretrained.mean, pretrained.std) == (normalization.mean, normalization.std)
     assert (len(pretrained.neck) == 5) == (wrap(source).get("state_dict", wrap(source)).keys() >= NECK.keys())
@@ -163,7 +165,7 @@ def test_distillation_token_goes_with_its_position(save, small):
     state = named(source) | HEAD | {"head_dist.weight": torch.ones(10, 16), "dist_token": torch.ones(1, 1, 16)}
     rows = source.state_dict()["pos_embed"]
     state["pos_embed"] = torch.cat([rows[:, :1], torch.full((1, 1, 16), 9.0), rows[:, 1:]], dim=1)
-    pretrained = read_weights(save(state), said_by(small))
+    pretrained = read_weights(save(state), options_of(small))
     assert torch.equal(pretrained.state["pos_embed"], rows)
     assert set(pretrained.ignored) == {"dist_token", "pos_embed[1:2]", "head.weight", "head.bias", "head_dist.weight"}
 
@@ -193,9 +195,9 @@ def test_timm_says_the_same(save):
         ({"blocks.0.attn.q_norm.weight": torch.ones(16)}, r"another attention .*: 'blocks\.0\.attn\.q_norm\.weight'"),
         (
             {"norm_pre.weight": torch.ones(16)},
-            r"looks like CLIP.* has 1 tensors more, .*'patch_embed\.proj\.bias'",
+            r"resembles CLIP.* has 1 tensors more, .*'patch_embed\.proj\.bias'",
         ),
-        ({"blocks.0.mlp.more": torch.ones(16)}, r"looks like .* has 1 tensors more, such as 'blocks\.0\.mlp\.more"),
+        ({"blocks.0.mlp.more": torch.ones(16)}, r"resembles .* has 1 tensors more, such as 'blocks\.0\.mlp\.more"),
         ({"norm.bias": None}, r"1 tensors are missing, such as 'norm\.bias'"),
         ({"norm.bias": torch.ones(3)}, r"tensor 'norm\.bias': size \(3,\); expected \(16,\)"),
         ({"pos_embed": torch.ones(1, 1, 16)}, "tensor 'pos_embed': size"),
@@ -219,7 +221,7 @@ def test_timm_says_the_same(save):
         "half of PASS",
     ],
 )
-def test_a_variant_that_our_trunk_is_not_is_refused(save, small, change, message):
+def test_a_variant_that_our_trunk_is_not_is_refused(load_trunk, save, small, change, message):
     state = named(small.build()) | change
     with pytest.raises(WeightsError, match=message):
         load_trunk(small.build(), save({name: tensor for name, tensor in state.items() if tensor is not None}))
@@ -290,7 +292,7 @@ def test_heads_of_another_width_are_asked_for(save, changes):
         read_weights(f"{path}?heads=7")
 
 
-def test_overlapping_positions_are_resized_from_their_own_grid(save):
+def test_overlapping_positions_are_resized_from_their_own_grid(load_trunk, save):
     """31 x 10 patches at stride 12, where height over stride is 32."""
     source = TransformerConfig(image_size=(384, 128), width=384, depth=1, heads=6, stride=12).build()
     target = TransformerConfig(image_size=(256, 128), width=384, depth=1, heads=6).build()
@@ -300,7 +302,7 @@ def test_overlapping_positions_are_resized_from_their_own_grid(save):
 
 def test_a_parallel_wrapper_does_not_hide_the_authors(save, small):
     state = {f"_orig_mod.module.{name}": tensor for name, tensor in (named(small.build(), "base.") | NECK).items()}
-    pretrained = read_weights(save({"model_state_dict": state}), said_by(small))
+    pretrained = read_weights(save({"model_state_dict": state}), options_of(small))
     assert (pretrained.origin, pretrained.compared, len(pretrained.neck)) == ("TransReID ViT-16/8", "before", 5)
 
 
@@ -328,13 +330,13 @@ def test_which_side_of_the_neck_is_compared(save, pass_case, module, told, compa
 def test_names_of_cameras_are_those_of_the_table(save, small, names, message):
     path = save(named(replace(small, cameras=6).build(), "base."))
     with pytest.raises(WeightsError, match=message):
-        read_weights(f"{path}?cameras={names}", said_by(small))
-    assert read_weights(f"{path}?cameras=a,b,c,d,e,f", said_by(small)).cameras == tuple("abcdef")
+        read_weights(f"{path}?cameras={names}", options_of(small))
+    assert read_weights(f"{path}?cameras=a,b,c,d,e,f", options_of(small)).cameras == tuple("abcdef")
     path = save(named(small.build(), "base."))
     with pytest.raises(WeightsError, match="none, since it has no camera table"):
-        read_weights(f"{path}?cameras=a", said_by(small))
+        read_weights(f"{path}?cameras=a", options_of(small))
 
 
 def test_transreid_with_a_reduced_feature_is_refused(save, small):
     with pytest.raises(WeightsError, match="'fcneck"):
-        read_weights(save(named(small.build(), "base.") | {"fcneck.weight": torch.ones(8, 16)}), said_by(small))
+        read_weights(save(named(small.build(), "base.") | {"fcneck.weight": torch.ones(8, 16)}), options_of(small))

@@ -26,7 +26,7 @@ from reknow.clustering.dbscan import Size, pseudo_labels
 from reknow.distributed import from_first, gathered
 from reknow.errors import DataError
 from reknow.fields import Bounds, PositiveFloat, PositiveInt, ShareBelowOne, check_fields
-from reknow.losses.contrastive import prototype_contrast
+from reknow.losses.prototype_memory import prototype_contrast
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Moment
 from reknow.methods.training_set import TrainingSet
 from reknow.models.network import Network

@@ -38,9 +38,8 @@ from reknow.data.formats.picture_folders import exists
 from reknow.data.formats.table import import_dataset
 from reknow.data.manifest import CLOSED_SET_OPTION, Manifest, closed_set
 from reknow.errors import DataError, nearest
-from reknow.naming import place_and_options
 from reknow.packages import Contribution, contributions
-from reknow.places import at_home
+from reknow.places import at_home, place_and_options
 
 __all__ = ["FORMATS", "formats", "import_dataset", "open_dataset"]
 
@@ -76,7 +75,7 @@ def formats() -> dict[str, str]:
 def open_dataset(dataset: str) -> Manifest:
     """Read the data set that `dataset` names.
 
-    The name is parsed by :mod:`reknow.naming`.
+    The name is parsed by :func:`reknow.places.place_and_options`.
 
     Args:
         dataset: ``FORMAT:PATH[?option=value&...]``.

@@ -10,7 +10,6 @@ from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
 from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPROCESSING
-from reknow.models.sizes import vit_base
 from reknow.models.transformer import TransformerConfig
 
 __all__ = ["market1501_mm", "msvr310", "own_data", "rgbnt100", "rgbnt201", "rgbnt201_al", "world", "world_vehicles"]
@@ -69,7 +68,9 @@ def _published(name: str, size: tuple[int, int], cameras: int) -> Recipe:
     return Recipe(
         name=name,
         method=EditorConfig(),
-        network=EditorNetworkConfig(trunk=vit_base(image_size=size, cameras=cameras, drop_path=0.1)),
+        network=EditorNetworkConfig(
+            trunk=TransformerConfig(size="base", image_size=size, cameras=cameras, drop_path=0.1)
+        ),
         weights="",  # vitb_16_224_21k.pth, named with --weights
         preprocessing=Preprocessing(size=size),
         augmentation=Augmentation(erase_area=(0.02, 0.33), erase_value="noise"),

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from reknow.fields import NonNegativeFloat, PositiveInt, Share
 from reknow.losses.prototype_memory import Update
@@ -136,7 +135,7 @@ class TCMM(Clustered):
     def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """``prototype``, ``token`` and ``instance``."""
         tokens = self.network.tokens(batch)
-        embeddings = functional.normalize(self.network.neck(self.network.feature_of(tokens)), dim=1)
+        embeddings = self.network.embeddings_of(tokens)
         self.remember(batch, embeddings)
         terms = {"prototype": self.memory(embeddings, batch.label)}
         if self.token_weight:

@@ -10,11 +10,13 @@ from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
 from reknow.methods.small import CHARACTERS, OWN_DATA_CLUSTERING, small_unsupervised
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.models.embedder import EmbedderConfig
-from reknow.models.sizes import vit_small
+from reknow.models.transformer import TransformerConfig
 
 __all__ = ["dukemtmc", "market1501", "msmt17", "omniglot", "own_data", "personx", "world"]
 
-PASS_NETWORK = EmbedderConfig(trunk=vit_small(extra_tokens=3, registers=1, drop_path=0.3), feature="cls+extra")
+PASS_NETWORK = EmbedderConfig(
+    trunk=TransformerConfig(size="small", extra_tokens=3, registers=1, drop_path=0.3), feature="cls+extra"
+)
 """ViT-S/16 with CLS, three PART tokens and the EXTRA token that nobody reads; 768 numbers (spec section 2.1)."""
 
 

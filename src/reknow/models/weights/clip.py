@@ -1,9 +1,10 @@
 """Adapters of CLIP's image tower (Radford et al., ICML 2021): a ViT with a norm before its blocks.
 
-Under OpenAI's names, as github openai/CLIP and open_clip write a whole model, the image tower lies in ``visual.`` and
-the text tower beside it; timm renames the former. Decisions: the feature is CLS behind the last norm, of the trunk's
-width; the projection into the space of texts and the text tower are not read. Whether the MLPs have quick GELU (OpenAI,
-MetaCLIP, DFN) or GELU (most of LAION's) no tensor tells: the former, unless told.
+github openai/CLIP and open_clip write a whole model under OpenAI's names: the image tower below ``visual.``, and the
+text tower beside it. timm has its own names for the image tower. Decisions: the feature is CLS behind the last norm, of
+the trunk's width; the projection into the space of texts and the text tower are not read. No tensor says whether the
+MLPs have quick GELU (OpenAI, MetaCLIP, DFN) or GELU (most of LAION's): quick GELU is used unless an option says
+otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from reknow.models.weights.file import Content
 from reknow.models.weights.pretrained import CLIP, PretrainedWeights, of_rank
-from reknow.models.weights.transformers import shape_of, sorted_by_shape
+from reknow.models.weights.transformers import partitioned_by_shape, shape_of
 
 NAMES = (
     (r"^conv1\.", "patch_embed.proj."),
@@ -28,7 +29,8 @@ NAMES = (
     (r"\.mlp\.c_fc\.", ".mlp.fc1."),
     (r"\.mlp\.c_proj\.", ".mlp.fc2."),
 )
-"""OpenAI's names in the image tower to ours; the rows of ``in_proj`` are query, key and value, as ``qkv``'s."""
+"""OpenAI's names in the image tower, and our trunk's; the rows of ``in_proj`` are query, key and value, as in
+``qkv``."""
 
 
 def towers(content: Content) -> PretrainedWeights:
@@ -38,7 +40,9 @@ def towers(content: Content) -> PretrainedWeights:
     of_rank(content, content.state, f"{inside}positional_embedding", 2)
     text = {name: tensor for name, tensor in content.state.items() if not name.startswith(inside)}
     image = {
-        _ours(name.removeprefix(inside)): tensor for name, tensor in content.state.items() if name.startswith(inside)
+        _own_name(name.removeprefix(inside)): tensor
+        for name, tensor in content.state.items()
+        if name.startswith(inside)
     }
     image["cls_token"] = image.pop("class_embedding")[None, None]
     image["pos_embed"] = image.pop("positional_embedding")[None]
@@ -47,15 +51,15 @@ def towers(content: Content) -> PretrainedWeights:
 
 
 def timm(content: Content) -> PretrainedWeights:
-    """CLIP's image tower under timm's names, which are ours."""
+    """CLIP's image tower under timm's names, which are our trunk's names too."""
     return _of(content, content.state)
 
 
-def _ours(name: str) -> str:
-    for theirs, ours in NAMES:
-        name = re.sub(theirs, ours, name)
+def _own_name(name: str) -> str:
+    for pattern, replacement in NAMES:
+        name = re.sub(pattern, replacement, name)
     return name
 
 
 def _of(content: Content, state: Mapping[str, Tensor]) -> PretrainedWeights:
-    return sorted_by_shape(content, "CLIP", shape_of(content, state), normalization=CLIP)
+    return partitioned_by_shape(content, "CLIP", shape_of(content, state), normalization=CLIP)

@@ -1,12 +1,12 @@
 """Adapters of convolutional networks: ResNet-50 and OSNet.
 
-torchvision's ResNet-50 and torchreid's OSNet (github KaiyangZhou/deep-person-reid) have our names. cluster-contrast
-(github alibaba/cluster-contrast-reid) numbers torchvision's stages in one sequence. Many others keep torchvision's
-names and put layers of their own behind; these tell whose network it is, and so how its maps are pooled, the stride of
-its last stage, and the side of the neck that is compared: bag of tricks (github michuanhaohao/reid-strong-baseline, and
-TransReID's ResNet-50) and fast-reid (github JDAI-CV/fast-reid) stride 1 and behind the neck, torchreid's plain network
-stride 2 and no neck. Decision: a ResNet-50 whose layers behind are none of these is refused, since it would be compared
-without them.
+torchvision's ResNet-50 and torchreid's OSNet (github KaiyangZhou/deep-person-reid) have the names of our trunks.
+cluster-contrast (github alibaba/cluster-contrast-reid) numbers torchvision's stages in one sequence. Many others keep
+torchvision's names and add layers of their own behind the stages. These layers identify the origin, and so the pooling,
+the stride of the last stage, and the side of the neck on which features are compared: bag of tricks (github
+michuanhaohao/reid-strong-baseline, and TransReID's ResNet-50) and fast-reid (github JDAI-CV/fast-reid) have stride 1
+and compare behind the neck, torchreid's plain network has stride 2 and no neck. Decision: a ResNet-50 with other layers
+behind its stages is refused, because it would be compared without them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from reknow.models.weights.pretrained import (
 )
 
 STAGES = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "gap": "pool"}
-"""cluster-contrast's numbers (2 is the ReLU, 3 the maximum) and its name of the pooling, to torchvision's and ours."""
+"""cluster-contrast's numbers (2 is the ReLU, 3 the maximum) and its name of the pooling, and our trunk's names."""
 
 TRUNK = re.compile(r"(conv1|bn1|layer[1-4])\.")
 
@@ -40,15 +40,15 @@ MEAN = "pooled by the mean, as no exponent is in the file"
 
 
 class Layers(NamedTuple):
-    """What lies behind a ResNet-50's stages, as one origin has it.
+    """The layers behind a ResNet-50's stages, for one origin.
 
     Attributes:
         origin: its name, for people.
-        names: every tensor behind the stages matches it, and `sign` one of them.
-        sign: what no other origin has; empty where nothing need lie behind.
-        last_stride: of the last stage.
+        names: a pattern that every tensor behind the stages matches.
+        sign: a pattern that one of them matches and that no other origin has; empty if no such tensor is needed.
+        last_stride: stride of the last stage.
         neck: prefix of the batch-norm neck's tensors; empty for none.
-        exponent: name of the pooling's exponent; empty where the maps are pooled by the mean.
+        exponent: name of the pooling's exponent; empty if the maps are pooled by the mean.
         inside: whether the network must lie in a module of this name.
     """
 
@@ -84,7 +84,7 @@ LAYERS = (  # the more special first
 
 
 def resnet(content: Content) -> PretrainedWeights:
-    """A ResNet-50 under torchvision's names: whose it is, the layers behind its stages tell."""
+    """A ResNet-50 under torchvision's names; the layers behind its stages determine the origin."""
     refuse_options(content, "size", "stride", "neck", "normalization")
     if inside := [name for name in content.state if re.search(r"\.bn\d\.(IN|BN)\.|^NL_|\.se\.|^layer4\.3\.", name)]:
         raise WeightsError(
@@ -103,10 +103,10 @@ def resnet(content: Content) -> PretrainedWeights:
             layers = None
     if layers is None:
         known = ("fc.", "classifier.", "heads.", "bottleneck.", "neck.", "pool.")
-        strange = next((name for name in behind if not name.startswith(known)), behind[0])
+        unknown = next((name for name in behind if not name.startswith(known)), behind[0])
         raise WeightsError(
             content.path,
-            found=f"a ResNet-50 with layers of its own behind, such as '{strange}'",
+            found=f"a ResNet-50 with layers of its own behind, such as '{unknown}'",
             expected=f"those of {', '.join(choice.origin for choice in LAYERS)}, since features leave the last layer",
             remedy="Choose weights of one of these. To take the stages alone, save a state dict of them.",
         )
@@ -124,14 +124,14 @@ def _has(layers: Layers, behind: list[str], prefixes: tuple[str, ...]) -> bool:
 def _pooled(content: Content, layers: Layers, neck: str) -> PretrainedWeights:
     state, notes = dict(content.state), []
     exponent = state.pop(layers.exponent, None)
-    classifies = layers.last_stride == 2  # trained on ImageNet, or as its networks are: no exponent of its own
+    classifies = layers.last_stride == 2  # trained on ImageNet, or like such networks: no exponent
     if exponent is not None:
         state["pool.p"] = exponent.reshape(1)
     elif not classifies:
         state["pool.p"] = torch.ones(1)
         notes.append(MEAN)
     last_stride = _last_stride(content, layers.last_stride)
-    notes.append(f"last stage of stride {last_stride}" + ("" if content.told.stride else ", as its authors have it"))
+    notes.append(f"last stage of stride {last_stride}" + ("" if content.options.stride else ", as its authors have it"))
     return partitioned(
         content,
         layers.origin,
@@ -144,7 +144,7 @@ def _pooled(content: Content, layers: Layers, neck: str) -> PretrainedWeights:
 
 
 def _last_stride(content: Content, published: Literal[1, 2]) -> Literal[1, 2]:
-    match content.told.stride:
+    match content.options.stride:
         case None:
             return published
         case 16:
@@ -161,7 +161,7 @@ def _last_stride(content: Content, published: Literal[1, 2]) -> Literal[1, 2]:
 
 
 def _normalization(state: Mapping[str, Tensor]) -> Normalization:
-    """ImageNet's, or what fast-reid's older files keep, in levels of 0 to 255."""
+    """ImageNet's, or the values in fast-reid's older files, in levels of 0 to 255."""
     if not {"pixel_mean", "pixel_std"} <= state.keys():
         return IMAGENET
     mean, std = (tuple(value / 255 for value in state[f"pixel_{name}"].flatten().tolist()) for name in ("mean", "std"))
@@ -173,7 +173,7 @@ def _normalization(state: Mapping[str, Tensor]) -> Normalization:
 def cluster_contrast(content: Content) -> PretrainedWeights:
     """cluster-contrast's ResNet-50 with its neck.
 
-    A file without an exponent is of a network that pools by the mean, which is an exponent of 1.
+    A file without an exponent belongs to a network that pools by the mean, which is an exponent of 1.
     """
     refuse_options(content, "size", "stride", "neck", "normalization")
     state = {}
@@ -200,7 +200,7 @@ def cluster_contrast(content: Content) -> PretrainedWeights:
 
 
 def torchreid(content: Content) -> PretrainedWeights:
-    """torchreid's OSNet of any width, which is found from its channels."""
+    """torchreid's OSNet; its width is determined from its channels."""
     refuse_options(content, "size", "neck", "normalization")
     channels = len(of_rank(content, content.state, "conv1.conv.weight", 4))
     width = min(WIDTHS, key=lambda choice: abs(OSNetConfig(width=choice).channels[0] - channels))

@@ -1,11 +1,11 @@
 """A file of weights as named tensors: torch's ``.pth`` or safetensors, read without executing anything.
 
-What checkpoints wrap around a state dict is taken off here, because it tells nothing of the network: the entry of a
-training checkpoint under which the state dict lies, and the prefixes of parallel, compiled or enclosing modules.
+What checkpoints wrap around a state dict is removed here, because it says nothing about the network: the entry of a
+training checkpoint that holds the state dict, and the prefixes of parallel, compiled or enclosing modules.
 
-Decision: of several entries with weights the first of :data:`ENTRIES` counts, an average of the weights before the
-weights of the last step, as those who keep one test with it; the report says so. An entry of another name is taken if
-no other holds tensors.
+Decision: of several entries with weights the first of :data:`ENTRIES` is read. An average of the weights comes before
+the weights of the last step, because projects that keep an average also test with it; the report says which entry was
+read. An entry of another name is read if no other entry holds tensors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from reknow.errors import WeightsError
 from reknow.models.weights.signatures import REMEDY, container_of
-from reknow.models.weights.source import FOLDER_VARIABLE, Source, Told
+from reknow.models.weights.source import FOLDER_VARIABLE, FileOptions, Source
 from reknow.models.weights.unpickling import Placeholder, read_checkpoint
 
 ENTRIES = (
@@ -35,7 +35,7 @@ PREFIXES = (
     *("module.", "_orig_mod.", "model.", "network.", "net."),
     *("backbone.", "base.", "trunk.", "encoder.", "encoder_q.", "visual."),
 )
-"""Of data parallel and compiled modules, and what others call the trunk inside a larger network."""
+"""Prefixes of data parallel and compiled modules, and other projects' names of the trunk in a larger network."""
 
 _TENSORS = {
     "torch._utils._rebuild_qtensor": "a quantized tensor",
@@ -47,38 +47,38 @@ _TENSORS = {
     "numpy.core.multiarray._reconstruct": "a numpy array",
     "numpy._core.multiarray._reconstruct": "a numpy array",
 }
-"""Placeholders that stand where a tensor should be."""
+"""Placeholders in the place of a tensor."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         path: of the file.
-        told: what its user, and the recipe behind, told of it.
-        otherwise: what a recipe's network says where nothing else does.
-        entry: of the checkpoint under which the state dict lay; empty where the file is the state dict.
-        prefixes: which of :data:`PREFIXES` were taken off, in order.
-        state: every tensor; the trunk's without the prefixes, the others under the names that they had.
-        notes: what was chosen, a sentence each.
+        options: what its user states about it.
+        fallback: what a recipe's network states; used if neither the user nor anything published does.
+        entry: of the checkpoint that held the state dict; empty if the file is the state dict.
+        prefixes: which of :data:`PREFIXES` were removed, in order.
+        state: every tensor; the trunk's without the prefixes, the others under their own names.
+        notes: a sentence for each choice.
     """
 
     path: Path
-    told: Told
-    otherwise: Told
+    options: FileOptions
+    fallback: FileOptions
     entry: str
     prefixes: tuple[str, ...]
     state: dict[str, Tensor]
     notes: tuple[str, ...] = ()
 
 
-def read(source: Source | Path | str, otherwise: Told | None = None) -> Content:
+def read(source: Source | Path | str, fallback: FileOptions | None = None) -> Content:
     """Read a file.
 
     Args:
-        source: the file, and what is told of it.
-        otherwise: what a recipe's network says where nothing else does.
+        source: the file, and its options.
+        fallback: what a recipe's network states; used if nothing else does.
 
     Raises:
         WeightsError: no such file, or not a file of weights.
@@ -90,8 +90,8 @@ def read(source: Source | Path | str, otherwise: Told | None = None) -> Content:
             path, found="no such file", remedy=f"Correct the path, or name the file's folder in {FOLDER_VARIABLE}."
         )
     entry, state, notes = _state_dict(path, _load(path))
-    prefixes, state = _inside(state)
-    return Content(path, source.told, otherwise or Told(), entry, prefixes, state, notes)
+    prefixes, state = _without_prefixes(state)
+    return Content(path, source.options, fallback or FileOptions(), entry, prefixes, state, notes)
 
 
 def _load(path: Path) -> Any:
@@ -101,7 +101,7 @@ def _load(path: Path) -> Any:
         raise
     except (SafetensorError, OSError) as error:
         raise WeightsError(path, found=f"it cannot be read ({error})", remedy=REMEDY) from error
-    except Exception as error:  # torch and pickle raise a dozen kinds for what is damaged
+    except Exception as error:  # torch and pickle raise a dozen kinds of errors for damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             path, found=f"damaged, or cut short ({reason})", remedy="Download it again, or copy it once more."
@@ -109,7 +109,7 @@ def _load(path: Path) -> Any:
 
 
 def _state_dict(path: Path, content: Any) -> tuple[str, dict[str, Tensor], tuple[str, ...]]:
-    """The entry's name, its tensors, and what was chosen on the way."""
+    """The entry's name, its tensors, and a sentence for each choice."""
     entry, notes = "", []
     while isinstance(content, dict):
         holding = [name for name, part in content.items() if isinstance(part, dict) and _holds_tensors(part)]
@@ -143,12 +143,12 @@ def _state_dict(path: Path, content: Any) -> tuple[str, dict[str, Tensor], tuple
 
 
 def _nested(content: Mapping[Any, Any]) -> bool:
-    """Whether entries of a checkpoint hold tensors of their own, so that it is no state dict."""
+    """Whether entries of a checkpoint hold tensors themselves, so that it is no state dict."""
     return any(isinstance(part, dict) and _holds_tensors(part) for part in content.values())
 
 
 def _holds_tensors(content: Mapping[Any, Any], depth: int = 3) -> bool:
-    """Whether a state dict is in there; an optimizer's state goes by numbers, not by names."""
+    """Whether it contains a state dict; the keys of an optimizer's state are numbers, not names."""
     for name, part in content.items():
         if isinstance(part, Tensor) and isinstance(name, str):
             return True
@@ -157,17 +157,17 @@ def _holds_tensors(content: Mapping[Any, Any], depth: int = 3) -> bool:
     return False
 
 
-def _no_state_dict(path: Path, found: str) -> WeightsError:
+def _no_state_dict(path: Path, content: str) -> WeightsError:
     return WeightsError(
         path,
-        found=f"no state dict, but {found}",
+        found=f"no state dict, but {content}",
         expected="named tensors, alone or in an entry of their own",
         remedy="Save the network's state_dict() with torch.save, or name another file.",
     )
 
 
 def _in_words(content: Mapping[Any, Any]) -> str:
-    """What the entries of a checkpoint are."""
+    """The entries of a checkpoint, in words."""
 
     def kinds() -> Iterator[str]:
         for name, part in content.items():
@@ -183,10 +183,10 @@ def _quoted(names: list[str]) -> str:
     return " and ".join(f"'{name}'" for name in names)
 
 
-def _inside(state: dict[str, Tensor]) -> tuple[tuple[str, ...], dict[str, Tensor]]:
-    """Take prefixes off, nested in any order; a name stays long where the shorter one is another tensor's.
+def _without_prefixes(state: dict[str, Tensor]) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    """Remove prefixes, nested in any order; a name keeps its prefix if the shorter name is another tensor's.
 
-    CLIP's towers have the same names inside, the image's below ``visual.``: there all of them stay long.
+    CLIP's two towers have the same names inside, the image tower's below ``visual.``: there all names keep it.
     """
     taken: list[str] = []
     while True:

@@ -1,59 +1,106 @@
-"""Weights into a trunk, and the report of what became of each tensor.
+"""Weights into a trunk or a whole network, and the report of each tensor.
 
-What a trunk may have beyond the file, since no published file has it for every method: extra tokens, registers, a
-camera table, a pooling exponent, and whatever a recipe put in: another attention, modules in blocks or behind stages.
-These stay as they were, registers at zero as TCMM begins [C]. All that the plain trunk of its shape has must be in the
-file, in the trunk's size. Stems of several spectra all get the file's one.
+A trunk may have more than a file, since no published file has everything for every method: extra tokens, registers, a
+camera table, a pooling exponent, and what a recipe inserts: another attention, modules in blocks or behind stages.
+These tensors stay as they were built; registers are then zero, as in TCMM's code. All tensors of the plain trunk of its
+shape must be in the file, in the trunk's size. If a trunk has stems of several spectra, the file's stem fills all of
+them.
+
+A network states which other modules can be filled (:meth:`~reknow.models.network.Network.fillable`), so that this code
+needs to know no kind of network. Modules without weights stay as they were built, and the report names them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from reknow.errors import WeightsError
 from reknow.models.embedder import Trunk, TrunkConfig
+from reknow.models.network import Network
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.stems import PerSpectrum
 from reknow.models.transformer import TransformerConfig, VisionTransformer, resized_positions
 from reknow.models.weights.grids import Grid
-from reknow.models.weights.loaded import Loaded
-from reknow.models.weights.origins import read_weights
-from reknow.models.weights.pretrained import OPTIONAL, PretrainedWeights
-from reknow.models.weights.source import Source, Told
+from reknow.models.weights.pretrained import OPTIONAL, ModuleTensors, PretrainedWeights
+from reknow.models.weights.source import FileOptions
 
 BUILT = {TransformerConfig: VisionTransformer, ResNetConfig: ResNet50, OSNetConfig: OSNet}
 
 SPECIAL = ("extra_tokens", "register_tokens")
 """Learned tokens between CLS and patches, in the order of the position table."""
-
-
 COUNTER = "num_batches_tracked"
 
 
-def load_trunk(trunk: Trunk, source: Source | Path | str) -> Loaded:
-    """Fill a trunk from a file: :func:`read_weights`, then :func:`fill`; the trunk says what the file does not.
+@dataclass(frozen=True)
+class FillReport:
+    """What a file of weights filled in a trunk, and in the network around it.
 
-    Raises:
-        WeightsError: see both.
+    Attributes:
+        origin: whose network the file holds.
+        path: of the file.
+        total: number of the trunk's tensors.
+        loaded: names of the trunk's tensors that were filled, whole or in part.
+        resized: names of those that were resized, with both sizes.
+        ignored: names of the file's tensors without a place in the trunk.
+        left: names of the trunk's tensors that the file lacks; they stay as they were. ``pos_embed[4:5]`` are rows.
+        notes: how the file was read, a sentence for each value that it does not state.
+        parts: other modules of the network that were filled, such as its neck.
+        fresh: names of the network's tensors beside the trunk that stay as they were.
     """
-    return fill(trunk, read_weights(source, said_by(getattr(trunk, "config", None))))
+
+    origin: str
+    path: Path
+    total: int
+    loaded: tuple[str, ...]
+    resized: tuple[str, ...]
+    ignored: tuple[str, ...]
+    left: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+
+    def sentences(self) -> list[str]:
+        """The report, a line each; modules with many tensors are named once, blocks of one kind together.
+
+        Example:
+            >>> heads, left = ("head.weight", "head.bias"), ("sie_embed", "blocks.0.attn.mask", "blocks.1.attn.mask")
+            >>> loaded = FillReport("PASS ViT-S/16", Path("w/pass.pth"), 154, ("norm.bias",), (), heads, left)
+            >>> print("\\n".join(loaded.sentences()))
+            weights: PASS ViT-S/16 from pass.pth, 1 of the trunk's 154 tensors
+            ignored: head (2 tensors)
+            left as they were: sie_embed, blocks.*.attn (2 tensors)
+        """
+        lines = [
+            f"weights: {self.origin} from {self.path.name}, {len(self.loaded)} of the trunk's {self.total} tensors"
+        ]
+        lines.extend(self.notes)
+        if self.resized:
+            lines.append(f"resized: {', '.join(self.resized)}")
+        if self.ignored:
+            lines.append(f"ignored: {', '.join(_by_part(self.ignored))}")
+        if self.left or self.fresh:
+            lines.append(f"left as they were: {', '.join([*_by_module(self.left), *_by_part(self.fresh)])}")
+        lines.extend(f"the {part} came with them" for part in self.parts)
+        return lines
 
 
-def said_by(trunk: TrunkConfig | None) -> Told:
-    """What a trunk's shape says of a file that is to fill it."""
+def options_of(trunk: TrunkConfig | None) -> FileOptions:
+    """What a trunk's shape states about a file that is to fill it."""
     if not isinstance(trunk, TransformerConfig):
-        return Told()
-    return Told(size=trunk.image_size, stride=trunk.stride, heads=trunk.heads, activation=trunk.activation)
+        return FileOptions()
+    return FileOptions(size=trunk.image_size, stride=trunk.stride, heads=trunk.heads, activation=trunk.activation)
 
 
-def fill(trunk: Trunk, pretrained: PretrainedWeights) -> Loaded:
+def fill(trunk: Trunk, pretrained: PretrainedWeights) -> FillReport:
     """Fill a trunk with weights of its own kind and size.
 
     The position table is resized to the trunk's grid. A camera table of another number of cameras is ignored.
@@ -69,22 +116,22 @@ def fill(trunk: Trunk, pretrained: PretrainedWeights) -> Loaded:
             remedy="Name weights of this network, or choose the network that the weights are of.",
         )
     if isinstance(pretrained.trunk, TransformerConfig):
-        _check_untold(trunk, pretrained)
-    wanted = trunk.state_dict()
+        _check_heads_and_activation(trunk, pretrained)
+    expected = trunk.state_dict()
     fitted = Fitted(dict(pretrained.state), [], [], [])
     if isinstance(trunk, VisionTransformer) and pretrained.state["pos_embed"].shape[2] == trunk.dim:
         _fit_positions(trunk, pretrained, fitted)
         _fit_cameras(trunk, fitted)
     notes = _fit_stems(trunk, fitted)
-    _check(pretrained, fitted, wanted, _published(trunk, wanted))
+    _check(pretrained, fitted, expected, _published(trunk, expected))
     trunk.load_state_dict(fitted.state, strict=False)
-    # Learned tokens were counted row by row; a counter of batches is no weight.
-    left = [name for name in wanted if name not in fitted.state and not name.endswith((*SPECIAL, COUNTER))]
-    return Loaded(
+    # `fitted.left` names the rows of learned tokens; a counter of batches is no weight.
+    left = [name for name in expected if name not in fitted.state and not name.endswith((*SPECIAL, COUNTER))]
+    return FillReport(
         origin=pretrained.origin,
         path=pretrained.path,
-        total=len(wanted),
-        loaded=tuple(name for name in wanted if name in fitted.state),
+        total=len(expected),
+        loaded=tuple(name for name in expected if name in fitted.state),
         resized=tuple(fitted.resized),
         ignored=(*pretrained.ignored, *fitted.ignored),
         left=(*fitted.left, *left),
@@ -92,9 +139,40 @@ def fill(trunk: Trunk, pretrained: PretrainedWeights) -> Loaded:
     )
 
 
+def fill_network(network: Network, pretrained: PretrainedWeights, parts: ModuleTensors | None = None) -> FillReport:
+    """Fill a network's trunk from a file, and its other fillable modules from the file's other tensors.
+
+    A part that fits no module, or whose module is of another size, is ignored.
+
+    Args:
+        network: as it was built.
+        pretrained: the file.
+        parts: tensors of modules beside the trunk; by default the file's own.
+
+    Raises:
+        WeightsError: weights of another kind of network or of another size; the network is as it was.
+    """
+    parts = pretrained.parts if parts is None else parts
+    report = fill(network.trunk, pretrained)
+    filled: dict[nn.Module, Collection[str]] = {network.trunk: network.trunk.state_dict()}  # `report` is the trunk's
+    names = []
+    for name, module in network.fillable().items():
+        state = {key: tensor for key, tensor in parts.get(name, {}).items() if not key.endswith(COUNTER)}
+        if state and _fits(state, module.state_dict()):
+            module.load_state_dict(state, strict=False)
+            filled[module] = state
+            names.append(name)
+    return replace(
+        report,
+        parts=tuple(names),
+        ignored=(*report.ignored, *(name for name in parts if name not in names)),
+        fresh=_unfilled(network, filled),
+    )
+
+
 @dataclass(frozen=True)
 class Fitted:
-    """The file's tensors on their way to the trunk's sizes; the lists become :class:`Loaded`'s."""
+    """The file's tensors while they are brought to the trunk's sizes; the lists become those of :class:`FillReport`."""
 
     state: dict[str, Tensor]
     resized: list[str]
@@ -102,54 +180,55 @@ class Fitted:
     left: list[str]
 
 
-def _check_untold(trunk: Trunk, pretrained: PretrainedWeights) -> None:
-    """Heads and activation are in no tensor, so that other ones would compute something else without a word."""
-    theirs, ours = pretrained.trunk, trunk.config
-    assert isinstance(theirs, TransformerConfig) and isinstance(ours, TransformerConfig)
+def _check_heads_and_activation(trunk: Trunk, pretrained: PretrainedWeights) -> None:
+    """Refuse another number of heads or another activation: no tensor shows them, and the output would differ
+    silently."""
+    of_file, of_trunk = pretrained.trunk, trunk.config
+    assert isinstance(of_file, TransformerConfig) and isinstance(of_trunk, TransformerConfig)
     for name in ("heads", "activation"):
-        if theirs.width == ours.width and getattr(theirs, name) != getattr(ours, name):
+        if of_file.width == of_trunk.width and getattr(of_file, name) != getattr(of_trunk, name):
             raise WeightsError(
                 f"{pretrained.path}, {name}",
-                found=f"{getattr(theirs, name)} of {pretrained.origin}",
-                expected=f"{getattr(ours, name)}, the trunk's",
+                found=f"{getattr(of_file, name)} of {pretrained.origin}",
+                expected=f"{getattr(of_trunk, name)}, the trunk's",
                 remedy=f"Set the recipe's network.trunk.{name} to the weights' own, or say otherwise with ?{name}=.",
             )
 
 
-def _published(trunk: Trunk, wanted: dict[str, Tensor]) -> Collection[str]:
-    """Names that the trunk would have if no recipe had put anything in, with its own stems."""
+def _published(trunk: Trunk, own: dict[str, Tensor]) -> Collection[str]:
+    """Names of the trunk's tensors without modules that a recipe inserted, with its own stems."""
     if trunk.config == trunk.config.plain():
-        return wanted
-    with torch.device("meta"):  # names alone, no memory
+        return own
+    with torch.device("meta"):  # names only, no memory
         plain = trunk.config.plain().build().state_dict()
     stems = _stems_of(trunk)
     return {target for name in plain for target in _in_every_stem(name, stems)}
 
 
 def _check(
-    pretrained: PretrainedWeights, fitted: Fitted, wanted: dict[str, Tensor], published: Collection[str]
+    pretrained: PretrainedWeights, fitted: Fitted, expected: dict[str, Tensor], published: Collection[str]
 ) -> None:
-    """Refuse what does not fit; drop what a published network has and this trunk, changed by a recipe, has not."""
+    """Refuse tensors that do not fit; drop those of a published network that a recipe's trunk replaces."""
     remedy = "Choose weights of this size, or give the recipe's network the size of the weights."
     for name, tensor in fitted.state.items():
-        if name in wanted and tensor.shape != wanted[name].shape:
+        if name in expected and tensor.shape != expected[name].shape:
             raise WeightsError(
                 f"{pretrained.path}, tensor '{name}'",
                 found=f"size {tuple(tensor.shape)} of {pretrained.origin}",
-                expected=f"{tuple(wanted[name].shape)}, the trunk's",
+                expected=f"{tuple(expected[name].shape)}, the trunk's",
                 remedy=remedy,
             )
     tolerated = (*OPTIONAL, *SPECIAL, "sie_embed")
-    needed = [name for name in wanted if name in published and not name.endswith(tolerated)]
+    needed = [name for name in expected if name in published and not name.endswith(tolerated)]
     missing = [name for name in needed if name not in fitted.state]
-    without_place = [name for name in fitted.state if name not in wanted]
+    without_place = [name for name in fitted.state if name not in expected]
     beyond = [name for name in without_place if name not in published]
     if missing or beyond:
         raise WeightsError(
             pretrained.path,
             found=f"{pretrained.origin} lacks {len(missing)} of the trunk's tensors and has {len(beyond)} more, "
             f"such as '{(missing or beyond)[0]}'",
-            expected=f"the trunk's {len(wanted)}",
+            expected=f"the trunk's {len(expected)}",
             remedy=remedy,
         )
     for name in without_place:
@@ -158,46 +237,46 @@ def _check(
 
 
 def _stems_of(trunk: Trunk) -> dict[str, list[str]]:
-    """Names of the modules that the trunk has once per spectrum, and the spectra."""
+    """Names of the modules that the trunk has once per spectrum, each with its spectra."""
     return {place: list(module) for place, module in trunk.named_modules() if isinstance(module, PerSpectrum)}
 
 
 def _in_every_stem(name: str, stems: dict[str, list[str]]) -> list[str]:
-    """Where a tensor of a trunk with one stem belongs in one with several."""
+    """The names, in a trunk with several stems, of a tensor of a trunk with one stem."""
     place, _, rest = name.partition(".")
     spectra = stems.get(place, [])
-    inside = rest.partition(".")[0] in spectra  # the weights are of such a trunk themselves
+    inside = rest.partition(".")[0] in spectra  # the weights are of a trunk with several stems
     return [name] if inside or not spectra else [f"{place}.{spectrum}.{rest}" for spectrum in spectra]
 
 
 def _fit_stems(trunk: Trunk, fitted: Fitted) -> list[str]:
-    """Give every stem the file's, and say so."""
+    """Fill every stem with the file's stem; returns the sentence that says so."""
     stems = _stems_of(trunk)
     spread = {target: tensor for name, tensor in fitted.state.items() for target in _in_every_stem(name, stems)}
-    again = len(spread) > len(fitted.state)
+    several = len(spread) > len(fitted.state)
     fitted.state.clear()
     fitted.state.update(spread)
-    return [f"the stems of {', '.join(trunk.config.stems)} begin alike, with the file's"] if again else []
+    return [f"the stems of {', '.join(trunk.config.stems)} begin alike, with the file's"] if several else []
 
 
 def _fit_positions(trunk: VisionTransformer, pretrained: PretrainedWeights, fitted: Fitted) -> None:
-    """Give learned tokens and position table the trunk's rows: CLS, extra tokens, registers, patches."""
-    theirs, table = pretrained.state["pos_embed"], trunk.pos_embed.detach().clone()
-    table[:, :1] = theirs[:, :1]
-    row, their_row = 1, 1
+    """Bring learned tokens and position table to the trunk's rows: CLS, extra tokens, registers, patches."""
+    file_table, table = pretrained.state["pos_embed"], trunk.pos_embed.detach().clone()
+    table[:, :1] = file_table[:, :1]
+    row, file_row = 1, 1
     for name in SPECIAL:
-        given, own = fitted.state.pop(name, theirs[:, :0]), trunk.state_dict().get(name, table[:, :0])
-        count, their_count = own.shape[1], given.shape[1]
-        shared = min(count, their_count)
+        file_tokens, own = fitted.state.pop(name, file_table[:, :0]), trunk.state_dict().get(name, table[:, :0])
+        count, file_count = own.shape[1], file_tokens.shape[1]
+        shared = min(count, file_count)
         if shared:
-            fitted.state[name] = torch.cat([given[:, :shared], own[:, shared:]], dim=1)
-            table[:, row : row + shared] = theirs[:, their_row : their_row + shared]
+            fitted.state[name] = torch.cat([file_tokens[:, :shared], own[:, shared:]], dim=1)
+            table[:, row : row + shared] = file_table[:, file_row : file_row + shared]
         if count > shared:
             fitted.left.extend([_part(name, shared, count), f"pos_embed[{row + shared}:{row + count}]"])
-        if their_count > shared:
-            fitted.ignored.append(_part(name, shared, their_count))
-        row, their_row = row + count, their_row + their_count
-    table[:, row:] = _patch_positions(trunk, pretrained, theirs[:, their_row:], fitted)
+        if file_count > shared:
+            fitted.ignored.append(_part(name, shared, file_count))
+        row, file_row = row + count, file_row + file_count
+    table[:, row:] = _patch_positions(trunk, pretrained, file_table[:, file_row:], fitted)
     fitted.state["pos_embed"] = table
 
 
@@ -210,17 +289,42 @@ def _patch_positions(
 ) -> Float[Tensor, "1 resized width"]:
     rows, columns = trunk.grid
     if table.shape[1] == rows * columns:
-        return table  # as many patches: the file's grid is a guess, the trunk's is known
+        return table  # as many patches: the trunk's grid is certain, the file's is an assumption
     assert isinstance(pretrained.trunk, TransformerConfig)
-    theirs = pretrained.trunk
-    old = Grid(theirs.image_size, theirs.stride, theirs.patch_size).lay
+    of_file = pretrained.trunk
+    old = Grid(of_file.image_size, of_file.stride, of_file.patch_size).shape
     fitted.resized.append(f"pos_embed from {old[0]} x {old[1]} to {rows} x {columns} patches")
     return resized_positions(table, 0, old, trunk.grid)
 
 
 def _fit_cameras(trunk: VisionTransformer, fitted: Fitted) -> None:
-    """Drop a camera table that is not for the trunk's cameras: a row belongs to one camera."""
-    given = fitted.state.get("sie_embed")
-    if given is not None and (trunk.sie_embed is None or trunk.sie_embed.shape != given.shape):
+    """Drop a camera table of another size than the trunk's: each row belongs to one camera."""
+    cameras = fitted.state.get("sie_embed")
+    if cameras is not None and (trunk.sie_embed is None or trunk.sie_embed.shape != cameras.shape):
         fitted.ignored.append("sie_embed")
         del fitted.state["sie_embed"]
+
+
+def _fits(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> bool:
+    return all(name in own and own[name].shape == tensor.shape for name, tensor in state.items())
+
+
+def _unfilled(network: Network, filled: Mapping[nn.Module, Collection[str]]) -> tuple[str, ...]:
+    """Names of the network's tensors outside the filled ones."""
+    modules = network.named_modules(remove_duplicate=False)
+    names = {f"{place}.{name}" for place, module in modules for name in filled.get(module, ())}
+    return tuple(name for name in network.state_dict() if name not in names and not name.endswith(COUNTER))
+
+
+def _by_part(names: Iterable[str]) -> list[str]:
+    """The first steps of tensors' names, ``head`` of ``head.weight``, with the number of tensors."""
+    parts = Counter(name.partition(".")[0] for name in names)
+    return [f"{part} ({count} tensors)" if count > 1 else part for part, count in parts.items()]
+
+
+def _by_module(names: Iterable[str]) -> list[str]:
+    """The modules of the tensors, with a star for numbers; the own name of a tensor that is alone in its module."""
+    modules: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        modules[re.sub(r"\.\d+(?=\.)", ".*", name).rpartition(".")[0] or name].append(name)
+    return [f"{module} ({len(own)} tensors)" if len(own) > 1 else own[0] for module, own in modules.items()]

@@ -1,9 +1,9 @@
-"""How a position table's rows lay over the picture, and with which stride: a file tells neither.
+"""The grid of a position table's rows over the picture, and its stride, neither of which a file states.
 
-A table has a row for each patch, and mostly one for CLS. Decision: what the user tells counts first. Otherwise a number
-of rows that exactly one published configuration has is read as that one, and the reading is said with the options that
-would say it differently; 210 patches of 16 pixels are TransReID's 21 x 10 at stride 12. Then the recipe's own pictures
-are tried. A table that nothing explains is refused, and the message asks for the options.
+A table has a row for each patch, and mostly one for CLS. Decision: the user's options come first. Otherwise, a number
+of rows that exactly one published configuration has is read as that one, and the report names the options that change
+the reading; 210 patches of 16 pixels are TransReID's 21 x 10 at stride 12. Then the recipe's own pictures are tried. A
+table that nothing explains is refused, and the message asks for the options.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reknow.errors import WeightsError
-from reknow.models.weights.source import Size, Told
+from reknow.models.weights.source import FileOptions, Size
 
 _REIDENTIFICATION: tuple[Size, ...] = ((256, 128), (384, 128), (384, 192), (256, 256))
-"""People, and vehicles in the last: TransReID, TransReID-SSL, PASS, CLIP-ReID."""
+"""Sizes for people, the last one for vehicles: TransReID, TransReID-SSL, PASS, CLIP-ReID."""
 
 PUBLISHED: dict[int, tuple[tuple[int, tuple[Size, ...]], ...]] = {
     8: ((8, ((224, 224), *_REIDENTIFICATION, (128, 64))),),
@@ -23,7 +23,7 @@ PUBLISHED: dict[int, tuple[tuple[int, tuple[Size, ...]], ...]] = {
     16: ((16, ((224, 224), (384, 384), (512, 512), *_REIDENTIFICATION, (128, 64))), (12, _REIDENTIFICATION)),
     32: ((32, ((224, 224), (384, 384), (448, 448))),),
 }
-"""By patch size: strides, each with the pictures that weights are published for; 128 x 64 is our own recipes'."""
+"""By patch size: strides, each with the picture sizes of published weights; 128 x 64 is our own recipes' size."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Grid:
     cls_row: bool = True
 
     @property
-    def lay(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, int]:
         """(rows, columns) of the patches.
 
         Example:
-            >>> Grid((384, 128), stride=12, patch=16).lay
+            >>> Grid((384, 128), stride=12, patch=16).shape
             (31, 10)
         """
         rows, columns = ((edge - self.patch) // self.stride + 1 for edge in self.size)
@@ -55,14 +55,14 @@ class Grid:
 
     @property
     def patches(self) -> int:
-        """Their number."""
-        rows, columns = self.lay
+        """Number of patches."""
+        rows, columns = self.shape
         return max(rows, 0) * max(columns, 0)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A position table whose reading is sought.
+    """A position table to be read.
 
     Attributes:
         path: of the file.
@@ -79,29 +79,29 @@ class Table:
     overlapping: bool
 
 
-def read_table(table: Table, told: Told, otherwise: Told) -> tuple[Grid, str]:
+def read_table(table: Table, options: FileOptions, fallback: FileOptions) -> tuple[Grid, str]:
     """The reading of a position table, and a sentence that says it.
 
     Args:
         table: to be read.
-        told: by the user.
-        otherwise: by a recipe's network or pictures.
+        options: stated by the user.
+        fallback: stated by a recipe's network or pictures.
 
     Raises:
-        WeightsError: what is told does not fit, or nothing tells how the patches lay.
+        WeightsError: the options do not fit the table, or nothing determines its grid.
     """
-    if told.size or told.stride:
-        found, reason = _as_told(table, told), "as told"
+    if options.size or options.stride:
+        grids, reason = _as_stated(table, options), "as told"
     else:
-        found = _fitting(table, [(size, stride) for stride, sizes in PUBLISHED.get(table.patch, ()) for size in sizes])
+        grids = _fitting(table, [(size, stride) for stride, sizes in PUBLISHED.get(table.patch, ()) for size in sizes])
         reason = f"otherwise name {table.path.name}?size=HEIGHTxWIDTH&stride=PIXELS"
-        if not found and otherwise.size:
-            found = _fitting(table, [(otherwise.size, otherwise.stride or table.patch)])
+        if not grids and fallback.size:
+            grids = _fitting(table, [(fallback.size, fallback.stride or table.patch)])
             reason = "as the recipe's own"
-    if len(found) != 1:
-        raise _untold(table, found, told)
-    grid = found[0]
-    (rows, columns), (height, width) = grid.lay, grid.size
+    if len(grids) != 1:
+        raise _undetermined(table, grids, options)
+    grid = grids[0]
+    (rows, columns), (height, width) = grid.shape, grid.size
     without = "" if grid.cls_row else " and none for CLS"
     return grid, (
         f"position table of {grid.patches} patches{without} read as {rows} x {columns}: "
@@ -109,48 +109,48 @@ def read_table(table: Table, told: Told, otherwise: Told) -> tuple[Grid, str]:
     )
 
 
-def _as_told(table: Table, told: Told) -> list[Grid]:
-    if told.size is None:
+def _as_stated(table: Table, options: FileOptions) -> list[Grid]:
+    if options.size is None:
         published = {size for choices in PUBLISHED.values() for _, sizes in choices for size in sizes}
-        return _fitting(table, [(size, told.stride or table.patch) for size in sorted(published)])
-    if told.stride is not None:
-        return _fitting(table, [(told.size, told.stride)])
-    found = _fitting(table, [(told.size, stride) for stride in range(table.patch, 0, -1)])
+        return _fitting(table, [(size, options.stride or table.patch) for size in sorted(published)])
+    if options.stride is not None:
+        return _fitting(table, [(options.size, options.stride)])
+    grids = _fitting(table, [(options.size, stride) for stride in range(table.patch, 0, -1)])
     published = [stride for stride, _ in PUBLISHED.get(table.patch, ((table.patch, ()),))]
-    # A small picture is cut alike by several strides; the published ones come first, and the note says which it is.
-    return [grid for grid in found if grid.stride in published][:1] or found
+    # Several strides cut a small picture in the same way; a published one is preferred, and the note names it.
+    return [grid for grid in grids if grid.stride in published][:1] or grids
 
 
 def _fitting(table: Table, choices: list[tuple[Size, int]]) -> list[Grid]:
-    """Those with as many patches as the table has rows for."""
-    grids = []
+    """The readings with as many patches as the table has rows for."""
+    fitting = []
     for size, stride in choices:
         if min(size) < table.patch or (stride != table.patch and not table.overlapping):
             continue
         grid = Grid(size, stride, table.patch)
         if grid.patches == table.rows - table.before:
-            grids.append(grid)
-        elif table.before == 1 and grid.patches == table.rows:  # positions on the patches alone: CLS has 0
-            grids.append(Grid(size, stride, table.patch, cls_row=False))
-    return grids
+            fitting.append(grid)
+        elif table.before == 1 and grid.patches == table.rows:  # positions for the patches only: CLS has 0
+            fitting.append(Grid(size, stride, table.patch, cls_row=False))
+    return fitting
 
 
-def _untold(table: Table, found: list[Grid], told: Told) -> WeightsError:
+def _undetermined(table: Table, grids: list[Grid], options: FileOptions) -> WeightsError:
     name = table.path.name
-    given = "&".join(
-        ([f"size={told.size[0]}x{told.size[1]}"] if told.size else [])
-        + ([f"stride={told.stride}"] if told.stride else [])
+    stated = "&".join(
+        ([f"size={options.size[0]}x{options.size[1]}"] if options.size else [])
+        + ([f"stride={options.stride}"] if options.stride else [])
     )
-    several = " or ".join(f"{grid.size[0]} x {grid.size[1]} at stride {grid.stride}" for grid in found[:3])
+    several = " or ".join(f"{grid.size[0]} x {grid.size[1]} at stride {grid.stride}" for grid in grids[:3])
     rows = f"{table.rows} rows ({table.rows - table.before} patches of {table.patch} pixels)"
-    if given and not found:
-        says = f"{rows}, which '{given}' does not give"
+    if stated and not grids:
+        reading = f"{rows}, which '{stated}' does not give"
     else:
-        says = f"{rows}, which fit {several}" if several else f"{rows}, which no published network has"
-    wanted = "stride=PIXELS" if told.size and not told.stride and found else "size=HEIGHTxWIDTH&stride=PIXELS"
+        reading = f"{rows}, which fit {several}" if several else f"{rows}, which no published network has"
+    missing = "stride=PIXELS" if options.size and not options.stride and grids else "size=HEIGHTxWIDTH&stride=PIXELS"
     return WeightsError(
         f"{table.path}, position table",
-        found=says,
+        found=reading,
         expected="the size of its pictures and the stride of its patches, which a file does not tell",
-        remedy=f"Name them: {name}?{wanted}",
+        remedy=f"Name them: {name}?{missing}",
     )

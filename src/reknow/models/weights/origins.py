@@ -1,4 +1,4 @@
-"""Whose weights are these? The names of the tensors tell."""
+"""The origin of a file of weights, determined from the names of its tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reknow.errors import WeightsError
 from reknow.models.weights import clip, convolutions, transformers
 from reknow.models.weights.file import Content, read
 from reknow.models.weights.pretrained import PretrainedWeights
-from reknow.models.weights.source import Source, Told
+from reknow.models.weights.source import FileOptions, Source
 
 
 class Adapter(NamedTuple):
@@ -20,7 +20,7 @@ class Adapter(NamedTuple):
     Attributes:
         origin: its name, for people.
         signs: tensors that each of its files holds, without prefixes.
-        understand: the file in our terms; None where the tensors are there but the file is another's.
+        understand: the file as :class:`PretrainedWeights`; None if it has the tensors but is of another origin.
     """
 
     origin: str
@@ -35,7 +35,7 @@ _CLIP = ("class_embedding", "positional_embedding", "conv1.weight", "transformer
 ADAPTERS = (  # the more special first
     Adapter("TCMM", (*_VIT, *_PARTS, "token", "token_pos"), transformers.tcmm),
     Adapter("PASS", (*_VIT, *_PARTS), transformers.passes),
-    Adapter("reknow's own transformer", _VIT, transformers.ours),
+    Adapter("reknow's own transformer", _VIT, transformers.own_transformer),
     Adapter("TransReID", _VIT, transformers.transreid),
     Adapter("CLIP (OpenAI, open_clip)", tuple(f"visual.{name}" for name in _CLIP), clip.towers),
     Adapter("CLIP's image tower", _CLIP, clip.towers),
@@ -65,25 +65,25 @@ VARIANTS = (
     (r"^(visual\.)?(reg_token|attn_pool\.)", "registers or a pooling of its own"),
     (r"^layers\.\d+\.blocks\.|^stages\.\d+\.", "stages of several resolutions (Swin, ConvNeXt)"),
 )
-"""Tensors of other networks, which act inside the trunk, so that ours may not be filled without them."""
+"""Tensors of other networks that act inside the trunk, so that our trunk must not be filled without them."""
 
 
-def read_weights(source: Source | Path | str, otherwise: Told | None = None) -> PretrainedWeights:
-    """Read a file and understand it, whatever it is called.
+def read_weights(source: Source | Path | str, fallback: FileOptions | None = None) -> PretrainedWeights:
+    """Read a file and determine its origin from its tensors, not from its name.
 
     Args:
-        source: the file, with what is told of it after a question mark.
-        otherwise: what a recipe's network says where neither the user nor what is published does.
+        source: the file, with options after a question mark.
+        fallback: what a recipe's network states; used if neither the user nor anything published does.
 
     Raises:
         WeightsError: no file of weights, one of an unknown origin, or a variant that our trunks cannot hold.
     """
-    content = read(source, otherwise)
+    content = read(source, fallback)
     for pattern, variant in VARIANTS:
-        if found := next((name for name in content.state if re.search(pattern, name)), None):
+        if tensor := next((name for name in content.state if re.search(pattern, name)), None):
             raise WeightsError(
                 content.path,
-                found=f"a network with {variant}: '{found}'",
+                found=f"a network with {variant}: '{tensor}'",
                 expected="one that our trunks can hold",
                 remedy="Choose weights of a plain ViT, ResNet-50 or OSNet.",
             )

@@ -1,4 +1,8 @@
-"""A file of weights that was understood, and the partition of its tensors that every adapter ends with."""
+"""A file of weights of a known origin, and the last step of every adapter: the partition and the check of its tensors.
+
+A training that diverged, or a damaged file, leaves NaN, and a network filled with it embeds every picture as NaN. So
+the tensors that a network takes must be finite numbers.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,12 @@ from reknow.errors import WeightsError
 from reknow.models.embedder import EmbedderConfig, Feature, TrunkConfig, neck_of
 from reknow.models.transformer import TransformerConfig
 from reknow.models.weights.file import Content
-from reknow.models.weights.soundness import single
 from reknow.models.weights.source import Side, Size
 
 Channels = tuple[float, float, float]
+
+ModuleTensors = Mapping[str, Mapping[str, Tensor]]
+"""By the name of a network's fillable module, its tensors."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +39,29 @@ CLIP = Normalization((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.2613025
 NORMALIZATIONS = {"imagenet": IMAGENET, "halves": HALVES, "clip": CLIP}
 
 OPTIONAL = ("pool.p", "num_batches_tracked")
-"""Endings of tensors that a file may lack: ImageNet's networks pool by the mean, and old torch counted no batches."""
+"""Endings of tensors that a file may lack: ImageNet's networks pool by the mean, and old torch did not count
+batches."""
 
 
 @dataclass(frozen=True)
 class PretrainedWeights:
-    """A file of weights, understood.
+    """A file of weights of a known origin.
 
     Attributes:
         origin: whose network it is, such as "PASS ViT-S/16".
         path: of the file.
         trunk: shape of the trunk in the file.
-        feature: what its authors use as the feature.
+        feature: the tokens that its authors use as the feature.
         compared: the side of the batch-norm neck on which they compare it.
         mean: per channel, of the pictures that it was trained with.
         std: per channel.
         state: the trunk's tensors, under our trunk's names.
-        neck: its batch-norm neck, under :class:`~reknow.models.neck.BatchNormNeck`'s names; empty where it has none
-            of the feature's size.
-        ignored: names of the tensors that nothing here has a place for: classifiers, projection heads, branches.
-        size: of its pictures, where the file or its user tells; None for a convolutional network otherwise.
-        cameras: names of the rows of its camera table, where its user told them.
-        notes: how the file was understood, a sentence for each thing that it does not tell.
+        neck: its batch-norm neck, under :class:`~reknow.models.embedder.BatchNormNeck`'s names; empty if it has none of
+            the feature's size.
+        ignored: names of the tensors without a place in our networks: classifiers, projection heads, branches.
+        size: of its pictures, if the file or its user states it; else None, for a convolutional network.
+        cameras: names of the rows of its camera table, if its user stated them.
+        notes: how the file was read, a sentence for each value that it does not state.
     """
 
     origin: str
@@ -72,8 +79,8 @@ class PretrainedWeights:
     notes: tuple[str, ...]
 
     @property
-    def parts(self) -> Mapping[str, Mapping[str, Tensor]]:
-        """What it has beside the trunk, by the name that :meth:`Network.fillable` gives to a module for it."""
+    def parts(self) -> ModuleTensors:
+        """The tensors beside the trunk, by the name that :meth:`Network.fillable` gives to their module."""
         return {neck_of(self.feature): self.neck} if self.neck else {}
 
 
@@ -90,74 +97,74 @@ def partitioned(
     ignored: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> PretrainedWeights:
-    """Sort a file's tensors into trunk, neck and rest.
+    """Partition a file's tensors into trunk, neck and rest.
 
     Args:
         content: the file.
         origin: whose network it is.
-        trunk: the shape that its tensors told.
-        state: every tensor under our trunk's names, where the origin's differ; None for the content's own.
-        feature: what its authors use as the feature.
+        trunk: the shape that its tensors determine.
+        state: every tensor under our trunk's names, if the origin's names differ; None for the content's own.
+        feature: the tokens that its authors use as the feature.
         normalization: of the pictures that it was trained with.
         neck: prefix of the neck's tensors; empty for none.
         compared: the side of the neck on which the authors compare the feature.
-        ignored: names that the adapter itself dropped.
-        notes: how the adapter read what the file does not tell.
+        ignored: names of tensors that the adapter dropped.
+        notes: how the adapter found the values that the file does not state.
 
     Raises:
         WeightsError: a tensor of the trunk is missing, of another size, more than such a trunk has, or not of finite
-            numbers; or the user told something that such a network does not have.
+            numbers; or an option that such a network does not have.
     """
     state = content.state if state is None else state
-    told = content.told
+    options = content.options
     with torch.device("meta"):  # names and sizes, no memory
         embedder = EmbedderConfig(trunk=trunk, feature=feature).build()
-    wanted = embedder.trunk.state_dict()
-    parts = {name.partition(".")[0] for name in wanted}
-    of_trunk = {name: tensor for name, tensor in state.items() if name.partition(".")[0] in parts}
-    _check(content, origin, of_trunk, wanted)
-    neck_wanted = embedder.neck.state_dict() if neck else {}
-    of_neck = {name: state[neck + name] for name in neck_wanted if neck + name in state}
-    if any(tensor.shape != neck_wanted[name].shape for name, tensor in of_neck.items()):
+    expected = embedder.trunk.state_dict()
+    modules = {name.partition(".")[0] for name in expected}
+    of_trunk = {name: tensor for name, tensor in state.items() if name.partition(".")[0] in modules}
+    _check(content, origin, of_trunk, expected)
+    neck_expected = embedder.neck.state_dict() if neck else {}
+    of_neck = {name: state[neck + name] for name in neck_expected if neck + name in state}
+    if any(tensor.shape != neck_expected[name].shape for name, tensor in of_neck.items()):
         of_neck = {}  # a neck for another feature, such as PASS's mean of CLS and parts
     used = of_trunk.keys() | {neck + name for name in of_neck}
-    if told.neck == "behind" and not of_neck:
+    if options.neck == "behind" and not of_neck:
         raise WeightsError(
             f"{content.path}, option 'neck'",
             found="no batch-norm neck of the feature's size in the file",
             remedy="Leave the option out.",
         )
-    if told.normalization:
-        normalization = NORMALIZATIONS[told.normalization]
+    if options.normalization:
+        normalization = NORMALIZATIONS[options.normalization]
     transformer = isinstance(trunk, TransformerConfig)
     return PretrainedWeights(
         origin=origin,
         path=content.path,
         trunk=trunk,
         feature=feature,
-        compared=(told.neck or compared) if of_neck else "before",
+        compared=(options.neck or compared) if of_neck else "before",
         mean=normalization.mean,
         std=normalization.std,
-        state=single(content.path, of_trunk),
-        neck=single(content.path, of_neck),
+        state=in_single_precision(content.path, of_trunk),
+        neck=in_single_precision(content.path, of_neck),
         ignored=ignored + tuple(name for name in state if name not in used),
-        size=trunk.image_size if transformer else told.size,
+        size=trunk.image_size if transformer else options.size,
         cameras=_cameras(content, trunk),
         notes=(*content.notes, *notes),
     )
 
 
 def refuse_options(content: Content, *known: str) -> None:
-    """Refuse what a user tells of a network that has no such thing.
+    """Refuse options that a kind of network does not have.
 
     Args:
         content: the file.
         known: the options that its kind of network has.
 
     Raises:
-        WeightsError: another one was given.
+        WeightsError: another option is stated.
     """
-    if beyond := [option for option in content.told.given() if option not in known]:
+    if beyond := [option for option in content.options.stated() if option not in known]:
         raise WeightsError(
             f"{content.path}, option '{beyond[0]}'",
             found="not one of this network's",
@@ -167,7 +174,7 @@ def refuse_options(content: Content, *known: str) -> None:
 
 
 def of_rank(content: Content, state: Mapping[str, Tensor], name: str, rank: int) -> Tensor:
-    """A tensor that tells the network's shape, of so many dimensions.
+    """A tensor from which the network's shape is read; it must have so many dimensions.
 
     Raises:
         WeightsError: it has another number of them.
@@ -184,8 +191,8 @@ def of_rank(content: Content, state: Mapping[str, Tensor], name: str, rank: int)
 
 
 def _cameras(content: Content, trunk: TrunkConfig) -> tuple[str, ...]:
-    """The names of the camera table's rows, as the user told them."""
-    names = content.told.cameras
+    """The names of the camera table's rows, as the user stated them."""
+    names = content.options.cameras
     rows = trunk.cameras if isinstance(trunk, TransformerConfig) else 0
     if names and len(names) != rows:
         views = rows // len(names) if rows and rows % len(names) == 0 else 0
@@ -201,26 +208,67 @@ def _cameras(content: Content, trunk: TrunkConfig) -> tuple[str, ...]:
     return names
 
 
-def _check(content: Content, origin: str, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+def _check(content: Content, origin: str, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     remedy = "This variant is not supported: choose weights of the plain network."
-    if beyond := [name for name in found if name not in wanted]:
+    if beyond := [name for name in state if name not in expected]:
         raise WeightsError(
             content.path,
-            found=f"looks like {origin}, but has {len(beyond)} tensors more, such as '{beyond[0]}'",
+            found=f"it resembles {origin}, but has {len(beyond)} tensors more, such as '{beyond[0]}'",
             remedy=remedy,
         )
-    missing = [name for name in wanted if name not in found and not name.endswith(OPTIONAL)]
+    missing = [name for name in expected if name not in state and not name.endswith(OPTIONAL)]
     if missing:
         raise WeightsError(
             content.path,
-            found=f"looks like {origin}, but {len(missing)} tensors are missing, such as '{missing[0]}'",
+            found=f"it resembles {origin}, but {len(missing)} tensors are missing, such as '{missing[0]}'",
             remedy=remedy,
         )
-    for name, tensor in found.items():
-        if tensor.shape != wanted[name].shape:
+    for name, tensor in state.items():
+        if tensor.shape != expected[name].shape:
             raise WeightsError(
                 f"{content.path}, tensor '{name}'",
                 found=f"size {tuple(tensor.shape)}",
-                expected=f"{tuple(wanted[name].shape)}, since the file looks like {origin}",
+                expected=f"{tuple(expected[name].shape)}, since the file resembles {origin}",
                 remedy=remedy,
             )
+
+
+_OTHER = "Choose another checkpoint."
+
+
+def in_single_precision(path: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors in single precision; counters stay whole numbers.
+
+    Args:
+        path: of the file, for messages.
+        state: the tensors that a network takes, by name.
+
+    Raises:
+        WeightsError: complex or whole numbers, or numbers of 8 bits, where weights should be; values that are not
+            finite; a variance below 0. The message has the tensor's name.
+    """
+    return {name: _single(f"{path}, tensor '{name}'", name, tensor) for name, tensor in state.items()}
+
+
+def _single(where: str, name: str, tensor: Tensor) -> Tensor:
+    if name.endswith("num_batches_tracked"):
+        return tensor
+    if not tensor.is_floating_point() or tensor.element_size() == 1:
+        raise WeightsError(
+            where,
+            found=f"{str(tensor.dtype).removeprefix('torch.')} numbers",
+            expected="floating-point numbers of 16, 32 or 64 bits",
+            remedy="Choose weights that are neither quantized nor complex.",
+        )
+    tensor = tensor.float()
+    # A sum is finite only if all terms are: 37 ms for 340 MB, without a copy. It may overflow; then counting decides.
+    if not torch.isfinite(tensor.sum()) and (wrong := int((~torch.isfinite(tensor)).sum())):
+        raise WeightsError(
+            where,
+            found=f"{wrong} of {tensor.numel()} values are not finite (NaN or infinite)",
+            expected="numbers",
+            remedy=f"The training that wrote it diverged, or the file is damaged. {_OTHER}",
+        )
+    if name.endswith("running_var") and bool((tensor < 0).any()):
+        raise WeightsError(where, found="a variance below 0", expected="0 or more", remedy=_OTHER)
+    return tensor

@@ -1,7 +1,7 @@
-"""What a file is, by its first bytes and never by its name: one that holds weights, or which other thing.
+"""The kind of a file, from its first bytes and never from its name: a file of weights, or something else.
 
-Downloads go wrong in few ways: a page of the web site, the pointer of a Git repository, a file that was cut short, an
-export for another program. Each is called by its name.
+Common wrong downloads are a page of the web site, the pointer of a Git repository, a truncated file and an export for
+another program. The error names each of them.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
 )
 
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""How torch.save began until version 1.6: a number of ten bytes, pickled."""
+"""The first bytes of torch.save until version 1.6: a number of ten bytes, pickled."""
 
 
 def container_of(path: Path) -> Container:
-    """How a file holds weights.
+    """The container in which a file holds weights.
 
     Raises:
-        WeightsError: it holds none; the message says what it is.
+        WeightsError: it holds none; the message says what the file is.
         OSError: it cannot be read.
     """
     size = path.stat().st_size
@@ -64,8 +64,8 @@ def container_of(path: Path) -> Container:
         if header + 8 > size:
             raise _cut_short(path, "a safetensors file")
         return "safetensors"
-    found, remedy = _other(path, start)
-    raise WeightsError(path, found=found, remedy=remedy)
+    kind, remedy = _other(path, start)
+    raise WeightsError(path, found=kind, remedy=remedy)
 
 
 def _of_zip(path: Path) -> Container:
@@ -92,7 +92,7 @@ def _cut_short(path: Path, kind: str) -> WeightsError:
 
 
 def _other(path: Path, start: bytes) -> tuple[str, str]:
-    """What a file is that holds no weights, and what to do."""
+    """The kind of a file without weights, and what to do."""
     for beginning, kind, remedy in _BEGINNINGS:
         if start.startswith(beginning):
             return kind, remedy

@@ -1,7 +1,7 @@
-"""Source: which file of weights a user means, and what they tell of it that the file itself does not.
+"""Source: the file of weights that a user names, and the options that say what the file itself does not.
 
-``FILE?stride=12&size=256x128&cameras=c1,c2``: understood wherever a file of weights is named. What is not told follows
-from what its authors published, and is said; what does not follow from anything is asked for by these names.
+``FILE?stride=12&size=256x128&cameras=c1,c2`` works wherever a file of weights is named. Without an option, the value is
+what the file's authors published, and the report says so. If nothing published fits, an error asks for the option.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from reknow.errors import WeightsError, nearest
 from reknow.models.attention import Activation
-from reknow.naming import place_and_options
-from reknow.places import at_home
+from reknow.places import at_home, place_and_options
 
 FOLDER_VARIABLE = "REKNOW_WEIGHTS"
 """The environment variable that names the folder of weights."""
@@ -30,16 +29,16 @@ Side = Literal["before", "behind"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a user, or a recipe, tells of a file; None and empty where nothing is told.
+class FileOptions:
+    """What a user, or a recipe, states about a file; None or empty if nothing is stated.
 
     Attributes:
-        size: of the pictures that its position table is for; of a convolutional network, the size to embed at.
+        size: of the pictures for which its position table is; of a convolutional network, the size to embed at.
         stride: pixels between patches, or between positions of the last map of a ResNet.
-        heads: of a transformer's attentions.
+        heads: number of heads of a transformer's attentions.
         cameras: names of the rows of its camera table, in order.
         neck: the side of the batch-norm neck on which its features are compared.
-        normalization: of its pictures, by ImageNet's values, by halves or by CLIP's values.
+        normalization: of its pictures: ImageNet's values, halves or CLIP's values.
         activation: of a transformer's MLPs.
     """
 
@@ -51,9 +50,9 @@ class Told:
     normalization: Literal["imagenet", "halves", "clip"] | None = None
     activation: Activation | None = None
 
-    def given(self) -> tuple[str, ...]:
-        """Names of what is told."""
-        return tuple(each.name for each in fields(self) if getattr(self, each.name))
+    def stated(self) -> tuple[str, ...]:
+        """Names of the options that have a value."""
+        return tuple(option.name for option in fields(self) if getattr(self, option.name))
 
 
 @dataclass(frozen=True)
@@ -62,15 +61,15 @@ class Source:
 
     Attributes:
         path: of the file.
-        told: what came after the question mark.
+        options: what follows after the question mark.
     """
 
     path: Path
-    told: Told = field(default_factory=Told)
+    options: FileOptions = field(default_factory=FileOptions)
 
     @staticmethod
     def of(weights: Source | Path | str) -> Source:
-        """The source that a name means, whether or not its file is there.
+        """The source with this name, whether its file exists or not.
 
         Raises:
             WeightsError: an unknown option, or a value that it cannot have.
@@ -78,20 +77,20 @@ class Source:
         if isinstance(weights, Source):
             return weights
         place, options = place_and_options(str(weights), _exists, WeightsError, FORM)
-        return Source(_found(place) or Path(place), _told(str(weights), options))
+        return Source(_file(place) or Path(place), _parsed(str(weights), options))
 
 
 def resolve(weights: str) -> Source | None:
-    """The file that a user means: a path as it is, else one inside the folder that ``REKNOW_WEIGHTS`` names.
+    """The file that a user names: a path as it is, else one inside the folder that ``REKNOW_WEIGHTS`` names.
 
     Returns:
-        None where there is no such file, since it may be a recognizer's folder or a word.
+        None if there is no such file; the name may be a recognizer's folder or a word.
 
     Raises:
-        WeightsError: options that no file of weights has, or that were given to something else.
+        WeightsError: unknown options, or options of something that is no file of weights.
     """
     place, options = place_and_options(weights, _exists, WeightsError, FORM)
-    path = _found(place)
+    path = _file(place)
     if path is None and options:
         raise WeightsError(
             place,
@@ -99,20 +98,20 @@ def resolve(weights: str) -> Source | None:
             expected="a file of weights, since options follow",
             remedy=f"Correct the path, name the file's folder in {FOLDER_VARIABLE}, or leave the options out.",
         )
-    return None if path is None else Source(path, _told(weights, options))
+    return None if path is None else Source(path, _parsed(weights, options))
 
 
-def _found(place: str) -> Path | None:
+def _file(place: str) -> Path | None:
     folder = os.environ.get(FOLDER_VARIABLE)
     choices = [place] + ([f"{folder}/{place}"] if folder and place else [])
     return next((path for choice in choices if (path := at_home(choice)).is_file()), None)
 
 
 def _exists(place: str) -> bool:
-    return _found(place) is not None or at_home(place).is_dir()
+    return _file(place) is not None or at_home(place).is_dir()
 
 
-def _told(weights: str, options: Mapping[str, str]) -> Told:
+def _parsed(weights: str, options: Mapping[str, str]) -> FileOptions:
     values = {}
     for option, text in options.items():
         where = f"{weights}, option '{option}'"
@@ -122,9 +121,9 @@ def _told(weights: str, options: Mapping[str, str]) -> Told:
         try:
             values[option] = parse(text)
         except ValueError as error:
-            found = f"'{text}'" + (f", {error}" if parse is _names else "")
-            raise WeightsError(where, found=found, expected=form, remedy="Correct the value.") from error
-    return Told(**values)
+            value = f"'{text}'" + (f", {error}" if parse is _names else "")
+            raise WeightsError(where, found=value, expected=form, remedy="Correct the value.") from error
+    return FileOptions(**values)
 
 
 def _number(text: str) -> int:

@@ -1,12 +1,12 @@
-"""Adapters of vision transformers: what the tensors tell of the shape, and what each origin calls them.
+"""Adapters of vision transformers: the shape that the tensors determine, and the names that each origin gives them.
 
-Blocks have timm's names everywhere (``blocks.0.attn.qkv.weight``), ours too. Origins differ in the tokens before the
-patches, in how the position table is cut, and in the batch-norm neck behind. Names: TransReID and TransReID-SSL
-(github damo-cv), PASS (github CASIA-IVA-Lab), TCMM (github andy412510), spec tcmm.md section 2.1 [C].
+Blocks have timm's names in all origins (``blocks.0.attn.qkv.weight``), and in our trunk. Origins differ in the tokens
+before the patches, in how the position table is split, and in the batch-norm neck. Names: TransReID and TransReID-SSL
+(github damo-cv), PASS (github CASIA-IVA-Lab), TCMM (github andy412510).
 
-What a file does not tell: how the rows of its position table lie (:mod:`grids`), and how many heads share its width.
-Decision: heads are those of the published network of its width and MLP; for another the message asks. Where authors
-compare the feature before the neck (``NECK_FEAT`` of TransReID's and PASS's supervised configurations [C]), so do we.
+A file does not state the grid of its position table (:mod:`grids`) and the number of heads. Decision: the number of
+heads is that of the published network with its width and MLP; for any other width the message asks. If authors compare
+the feature before the neck (``NECK_FEAT`` in TransReID's and PASS's supervised configurations), so do we.
 """
 
 from __future__ import annotations
@@ -48,39 +48,39 @@ HEADS = {
     (1664, 8192): 16,
     (160, 640): 5,
 }
-"""By width and hidden width of the MLP. Ti to L have 64 numbers per head, SO400M 72, H 80, g 88, G 104; the last is our
-small one, with 32."""
+"""By width and hidden width of the MLP. Ti to L have 64 numbers per head, SO400M 72, H 80, g 88, G 104; the last entry
+is our small network, with 32."""
 
 PARTS = 3
-"""PASS's learned tokens beside CLS."""
+"""Number of PASS's learned tokens beside CLS."""
 
 
-def ours(content: Content) -> PretrainedWeights | None:
-    """Our own transformer, where it has something that others lack: extra tokens, registers, a network around it."""
+def own_transformer(content: Content) -> PretrainedWeights | None:
+    """This package's transformer, if the file has what others lack: extra tokens, registers, or a whole network."""
     state = content.state
     if "trunk." not in content.prefixes and not state.keys() & {"extra_tokens", "register_tokens"}:
         return None
     shape = shape_of(content, state)
     feature = "cls+extra" if shape.trunk.extra_tokens else "cls"
     normalization = CLIP if shape.trunk.norm_pre else HALVES
-    return sorted_by_shape(content, "reknow", shape, feature=feature, neck="neck.", normalization=normalization)
+    return partitioned_by_shape(content, "reknow", shape, feature=feature, neck="neck.", normalization=normalization)
 
 
 def tcmm(content: Content) -> PretrainedWeights:
-    """TCMM: PASS with one more token, whose output it drops: our register."""
+    """TCMM: PASS with one more token, whose output it drops; our trunk calls it a register."""
     return _with_parts(content, "TCMM", registers=("token",))
 
 
 def passes(content: Content) -> PretrainedWeights:
-    """PASS, from its pretraining on LUPerson or from a training that began there."""
+    """PASS, from its pretraining on LUPerson or from a training that started from it."""
     return _with_parts(content, "PASS", registers=())
 
 
 def transreid(content: Content) -> PretrainedWeights | None:
     """TransReID's checkpoints, with the camera table where they have one.
 
-    With its jigsaw branches (JPM), the picture's feature leaves the first branch, a copy of the last block and norm
-    that took their place in training; so these replace the trunk's own, which such a network never runs.
+    With its jigsaw branches (JPM), the picture's feature leaves the first branch: a copy of the last block and norm,
+    which is used in their place. So this copy replaces the trunk's own, which such a network never runs.
     """
     if "base." not in content.prefixes:
         return None
@@ -88,7 +88,7 @@ def transreid(content: Content) -> PretrainedWeights | None:
     if "fcneck.weight" in state:
         raise WeightsError(
             content.path,
-            found="looks like TransReID with a reduced feature ('fcneck.weight'), which our network does not have",
+            found="it resembles TransReID with a reduced feature ('fcneck.weight'), which our network does not have",
             remedy="Choose weights without the reduction.",
         )
     if "b1.1.weight" in state:
@@ -97,7 +97,7 @@ def transreid(content: Content) -> PretrainedWeights | None:
             target = name.replace("b1.0.", f"blocks.{last}.").replace("b1.1.", "norm.")
             state[target] = state.pop(name)
         notes = ("its authors compare the global feature beside four local ones of the jigsaw branches, we it alone",)
-    return sorted_by_shape(
+    return partitioned_by_shape(
         content, "TransReID", shape_of(content, state), neck="bottleneck.", compared="before", notes=notes
     )
 
@@ -105,8 +105,8 @@ def transreid(content: Content) -> PretrainedWeights | None:
 def imagenet(content: Content) -> PretrainedWeights:
     """A ViT that was trained to classify ImageNet: timm's (normalized by halves) and DeiT (by ImageNet's values).
 
-    The tensors are the same; DeiT's own files hold them in an entry ``model``, or have a distillation token, which
-    is dropped with its position as TransReID does.
+    Both have the same tensors. DeiT's own files hold them in an entry ``model``, or have a distillation token, which is
+    dropped with its position, as in TransReID.
     """
     state, dropped = dict(content.state), ()
     distilled = state.pop("dist_token", None) is not None
@@ -117,26 +117,29 @@ def imagenet(content: Content) -> PretrainedWeights:
     deit = distilled or content.entry == "model"
     normalization = IMAGENET if deit else HALVES
     shape = shape_of(content, state)
-    return sorted_by_shape(content, "DeiT" if deit else "ImageNet", shape, normalization=normalization, ignored=dropped)
+    return partitioned_by_shape(
+        content, "DeiT" if deit else "ImageNet", shape, normalization=normalization, ignored=dropped
+    )
 
 
 def transreid_ssl(content: Content) -> PretrainedWeights:
     """A ViT without a classifier: TransReID-SSL on LUPerson, with or without its convolution stem.
 
-    A square grid is none of people: then it was trained on ImageNet without labels (DINO, MAE).
-    Our own plain transformer has the same names, so it goes by this origin, too.
+    A square grid is not for people: such a file was trained on ImageNet without labels (DINO, MAE). This package's
+    plain transformer has the same names, so it is read as this origin, too.
     """
     shape = shape_of(content, content.state)
     height, width = shape.trunk.image_size
     if height == width and shape.trunk.stem == "patch":
-        return sorted_by_shape(
+        return partitioned_by_shape(
             content, "ImageNet", shape, behind=" without a classifier", normalization=IMAGENET, neck="bottleneck."
         )
-    return sorted_by_shape(content, "TransReID-SSL", shape, neck="bottleneck.")
+    return partitioned_by_shape(content, "TransReID-SSL", shape, neck="bottleneck.")
 
 
 def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> PretrainedWeights:
-    """Trained with labels, the trunk lies in ``base``, as TransReID's; its feature is compared before the neck."""
+    """PASS or TCMM. After training with labels, the trunk lies in ``base`` and the feature is compared before the
+    neck."""
     state = dict(content.state)
     numbers = range(1, PARTS + 1)
     places = ["cls_pos", *(f"part{number}_pos" for number in numbers), *(f"{name}_pos" for name in registers)]
@@ -144,7 +147,7 @@ def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Pr
     if absent := [name for name in (*places, *tokens, *registers) if name not in state]:
         raise WeightsError(
             content.path,
-            found=f"looks like {origin}, but has no '{absent[0]}'",
+            found=f"it resembles {origin}, but has no '{absent[0]}'",
             remedy="Choose a whole checkpoint.",
         )
     state["pos_embed"] = torch.cat([_row(content, state, name) for name in places] + [state["pos_embed"]], dim=1)
@@ -160,13 +163,13 @@ def _with_parts(content: Content, origin: str, registers: tuple[str, ...]) -> Pr
             "here they stand side by side, before a neck",
         )
     compared = "before" if "base." in content.prefixes else "behind"
-    return sorted_by_shape(
+    return partitioned_by_shape(
         content, origin, shape, feature="cls+extra", neck="bottleneck.", compared=compared, notes=notes
     )
 
 
 def _row(content: Content, state: dict[str, Tensor], name: str) -> Tensor:
-    """Take a learned token, or its position, out of the state: (1, 1, D), as the position table has it."""
+    """Remove a learned token, or its position, from the state and return it: (1, 1, D)."""
     tensor, width = state.pop(name), of_rank(content, state, "pos_embed", 3).shape[-1]
     if tensor.shape != (1, 1, width):
         raise WeightsError(
@@ -179,12 +182,12 @@ def _row(content: Content, state: dict[str, Tensor], name: str) -> Tensor:
 
 
 class Shape(NamedTuple):
-    """What the tensors tell of a transformer.
+    """The shape of a transformer in a file.
 
     Attributes:
         trunk: its shape.
-        state: its tensors under our names, with a row for CLS in the position table.
-        notes: how what the tensors do not tell was read.
+        state: its tensors under our trunk's names, with a row for CLS in the position table.
+        notes: how the values were found that the tensors do not determine.
     """
 
     trunk: TransformerConfig
@@ -193,10 +196,10 @@ class Shape(NamedTuple):
 
 
 def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
-    """The trunk's shape, from tensors under our names with a position table in one piece.
+    """The trunk's shape, from tensors under our trunk's names with a position table in one piece.
 
     Raises:
-        WeightsError: no position table of rows, or one that the file, what is told of it and what is published do not
+        WeightsError: no position table of rows, or one that neither the file nor its options nor a published network
             explain; or a width that no published network has.
     """
     refuse_options(content, "size", "stride", "heads", "cameras", "neck", "normalization", "activation")
@@ -213,14 +216,14 @@ def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
         )
     convolutions = _convolutions(state)
     kernel = of_rank(content, state, "patch_embed.proj.weight", 4).shape[-1]
-    # Without convolutions the kernel is the patch; behind them it takes what they leave of the stride.
+    # Without convolutions the kernel is the patch; behind convolutions it has the part of the stride that they leave.
     patch = kernel * prod(step for _, _, step in convolutions)
-    sought = Table(content.path, table.shape[1], before, patch, overlapping=not convolutions)
-    grid, note = read_table(sought, content.told, content.otherwise)
+    position_table = Table(content.path, table.shape[1], before, patch, overlapping=not convolutions)
+    grid, note = read_table(position_table, content.options, content.fallback)
     if not grid.cls_row:
         state = {**state, "pos_embed": torch.cat([torch.zeros_like(table[:, :1]), table], dim=1)}
     norm_pre = "norm_pre.weight" in state
-    activation, said = _activation(content, norm_pre)
+    activation, activation_notes = _activation(content, norm_pre)
     trunk = TransformerConfig(
         image_size=grid.size,
         width=width,
@@ -238,10 +241,10 @@ def shape_of(content: Content, state: Mapping[str, Tensor]) -> Shape:
         norm_pre=norm_pre,
         activation=activation,
     )
-    return Shape(trunk, state, (note, *said))
+    return Shape(trunk, state, (note, *activation_notes))
 
 
-def sorted_by_shape(
+def partitioned_by_shape(
     content: Content, origin: str, shape: Shape, *, behind: str = "", notes: tuple[str, ...] = (), **choices: Any
 ) -> PretrainedWeights:
     """:func:`partitioned` of a transformer, whose size joins its origin's name."""
@@ -259,7 +262,7 @@ def _length(state: Mapping[str, Tensor], name: str, axis: int) -> int:
 
 
 def _heads(content: Content, width: int, hidden: int) -> int:
-    heads = content.told.heads or HEADS.get((width, hidden)) or content.otherwise.heads
+    heads = content.options.heads or HEADS.get((width, hidden)) or content.fallback.heads
     if heads is None:
         raise WeightsError(
             content.path,
@@ -278,19 +281,19 @@ def _heads(content: Content, width: int, hidden: int) -> int:
 
 
 def _activation(content: Content, norm_pre: bool) -> tuple[Activation, tuple[str, ...]]:
-    """Of the MLPs, and a sentence that says it where it is in doubt: CLIP's was trained with one and the other."""
-    told = content.told.activation
-    if told or not norm_pre:
-        return told or "gelu", ()
-    if content.otherwise.activation:
-        return content.otherwise.activation, (f"MLPs with {content.otherwise.activation}; as the recipe's own",)
+    """The activation of the MLPs, and a sentence if it is uncertain: CLIPs were trained with either."""
+    stated = content.options.activation
+    if stated or not norm_pre:
+        return stated or "gelu", ()
+    if content.fallback.activation:
+        return content.fallback.activation, (f"MLPs with {content.fallback.activation}; as the recipe's own",)
     return "quick_gelu", (f"MLPs with quick_gelu, as OpenAI's; otherwise name {content.path.name}?activation=gelu",)
 
 
 def _convolutions(state: Mapping[str, Tensor]) -> tuple[Convolution, ...]:
-    """(channels, kernel, stride) of a convolution stem; a file does not tell the strides.
+    """(channels, kernel, stride) of a convolution stem; a file does not state the strides.
 
-    TransReID-SSL's begins with a kernel of 7, and only that one halves the picture; in our small network all do.
+    TransReID-SSL's first kernel has size 7, and only that layer halves the picture; in our small network all layers do.
     """
     kernels = [tensor for name, tensor in state.items() if re.fullmatch(r"patch_embed\.conv\.\d+\.weight", name)]
     sizes = [(kernel.shape[0], kernel.shape[-1]) for kernel in kernels if kernel.ndim == 4]

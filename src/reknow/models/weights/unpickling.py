@@ -1,10 +1,10 @@
-"""What torch.save wrote, without running anything that the file names.
+"""Read what torch.save wrote, without running anything that the file names.
 
-A checkpoint is a pickle: a program that may import and call whatever it likes. This reader builds tensors and plain
-containers. Every other name in a file (options, paths, dates, numpy's numbers, a whole network, an attack) becomes a
-:class:`Placeholder`, which swallows what the pickle does to it; nothing is imported or called for it. So a checkpoint
-may carry anything beside its weights. torch's own restricted reader (``weights_only``) refuses such files instead, with
-advice that only a programmer can follow; even a path among a training's options is too much for it.
+A checkpoint is a pickle: a program that may import and call anything. This reader builds tensors and plain containers.
+Every other name in a file (options, paths, dates, numpy's numbers, a whole network, an attack) becomes a
+:class:`Placeholder`, which accepts every operation of the pickle and does nothing; nothing is imported or called for
+it. So a checkpoint may contain anything beside its weights. torch's own restricted reader (``weights_only``) refuses
+such files, even for a path among a training's options, with advice that only a programmer can follow.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from torch.storage import TypedStorage
 
 
 class Placeholder:
-    """Stands for an object of a kind that is not built; takes whatever a pickle does to it and does nothing.
+    """Replaces an object of a kind that is not built; it accepts every operation of a pickle and does nothing.
 
     Attributes:
         kind: the name that the file gives, such as ``argparse.Namespace``.
-        dump_patches: what old files ask of a network's class: whether torch may write how its source has changed.
+        dump_patches: an attribute that old files read from a network's class.
     """
 
     kind: ClassVar[str] = ""
     dump_patches: ClassVar[bool] = False
 
     def __new__(cls, *values: Any, **named: Any) -> Placeholder:
-        """Take any arguments, as the class that it stands for may have done."""
+        """Take any arguments, as the replaced class may."""
         return super().__new__(cls)
 
     def __init__(self, *values: Any, **named: Any) -> None: ...
@@ -57,19 +57,19 @@ class Placeholder:
 
 
 def read_checkpoint(path: Path) -> Any:
-    """What torch.save wrote to a file, on the CPU.
+    """The content of a file that torch.save wrote, on the CPU.
 
     Raises:
-        Exception: of many kinds, where the file is damaged; the caller has the words.
+        Exception: of many kinds, if the file is damaged; the caller makes the message.
     """
-    # As an open file, since torch goes by the suffix of a path; what it warns of concerns programmers.
+    # As an open file, since torch uses the suffix of a path; its warnings are for programmers.
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.load(file, map_location="cpu", weights_only=False, pickle_module=_READER)
 
 
 def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *unused: Any) -> Any:
-    """A tensor on its storage; who needs gradients, and hooks, are a training's business."""
+    """A tensor on its storage; flags for gradients, and hooks, matter only in training and are ignored."""
     if not isinstance(storage, TypedStorage):
         return _placeholder("a tensor without plain storage")()
     return torch.empty(0, dtype=storage.dtype).set_(storage.untyped(), offset, size, stride)
@@ -123,7 +123,7 @@ _ADMITTED: Mapping[tuple[str, str], Any] = {
         for kind in (dict, list, tuple, set, frozenset, int, float, bool, str)
     },
 }
-"""By the file's name: what is built in its place. None of these can import, call or open anything."""
+"""By the name in the file: the object that is built. None of these can import, call or open anything."""
 
 
 def _placeholder(kind: str) -> type[Placeholder]:
@@ -131,13 +131,13 @@ def _placeholder(kind: str) -> type[Placeholder]:
 
 
 def _default_dict(*values: Any) -> dict[Any, Any]:
-    """A dictionary, without what would fill it."""
+    """An empty dictionary."""
     return {}
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a name; the file's own is never looked up."""
+        """The replacement of a name; the named object itself is never imported."""
         if (module, name) == ("collections", "defaultdict"):
             return _default_dict
         dtype = getattr(torch, name, None) if module == "torch" and name.isidentifier() else None
@@ -151,4 +151,4 @@ def _load(file: BinaryIO, **options: Any) -> Any:
 
 
 _READER: Any = SimpleNamespace(__name__=__name__, Unpickler=_Unpickler, load=_load)
-"""What torch takes for a module like :mod:`pickle`."""
+"""Passed to torch in place of the module :mod:`pickle`."""

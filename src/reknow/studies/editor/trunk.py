@@ -20,15 +20,14 @@ import torch
 
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.recipe import Recipe
-from reknow.models.sizes import vit_base, vit_large, vit_small
-from reknow.models.transformer import SIZES, TransformerConfig
+from reknow.models.transformer import SIZES, SizeName, TransformerConfig
 from reknow.observation import Batch
 from reknow.studies.editor.base import on_world
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
 from reknow.studies.study import Measurement, Study, Variant
 
 PATCHES = (8, 16, 32)
-TRUNKS = {"S": vit_small, "B": vit_base, "L": vit_large}
+SIZE_NAMES: dict[str, SizeName] = {"S": "small", "B": "base", "L": "large"}
 KEPT_BY_PIXELS = 3 / 32
 """Share of the patches that pixels keep, at every patch size: what the small recipe has."""
 
@@ -41,7 +40,10 @@ def study(scale: Scale) -> Study:
     trunks = {f"small, patch {patch}": replace(small, patch=patch) for patch in PATCHES}
     resized = {} if scale == "quick" else {"patches half as large": 2.0, "patches twice as large": 0.5}
     larger = {"quick": (), "laptop": ("S",), "gpu": ("S", "B", "L")}[scale]
-    trunks |= {f"ViT-{name}, patch 16": TRUNKS[name](image_size=shipped.image_size) for name in larger}
+    trunks |= {
+        f"ViT-{name}, patch 16": TransformerConfig(size=SIZE_NAMES[name], image_size=shipped.image_size)
+        for name in larger
+    }
     return Study(
         name="editor-trunk",
         question="Which trunk serves EDITOR, and with patches of which size?",
@@ -70,7 +72,7 @@ def study(scale: Scale) -> Study:
     )
 
 
-def cost(size: str, patch: int) -> dict[str, float]:
+def cost(size: SizeName, patch: int) -> dict[str, float]:
     """What one training step takes.
 
     Args:
@@ -81,7 +83,7 @@ def cost(size: str, patch: int) -> dict[str, float]:
         ``patches`` of a picture, ``parameters`` in millions, ``seconds`` of a forward and backward (median of three).
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    trunk = TRUNKS[size[0].upper()](patch=patch)
+    trunk = TransformerConfig(size=size, patch=patch)
     network = EditorNetworkConfig(trunk=trunk).build().to(device).train()
     count = 16 if device == "cuda" else 1
     batch = Batch.of({name: torch.randn(count, 3, *trunk.image_size, device=device) for name in network.spectra})

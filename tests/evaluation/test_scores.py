@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reknow.evaluation.purity import purity
+from reknow.evaluation.scores import purity
 
 
 def test_share_of_rows_that_are_their_clusters_most_frequent_identity() -> None:

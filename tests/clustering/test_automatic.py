@@ -1,4 +1,4 @@
-"""Sizes from the data: groups of two come back, and where nothing shows the usual sizes stay."""
+"""Settings from the data: sizes find small groups, and eps gives about the right number of clusters."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from reknow.clustering.automatic import (
+    LARGEST_RADIUS,
+    LISTED,
+    USUAL,
+    GroupSizes,
+    Sizes,
+    auto_radius,
+    group_sizes,
+    k_distances,
+)
 from reknow.clustering.dbscan import pseudo_labels
-from reknow.clustering.group_size import LISTED, USUAL, GroupSizes, Sizes, group_sizes
+from reknow.clustering.jaccard import jaccard_distances
 from reknow.clustering.neighbors import nearest_neighbors, unit_rows
 
 AUTO = {"eps": "auto", "min_samples": "auto", "k1": "auto", "k2": "auto"}
@@ -19,7 +29,7 @@ def sizes_of(rows: np.ndarray) -> GroupSizes | None:
 
 @pytest.mark.parametrize("size", [2, 3, 4, 5, 8, 14])
 @pytest.mark.parametrize("noise", [0.3, 0.8])
-def test_groups_of_one_size_are_seen(made_rows, size, noise):
+def test_groups_of_one_size_are_found(made_rows, size, noise):
     rows, _ = made_rows(700 // size, size, noise=noise, dim=128)
     found = sizes_of(rows)
     assert found is not None
@@ -67,11 +77,11 @@ def test_copies_count_as_pictures():
 
 
 @pytest.mark.parametrize(
-    ("seen", "expected"),
+    ("lower_and_upper", "expected"),
     [((2, 2), (4, 2, 2)), ((3, 3), (6, 2, 2)), ((4, 5), (10, 3, 3)), ((5, 6), (12, 4, 4)), ((3, 20), (15, 6, 2))],
 )
-def test_sizes_follow_from_groups(seen, expected):
-    assert GroupSizes(*seen).sizes() == Sizes(*expected)
+def test_sizes_follow_from_groups(lower_and_upper, expected):
+    assert GroupSizes(*lower_and_upper).sizes() == Sizes(*expected)
 
 
 @pytest.mark.parametrize(("size", "groups"), [(2, 400), (3, 200), (4, 150), (5, 100)])
@@ -85,7 +95,7 @@ def test_small_groups_come_back(made_rows, size, groups, seed):
 
 
 @pytest.mark.parametrize("groups", [5, 6, 8, 12, 15, 20, 30])
-def test_few_small_groups_come_back(made_rows, groups):
+def test_a_small_number_of_small_groups_comes_back(made_rows, groups):
     for seed in range(3):
         rows, truth = made_rows(groups, 2, noise=0.3, dim=64, seed=seed)
         assert adjusted_rand_score(truth, pseudo_labels(rows, **AUTO).labels) > 0.9
@@ -93,12 +103,12 @@ def test_few_small_groups_come_back(made_rows, groups):
 
 @pytest.mark.parametrize(("small", "large"), [((100, 2), (10, 40)), ((60, 3), (10, 30))])
 def test_large_groups_are_not_cut_up_for_many_small_ones(made_rows, small, large):
-    few, few_truth = made_rows(*small, noise=0.3, seed=1)
+    pairs, pair_truth = made_rows(*small, noise=0.3, seed=1)
     many, many_truth = made_rows(*large, noise=0.3, seed=2)
-    rows, truth = np.concatenate([few, many]), np.concatenate([few_truth, 1000 + many_truth])
+    rows, truth = np.concatenate([pairs, many]), np.concatenate([pair_truth, 1000 + many_truth])
     found = pseudo_labels(rows, **AUTO)
     assert found.sizes == USUAL
-    assert all((found.labels[truth == one] == found.labels[truth == one][0]).all() for one in range(1000, 1010))
+    assert all((found.labels[truth == group] == found.labels[truth == group][0]).all() for group in range(1000, 1010))
 
 
 def test_usual_groups_keep_the_usual_sizes(made_rows):
@@ -133,3 +143,39 @@ def test_rows_without_a_neighbor_are_told(made_rows):
     assert any(
         f"{found.num_alone:,} of 200 rows" in note and "no neighbor within eps 0.30" in note for note in found.notes
     )
+
+
+@pytest.mark.parametrize(
+    ("clusters", "size", "noise", "strangers"),
+    [(20, 12, 0.4, 0), (20, 12, 0.9, 30), (40, 6, 0.5, 0), (8, 60, 0.9, 0), (15, 15, 0.6, 300)],
+)
+def test_about_the_right_number_of_clusters(made_rows, clusters, size, noise, strangers):
+    rows, _ = made_rows(clusters, size, noise=noise, strangers=strangers, seed=clusters)
+    found = pseudo_labels(rows, eps="auto")
+    assert 0.5 <= found.eps <= LARGEST_RADIUS
+    assert abs(found.num_clusters - clusters) <= 0.15 * clusters + (1 if strangers else 0)
+
+
+def test_noise_has_no_clusters(made_rows):
+    rows, _ = made_rows(0, 0, strangers=800)
+    found = pseudo_labels(rows, eps="auto")
+    assert found.eps == 0.6
+    assert found.num_outliers > 0.9 * 800
+    assert found.warning is not None
+
+
+def test_clusters_larger_than_the_lists_get_a_larger_radius(made_rows):
+    small, _ = made_rows(12, 15, noise=0.8)
+    large, _ = made_rows(3, 80, noise=0.8)
+    radius = [auto_radius(jaccard_distances(rows, radius=LARGEST_RADIUS), 4) for rows in (small, large)]
+    assert radius[0] < 0.62 < radius[1]
+
+
+def test_k_distances_are_those_of_a_full_sort(made_rows):
+    rows, _ = made_rows(4, 10, strangers=10)
+    distances = jaccard_distances(rows, k1=8, radius=0.7)
+    for count in (1, 4, 9):
+        expected = [
+            np.sort(row.data)[count - 1] if row.nnz >= count or len(row.data) >= count else 1 for row in distances
+        ]
+        np.testing.assert_array_equal(k_distances(distances, count), np.array(expected, np.float32))

@@ -1,6 +1,6 @@
-"""The k-reciprocal encoding once more, plainly: dense float64 matrices, one line a formula. Tests compare with it.
+"""The plain reference of the k-reciprocal encoding: dense float64 matrices, one line a formula.
 
-It takes O(N^3) time and O(N^2) memory. Nothing in the package calls it.
+It takes O(N^3) time and O(N^2) memory. ``reknow.clustering.k_reciprocal`` is compared with it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ def reference_distances(
 
     Args:
         lists: (N, k) nearest rows of each row, itself first.
-        weights: (N, N) what a member of a neighborhood weighs, before the division by their sum.
+        weights: (N, N) the weight of a member of a neighborhood, before the division by their sum.
         half: size of the sets that may join a neighborhood.
-        k2: neighbors that an encoding is averaged over.
+        k2: number of neighbors over which an encoding is averaged.
     """
     whole, halves = _reciprocal(lists), _reciprocal(lists[:, :half])
     expanded = whole.copy()
@@ -36,7 +36,7 @@ def reference_distances(
 def reference_jaccard(
     features: Float[np.ndarray, "rows dim"], k1: int = 30, k2: int = 6
 ) -> Float64[np.ndarray, "rows rows"]:
-    """What :func:`.jaccard_distances` computes, dense; unit rows without ties."""
+    """The dense result of ``jaccard_distances``, for unit rows without ties."""
     similarity = features.astype(np.float64) @ features.T.astype(np.float64)
     np.fill_diagonal(similarity, np.inf)
     lists = np.argsort(-similarity, axis=1, kind="stable")[:, :k1]
@@ -45,7 +45,7 @@ def reference_jaccard(
 
 
 def _reciprocal(lists: Int[np.ndarray, "rows neighbors"]) -> np.ndarray:
-    """(N, N) bool: each is in the other's list."""
+    """(N, N) bool: each row is in the other's list."""
     listed = np.zeros((len(lists), len(lists)), bool)
     np.put_along_axis(listed, lists, True, axis=1)
     return listed & listed.T

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from reknow.errors import WeightsError
-from reknow.models.weights import load_trunk
-from reknow.models.weights.soundness import single
+from reknow.models.weights.pretrained import in_single_precision
 
 PATH = Path("w.pth")
 WRONG = torch.tensor([1.0, torch.nan, torch.inf, 2.0])
@@ -32,27 +31,29 @@ WRONG = torch.tensor([1.0, torch.nan, torch.inf, 2.0])
 )
 def test_refused(name, tensor, message):
     with pytest.raises(WeightsError, match=message):
-        single(PATH, {name: tensor})
+        in_single_precision(PATH, {name: tensor})
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_become_single(dtype):
-    state = single(PATH, {"a": torch.tensor([1.0, -2.0], dtype=dtype), "bn.num_batches_tracked": torch.tensor(3)})
+    state = in_single_precision(
+        PATH, {"a": torch.tensor([1.0, -2.0], dtype=dtype), "bn.num_batches_tracked": torch.tensor(3)}
+    )
     assert torch.equal(state["a"], torch.tensor([1.0, -2.0]))
     assert state["bn.num_batches_tracked"].dtype == torch.int64
 
 
 def test_single_precision_is_not_copied():
     tensor = torch.ones(3)
-    assert single(PATH, {"a": tensor})["a"] is tensor
+    assert in_single_precision(PATH, {"a": tensor})["a"] is tensor
 
 
 def test_large_numbers_whose_sum_overflows_are_numbers():
     large = torch.full((10,), 3e38)
-    assert single(PATH, {"a": large})["a"] is large
+    assert in_single_precision(PATH, {"a": large})["a"] is large
 
 
-def test_a_file_with_nan_is_refused_and_the_trunk_stays(save, small):
+def test_a_file_with_nan_is_refused_and_the_trunk_stays(load_trunk, save, small):
     trunk, state = small.build(), small.build().state_dict()
     before = trunk.cls_token.detach().clone()
     state["blocks.1.mlp.fc2.bias"][3] = torch.nan
@@ -61,6 +62,6 @@ def test_a_file_with_nan_is_refused_and_the_trunk_stays(save, small):
     assert torch.equal(trunk.cls_token, before)
 
 
-def test_what_is_ignored_may_be_anything(save, small):
+def test_what_is_ignored_may_be_anything(load_trunk, save, small):
     head = {"head.weight": torch.full((2, 16), torch.nan)}
     assert load_trunk(small.build(), save(small.build().state_dict() | head)).ignored == ("head.weight",)

@@ -1,4 +1,4 @@
-"""The ranking metrics said plainly: sort, remove, walk down. Slow; what the counting kernel is tested against."""
+"""The plain reference of the ranking metrics: sort, remove rows, go down the list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def reference_scores(
     max_rank: int = 50,
     average_precision: AveragePrecision = "exact",
 ) -> RankingScores:
-    """Arguments and result of :func:`reknow.evaluation.ranking.score`; group -1 everywhere removes nothing."""
+    """Arguments and result as of ``reknow.evaluation.ranking.score``; group -1 everywhere removes nothing."""
     values = []
     for row, identity, group in zip(distances, query_identity, query_group, strict=True):
         same = (gallery_identity == identity) & (identity != -1)
