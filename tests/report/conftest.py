@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reknow.explain.explanation import Explanation
-from reknow.explain.measures import measured
+from reknow.explain.precision_recall import measured
 from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches
 from reknow.report.content import Group, PairScores, RankedPicture, RankRow, RunReport
 from reknow.report.page import render

@@ -97,10 +97,10 @@ def shares(explanation: Any) -> list[str]:
     for share in explanation.leading:
         found = [
             f"{moment} {100 * one.mean:.1f} ({100 * one.low:.1f} to {100 * one.high:.1f})"
-            for moment, one in share.found.items()
+            for moment, one in share.value.items()
         ]
         chances = dict.fromkeys(f"{100 * chance:.1f}" for chance in share.chance.values())
-        lines.append(f"{share.question}, percent: {', '.join(found)}; by chance {' and '.join(chances)}")
+        lines.append(f"{share.title}, percent: {', '.join(found)}; by chance {' and '.join(chances)}")
     return lines
 
 

@@ -1,9 +1,9 @@
-"""The numbers at the top of the page."""
+"""Numbers as the page prints them."""
 
 from __future__ import annotations
 
 from reknow.report.content import GroupCounts, RunReport
-from reknow.report.headline import counts_of, metrics_of, run_facts
+from reknow.report.numbers import counts_of, metrics_of, run_facts
 
 
 def test_the_change_is_that_of_the_printed_numbers():
