@@ -81,7 +81,7 @@ PRINT = Theme(
 )
 
 # Sheets are drawn on white, in the light theme. Blue and orange are for marks that are neither good nor bad.
-INK, MUTED, GOOD, BAD, BLUE, ORANGE = "#1c1e22", "#686d76", "#13803f", "#c42b2b", LIGHT.accent, LIGHT.warm
+INK, MUTED, GOOD, BAD, BLUE, ORANGE = LIGHT.ink, LIGHT.muted, LIGHT.good, LIGHT.bad, LIGHT.accent, LIGHT.warm
 
 BLANK, HATCHING = "#f0f1f4", "#c9cdd5"
 """Of a panel or a patch that shows nothing, and of the strokes over a patch that is taken out."""
