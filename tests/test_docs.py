@@ -34,7 +34,7 @@ from reknow.data.doctor.findings import Kind
 from reknow.data.formats import formats, open_dataset
 from reknow.data.formats.published import Count
 from reknow.evaluation.protocols import PROTOCOLS
-from reknow.explain.run import at_start
+from reknow.explain.run import recognizer_at_start
 from reknow.methods.catalog import recipes
 from reknow.methods.recipe import Recipe
 from reknow.models.embedder import EmbedderConfig
@@ -292,7 +292,7 @@ def workplace(stock: Path, checked: set[str], tmp_path: Path, monkeypatch: pytes
         if recipe.weights != "shipped" or isinstance(recipe.network, EmbedderConfig):
             shutil.copytree(SHIPPED, folder / "recognizer", dirs_exist_ok=True)
         elif not resume:  # a network of several spectra, which the shipped recognizer is not
-            at_start(recipe).save(folder / "recognizer")
+            recognizer_at_start(recipe).save(folder / "recognizer")
         summary = Summary(
             recipe=recipe.name,
             method="Method",

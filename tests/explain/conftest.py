@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reknow.explain.explanation import Explanation
-from reknow.explain.measures import measured
+from reknow.explain.precision_recall import measured
 from reknow.methods.catalog import recipe_named
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
@@ -69,7 +69,7 @@ def kept_of(
     kept: dict[str, np.ndarray], spatial: dict[str, np.ndarray], frequency: dict[str, np.ndarray], **scores: np.ndarray
 ) -> SelectedPatches:
     """As EDITOR says it."""
-    meanings = {"kept": "that stay", "spatial": "picked by attention", "frequency": "picked by frequency"}
+    meanings = {"kept": "that stay", "spatial": "selected by attention", "frequency": "selected by frequency"}
     sets = zip(meanings.items(), (kept, spatial, frequency), strict=True)
     return SelectedPatches(
         grid=(2, 2),
@@ -84,17 +84,17 @@ def selection(*, known: bool, before: bool = True) -> Explanation:
     0 since heads of rgb ask for it, 1 since pixels do, 2 since heads of nir do. Before, it was patch 3 alone."""
     there = {"rgb": np.array([True, True]), "nir": np.array([True, False])}
 
-    def seen(by_spectrum: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def where_present(by_spectrum: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: mask & there[name][:, None] for name, mask in by_spectrum.items()}
 
     rollout = {name: np.tile(np.array([1.0, 0.5, 0.5, 0.0], np.float32), (2, 1)) for name in there}
     after = kept_of(
-        seen({"rgb": patches(0, 1, 2), "nir": patches(0, 1, 2)}),
-        seen({"rgb": patches(0), "nir": patches(2)}),
-        seen({"rgb": patches(1), "nir": patches(1)}),
+        where_present({"rgb": patches(0, 1, 2), "nir": patches(0, 1, 2)}),
+        where_present({"rgb": patches(0), "nir": patches(2)}),
+        where_present({"rgb": patches(1), "nir": patches(1)}),
         **rollout,
     )
-    last = seen({"rgb": patches(3), "nir": patches(3)})
+    last = where_present({"rgb": patches(3), "nir": patches(3)})
     selected = {"before": kept_of(last, last, last, **rollout)} if before else {}
     selected["after"] = after
     on_object = {"rgb": np.tile([0.9, 0.6, 0.1, 0.0], (2, 1)), "nir": np.array([[0.0, 0.6, 0.9, 0.0], [0.0] * 4])}

@@ -1,4 +1,4 @@
-"""Boxes tile the picture as tokens come, and a mask's share of each is counted in pixels."""
+"""Boxes tile the picture in the order of tokens, and masks, areas and clutter are those of the world."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reknow.explain.patches import boxes, covered
+from reknow.data.formats import open_dataset
+from reknow.data.manifest import Manifest
+from reknow.explain.patches import Truth, boxes, covered, gradient, is_known, person_mask, truth_of
+from reknow.world import rendering_of
 
 
 @given(st.tuples(st.integers(1, 9), st.integers(1, 9)), st.tuples(st.integers(9, 40), st.integers(9, 40)))
@@ -37,3 +40,72 @@ def test_a_mask_by_hand():
     mask = np.zeros((8, 4), dtype=bool)
     mask[1:6, 2:] = True  # the right column: three quarters of the upper box, half of the lower one
     assert covered(mask, (2, 2)).tolist() == [0.0, 0.75, 0.0, 0.5]
+
+
+# --- Where the truth is known -----------------------------------------------------------------------------------------
+
+WORLD = "world:target?train_identities=2&test_identities=2&spectra=rgb,nir,tir"
+
+
+def rows_of(data: str, count: int = 4) -> Manifest:
+    return open_dataset(data).select(np.arange(count))
+
+
+def test_only_pictures_of_the_world_have_a_mask():
+    reference = "world:people/target/0/3/1/0/rgb"
+    assert np.array_equal(person_mask(reference), rendering_of(reference).person)
+    assert person_mask("query/0001_c1s1_001051_00.jpg") is None
+
+
+@pytest.mark.parametrize("data", [WORLD, f"{WORLD}&misregistration=12"])
+def test_each_spectrum_has_the_mask_of_its_own_picture(data):
+    sample = rows_of(data)
+    truth = truth_of(sample, ("rgb", "nir", "tir"), (8, 4))
+    for name in ("rgb", "nir", "tir"):
+        masks = [person_mask(reference) for reference in sample.column(name)]
+        expected = np.stack([covered(mask, (8, 4)) for mask in masks])
+        assert np.array_equal(truth.object_share[name], expected)
+    aligned = np.array_equal(truth.object_share["rgb"], truth.object_share["tir"])
+    assert aligned == ("misregistration" not in data)
+    first = [rendering_of(sample.column(name)[0]).person.mean() for name in ("rgb", "nir", "tir")]
+    assert truth.area[0] == pytest.approx(np.mean(first))
+
+
+def test_a_spectrum_that_is_missing_shows_nothing():
+    sample = rows_of("world:target?train_identities=2&test_identities=2&spectra=nir,tir", 2)
+    truth = truth_of(sample, ("rgb", "tir"), (4, 2))
+    assert not truth.object_share["rgb"].any() and truth.object_share["tir"].any()
+
+
+@pytest.mark.parametrize("light", ["day", "night"])
+def test_clutter_is_that_of_the_place_in_color_and_good_light(light):
+    sample = rows_of(f"world:target?train_identities=2&test_identities=2&spectra=nir,tir&light={light}", 2)
+    truth = truth_of(sample, ("rgb", "tir"), (4, 2))
+    by_day = rows_of(WORLD, 1)
+    sight = rendering_of(by_day.column("rgb")[0])
+    assert truth.clutter[0] == gradient(sight.images["rgb"], ~sight.person)
+
+
+def test_nothing_is_known_of_other_pictures_and_of_parts(tmp_path):
+    sample = rows_of(WORLD, 2)
+    assert is_known(sample, ("rgb", "nir"))
+    references = sample.column("rgb")
+    cropped = Manifest.from_columns({"rgb": references, "crop": ["0 0 32 64"] * 2}, root=tmp_path, name="cropped")
+    mixed = Manifest.from_columns({"rgb": [references[0], "a.jpg"]}, root=tmp_path, name="mixed")
+    assert not is_known(cropped, ("rgb",)) and not is_known(mixed, ("rgb",))
+
+
+def test_a_gradient_is_that_of_the_area_without_its_edge():
+    picture = np.zeros((6, 8, 3), dtype=np.uint8)
+    picture[:, 4:] = 200
+    left = np.zeros((6, 8), dtype=bool)
+    left[:, :4] = True
+    assert gradient(picture, left) == 0.0
+    assert gradient(picture, np.ones((6, 8), dtype=bool)) == pytest.approx(2 * 100 / 8)
+    assert np.isnan(gradient(picture, np.zeros((6, 8), dtype=bool)))
+
+
+def test_groups_part_at_the_median_and_leave_out_what_has_no_value():
+    truth = Truth({}, np.array([0.1, 0.2, 0.3, 0.4]), np.array([3.0, np.nan, 1.0, 2.0]))
+    groups = {name: np.flatnonzero(rows).tolist() for name, rows in truth.groups().items()}
+    assert groups == {"small": [0, 1], "large": [2, 3], "low_clutter": [2, 3], "high_clutter": [0]}

@@ -15,7 +15,7 @@ from reknow import cli
 from reknow.data.transforms import Augmentation
 from reknow.errors import RunError
 from reknow.explain.explanation import Explanation
-from reknow.explain.run import at_start, explain_run, kept_numbers
+from reknow.explain.run import explain_run, recognizer_at_start
 from reknow.methods.cluster_contrast.method import Clustering
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.recognizer import Card, Recognizer
@@ -51,11 +51,11 @@ def scores(found: Explanation, moment: str) -> np.ndarray:
 def test_before_is_the_network_that_training_began_with(tiny):
     recipe = replace(tiny, seed=7)
     torch.manual_seed(7)
-    wanted = recipe.network.build().state_dict()
+    expected = recipe.network.build().state_dict()
     torch.manual_seed(1)
     state = torch.random.get_rng_state()
-    found = at_start(recipe).network.state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+    found = recognizer_at_start(recipe).network.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
@@ -95,7 +95,7 @@ def test_the_trained_network_is_the_runs_recognizer(trained):
     assert list(found.selected) == ["before", "after"]
     # With the start in the recognizer's place, nothing may differ; with the trained one, the weights have moved.
     assert not (scores(found, "before") == scores(found, "after")).all()
-    start = at_start(trained.recipe())
+    start = recognizer_at_start(trained.recipe())
     shutil.rmtree(trained.folder / "recognizer")
     Recognizer(start.config, start.network, start.preprocessing, Card(name="start")).save(trained.folder / "recognizer")
     same = explain_run(trained, shown=1)
@@ -118,8 +118,7 @@ def selecting(editor, tmp_path):
 
 
 def test_numbers_of_a_run_that_keeps_patches(selecting):
-    numbers = kept_numbers(selecting.run)
-    assert numbers == explain_run(selecting.run).numbers()
+    numbers = explain_run(selecting.run).numbers()
     for name in ("precision", "recall_large", "precision_low_clutter", "recall_spatial_tir", "precision_frequency"):
         assert 0 <= numbers[name] <= 100 and 0 <= numbers[f"start_{name}"] <= 100
     # Pixels do not change in training; attention does.

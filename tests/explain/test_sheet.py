@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from reknow.errors import RunError
+from reknow.explain.colors import GOOD
+from reknow.explain.panels import panels_of
 from reknow.explain.sheet import save_token_sheet
 
-GREEN = (0x13, 0x80, 0x3F)
+GREEN = ImageColor.getrgb(GOOD)
 
 
 @pytest.mark.parametrize("pictures", [1, 7])
@@ -21,7 +23,7 @@ def test_a_sheet_holds_as_many_pictures_as_asked_for_and_there_are(explanation, 
         pixels = np.asarray(sheet)
     # A frame's left edge: so many pixels for each picture before and after, and one sample in the legend.
     greens = (pixels == GREEN).all(axis=2).sum()
-    alone = (explanation(known=True).panels(0)[""]["after training"] == GREEN).all(axis=2).sum()
+    alone = (panels_of(explanation(known=True), 0)[""]["after training"] == GREEN).all(axis=2).sum()
     assert 2 * min(pictures, 5) * alone < greens < (2 * min(pictures, 5) + 1) * alone
 
 
@@ -31,7 +33,7 @@ def test_every_panel_of_every_line_is_on_the_sheet(selection, tmp_path):
         pixels = np.asarray(sheet)
     white = (pixels == 255).all(axis=2)
     corners = np.argwhere(~white[1:, 1:] & white[:-1, 1:] & white[1:, :-1]) + 1  # panels stand on white ground
-    for line in made.panels(0).values():
+    for line in panels_of(made, 0).values():
         for title, panel in line.items():
             tall, wide = panel.shape[:2]
             assert any(np.array_equal(pixels[top : top + tall, left : left + wide], panel) for top, left in corners), (

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from reknow.explain.explanation import Explanation
-from reknow.explain.measures import measured
+from reknow.explain.precision_recall import measured
 from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches
 from reknow.report.content import Group, PairScores, RankedPicture, RankRow, RunReport
 from reknow.report.page import render
+from reknow.training.records import EpochLine, EvaluationLine, Metrics, StepLine
 
 VOID = {"meta", "link", "img", "br", "input"}
 
@@ -78,28 +79,17 @@ def rank_row(kind: str, name: str = "query.jpg") -> RankRow:
     return RankRow(kind, picture(9), name, 0.4321, results, camera="c9")
 
 
-def metric_lines(*, labelled: bool = True) -> list[dict]:
-    lines = [{"kind": "evaluation", "epoch": -1, "mAP": 41.3, "rank1": 58.7}] if labelled else []
+def metrics_of_a_run(*, labelled: bool = True) -> Metrics:
+    lines = [EvaluationLine(-1, {"mAP": 41.3, "rank1": 58.7})] if labelled else []
     for epoch in range(3):
         known = {"purity": 0.5 + 0.1 * epoch, "identities": 12.0} if labelled else {}
-        lines.append(
-            {"kind": "epoch", "epoch": epoch, "clusters": 9.0 + epoch, "outliers": 30.0, "rows": 120.0, **known}
-        )
+        lines.append(EpochLine(epoch, {"clusters": 9.0 + epoch, "outliers": 30.0, "rows": 120.0, **known}))
         for step in range(1, 6):
             terms = {"loss/prototype": 2.0 / step, "loss/<odd> & $term": 0.25}
-            lines.append(
-                {
-                    "kind": "step",
-                    "epoch": epoch,
-                    "step": step,
-                    "loss": sum(terms.values()),
-                    "learning_rate": 1e-4,
-                    **terms,
-                }
-            )
+            lines.append(StepLine(epoch, step, {"loss": sum(terms.values()), **terms}, 100.0, 1e-4))
         if labelled:
-            lines.append({"kind": "evaluation", "epoch": epoch, "mAP": 50.0 + epoch, "rank1": 60.0 + epoch})
-    return lines
+            lines.append(EvaluationLine(epoch, {"mAP": 50.0 + epoch, "rank1": 60.0 + epoch}))
+    return Metrics.of(lines)
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +114,7 @@ def whole() -> RunReport:
             "notes": ["No camera column: the same-camera rule is off."],
         },
         intervals={"mAP": (61.81, 67.9), "start.mAP": (38.2, 44.5), "change.mAP": (21.4, 25.7), "rank1": (73.6, 82.7)},
-        metrics=metric_lines(),
+        metrics=metrics_of_a_run(),
         cmc={"before": np.linspace(0.5, 0.9, 50), "after": np.linspace(0.7, 1.0, 50)},
         average_precision={"before": np.array([0.1, 0.5, 0.9, np.nan]), "after": np.array([0.4, 0.4, 0.9, np.nan])},
         scores=PairScores(rng.normal(0.6, 0.1, 500), rng.normal(0.1, 0.1, 2000)),
@@ -150,7 +140,7 @@ def unlabelled() -> RunReport:
     return RunReport(
         title="cluster_contrast on folder:crops",
         summary={"dataset": "folder:crops", "seed": 0, "mAP": None, "start": {"mAP": None}, "notes": []},
-        metrics=metric_lines(labelled=False),
+        metrics=metrics_of_a_run(labelled=False),
         groups=[Group("0", 40, [picture(1)]), Group("-1", 30, [picture(2)])],
         recipe="name: made\n",
     )

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reknow.errors import RunError
+from reknow.explain.colors import DARK, LIGHT, PRINT
 from reknow.methods.diagnostic import Diagnostic
+from reknow.report import page
 from reknow.report.content import Group, RankedPicture, RankRow, RunReport
+from reknow.report.images import legend_thumbnails, marked_pictures
+from reknow.report.numbers import shares_of
 from reknow.report.page import DIAGNOSTICS, render, write_report
+from reknow.training.records import Metrics, StepLine
 
 NASTY = '<script>alert("x")</script> & \'quoted\' "double".jpg'
 
@@ -71,7 +77,7 @@ def test_an_evaluation_alone_has_no_curves_and_no_before(whole, parse):
     summary = {key: value for key, value in whole.summary.items() if key != "start"}
     intervals = {"mAP": (61.8, 67.9)}
     alone = replace(
-        whole, summary=summary, intervals=intervals, metrics=(), cmc={"after": whole.cmc["after"]},
+        whole, summary=summary, intervals=intervals, metrics=Metrics(), cmc={"after": whole.cmc["after"]},
         average_precision={"after": whole.average_precision["after"]}, groups=None, recipe="",
     )  # fmt: skip
     page = parse(render(alone))
@@ -121,7 +127,7 @@ def test_hits_and_misses_differ_by_more_than_color(source, parse):
     assert page.words("h3")[:3] == ["Best queries", "Typical queries", "Worst queries"]
 
 
-def test_groups_say_their_size_purity_and_strangers(source, parse):
+def test_groups_say_their_size_purity_and_impostors(source, parse):
     page = parse(source)
     assert page.words("h3")[-7:-5] == ["Group 4", "In no group"]
     assert {"12 images", "1 image", "purity 50 %"} <= set(page.words("p"))
@@ -133,13 +139,22 @@ def test_what_users_name_is_escaped_everywhere(whole, picture, parse):
     nasty = replace(
         whole, title=NASTY, summary={**whole.summary, "dataset": NASTY, "notes": [NASTY]}, rank_sheets=[row],
         groups=[Group(NASTY, 2, [picture(1)])], recipe=NASTY, machine={NASTY: NASTY},
-        metrics=[{"kind": "step", "epoch": 0, "step": step, f"loss/{NASTY}": 1.0} for step in (1, 2)],
+        metrics=Metrics.of(StepLine(0, step, {f"loss/{NASTY}": 1.0}, 100.0, 0.1) for step in (1, 2)),
     )  # fmt: skip
     source = render(nasty)
     page = parse(source)
     assert "<script" not in source
     assert page.words("h1") == [NASTY] and page.words("pre") == [NASTY] and page.words("code")[0] == NASTY
     assert f"query {NASTY}" in [image["alt"] for image in page.all("img")]
+
+
+def test_the_page_has_the_named_colors_and_no_others(whole, chosen):
+    text = render(replace(whole, patches=chosen))
+    used = set(re.findall(r"var\(--([a-z-]+)\)", text)) - {"panels", "panel"}
+    assert used == set(LIGHT.variables)
+    for theme in (LIGHT, DARK, PRINT):
+        assert all(f"--{name}: {color};" in text for name, color in theme.variables.items())
+    assert not re.search(r"#[0-9a-f]{3}", (Path(page.__file__).parent / "page.css").read_text(encoding="utf-8"))
 
 
 def test_equal_content_gives_equal_bytes(whole, source):
@@ -188,7 +203,7 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one_whole(tmp_path, mon
 
 def test_wide_pictures_have_half_as_many_in_a_line_and_the_panels_are_named(whole, picture, parse):
     assert not [tag for tag in parse(render(whole)).all("div") if "wide" in tag.get("class", "")]
-    wide = replace(whole.rank_sheets[0], picture=picture(1, 16, 50), panels=("rgb", "nir", "tir"))
+    wide = replace(whole.rank_sheets[0], picture=picture(1, 16, 50), spectra=("rgb", "nir", "tir"))
     text = render(replace(whole, rank_sheets=[wide]))
     assert [tag["class"] for tag in parse(text).all("div") if tag.get("class", "").startswith("row")] == ["row wide"]
     assert "in rgb, nir, tir; a gray panel" in " ".join(text for _, text in parse(text).texts)
@@ -199,7 +214,7 @@ def test_wide_pictures_have_half_as_many_in_a_line_and_the_panels_are_named(whol
 
 def diagnostics(count: int, edge: int = 20) -> list[Diagnostic]:
     noise = [np.random.default_rng(n).integers(0, 255, (edge, edge, 3), dtype=np.uint8) for n in range(count)]
-    return [Diagnostic(title=f"Picture {n}", caption=f"Caption {n}.", picture=one) for n, one in enumerate(noise)]
+    return [Diagnostic(title=f"Picture {n}", caption=f"Caption {n}.", picture=pixels) for n, pixels in enumerate(noise)]
 
 
 def test_what_a_method_drew_has_a_section_with_titles_and_captions(parse):
@@ -225,3 +240,74 @@ def test_many_large_diagnostics_keep_the_page_small_and_say_where_the_others_are
     assert "5 more in the run" in source
     shown = [image for image in parse(source).all("img") if image["alt"].startswith("Picture")]
     assert len(shown) == DIAGNOSTICS[0]
+
+
+# --- Selected patches -------------------------------------------------------------------------------------------------
+
+
+def test_a_table_says_chance_before_after_and_change(chosen, parse):
+    page = parse(render(RunReport("t", patches=chosen)))
+    assert page.sections == ["patches"]
+    rows = page.words("td")
+    assert rows == ["50.0", "100.0", "100.0", "+0.0", "50.0", "0.0", "100.0", "+100.0"]
+    assert "100.0 to 100.0" in page.words("span")
+    text = " ".join(text for _, text in page.texts)
+    assert "Means over 2 observations" in text and "The outline in the picture holds" in text
+
+
+def test_every_picture_has_three_panels_that_say_what_they_are(chosen, parse):
+    page = parse(render(RunReport("t", patches=chosen)))
+    alts = [image["alt"] for image in page.all("img")]
+    assert alts[:5] == ["mark", "mark", "first, picture", "first, before training", "first, after training"]
+    assert len(alts) == 8 and page.words("code") == ["first", "second"]
+    assert {image["height"] for image in page.all("img")[2:]} == {"320"}
+    assert {"taken for the object, whole green frame", "taken for something else, broken red frame"} <= set(
+        page.words("li")
+    )
+
+
+def test_without_masks_there_are_pictures_and_no_table(chosen, parse):
+    blind = replace(chosen, object_share=None, shares=())
+    page = parse(render(RunReport("t", patches=blind)))
+    assert len(page.all("img")) == 8 and page.all("table") == []
+    assert "outline" not in " ".join(page.words("p"))
+
+
+def test_without_a_start_patches_have_no_before(chosen, parse):
+    later = {"after": chosen.after}
+    alone = replace(
+        chosen,
+        selected=later,
+        shares=tuple(replace(s, change=None, value={"after": s.value["after"]}) for s in chosen.shares),
+    )
+    page = parse(render(RunReport("t", patches=alone)))
+    assert page.words("th")[:3] == ["Percent", "By chance", "Now"]
+    assert len(page.all("img")) == 6
+
+
+def test_names_of_observations_are_escaped(chosen, parse):
+    nasty = '<script>alert("x")</script>'
+    page = parse(render(RunReport("t", patches=replace(chosen, names=(nasty, "b")))))
+    assert page.words("code")[0] == nasty and page.all("script") == []
+
+
+def test_kept_patches_have_lines_of_spectra_and_their_coverage(kept, parse):
+    page = parse(render(RunReport("t", patches=kept)))
+    alts = [image["alt"] for image in page.all("img")]
+    assert alts[:3] == ["mark", "mark", "observation 0, rgb, picture"]
+    assert "observation 0, nir, kept before" in alts
+    rows = dict(zip(page.words("th")[5:], range(99), strict=False))
+    assert list(rows)[:3] == [
+        "Precision of kept patches",
+        "Precision of kept patches, small objects",
+        "Precision of spatial patches",
+    ]
+    assert page.words("td")[:4] == ["50.0", "0.0", "100.0", "+100.0"]
+    text = " ".join(text for _, text in page.texts)
+    assert "Recall of kept patches" in text and "before 25.0" in text  # by chance: more is kept than before
+    assert "Means over 6 observations" in text and "The outline in the picture" in text
+
+
+@pytest.mark.parametrize("function", [marked_pictures, shares_of, legend_thumbnails])
+def test_a_run_that_chooses_nothing_has_no_section(function):
+    assert function(None) == []

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from reknow.errors import RunError
+from reknow.explain.colors import BAD, GOOD
 from reknow.report.content import RankedPicture, RankRow
 from reknow.report.rank_sheet import save_rank_sheet
 
-GREEN, RED = (0x13, 0x80, 0x3F), (0xC4, 0x2B, 0x2B)
+GREEN, RED = ImageColor.getrgb(GOOD), ImageColor.getrgb(BAD)
 
 
 def gray_row(*matches: bool) -> RankRow:

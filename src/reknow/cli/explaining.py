@@ -53,8 +53,8 @@ def explain_ranks(
     from reknow.progress import Display
     from reknow.recognizer import load
     from reknow.recognizer.evaluation import evaluate_recognizer
+    from reknow.report.examples import rankings
     from reknow.report.rank_sheet import save_rank_sheet
-    from reknow.report.rankings import rankings
     from reknow.training.run import Run
 
     check_new_file(out)

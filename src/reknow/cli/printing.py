@@ -102,10 +102,10 @@ def shares(explanation: Any) -> list[str]:
     for share in explanation.leading:
         measured = [
             f"{moment} {100 * interval.mean:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
-            for moment, interval in share.found.items()
+            for moment, interval in share.value.items()
         ]
         chances = dict.fromkeys(f"{100 * chance:.1f}" for chance in share.chance.values())
-        lines.append(f"{share.question}, percent: {', '.join(measured)}; by chance {' and '.join(chances)}")
+        lines.append(f"{share.title}, percent: {', '.join(measured)}; by chance {' and '.join(chances)}")
     return lines
 
 

@@ -1,33 +1,21 @@
-"""Explanation: observations, the patches that a method's networks select in them, and how many of these lie well.
+"""Explanation: observations, the patches that networks select in them, and how many of these lie where they ought to.
 
-Whatever the method: it names sets of patches (:mod:`reknow.methods.selected`), and these are marked in the picture of
-each spectrum. Of a network that drops all but the first set, the other sets are shown one by one, as reasons for it,
-then what is kept and what is dropped; otherwise all sets share one picture, before training and after it.
+It says so in words and numbers, whatever the method: a method names sets of patches (:mod:`reknow.methods.selected`).
+:mod:`reknow.explain.panels` draws it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image
 
-from reknow.explain.drawing import Pen
-from reknow.explain.measures import Share
-from reknow.explain.panels import PALENESS, Mark, Panel, blanked, empty, enlarged, marks_of, outlined, paled, paleness
-from reknow.explain.patches import boxes
-from reknow.explain.truth import ON_OBJECT
-from reknow.methods.selected import PatchSet, SelectedPatches
+from reknow.explain.precision_recall import Share
+from reknow.methods.selected import SelectedPatches
 from reknow.observation import Spectrum
-
-MOMENTS = {"before": "before training", "after": "after training"}
-"""When a network looks, and how a panel says it."""
-
-WIDE, NARROW = 320, 224
-"""Pixels of a panel's longer side: a patch of a 16 x 8 grid gets 20; where sets stand beside each other, seven fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +24,11 @@ class Explanation:
 
     Attributes:
         names: observation ids.
-        pictures: (P, H, W, 3) as the network sees them, before normalization; zero where an observation lacks one.
+        pictures: (P, H, W, 3) resized as for the network, before normalization; zero where an observation lacks one.
         present: (P,) which observations have the spectrum.
         selected: "before" and "after" training, or "after" alone.
-        object_share: (P, N) of every patch, the share of its pixels that show the object; None where nobody knows.
-        shares: how many of the patches lie where they ought to; empty where nobody knows.
+        object_share: (P, N) of every patch, the share of its pixels that show the object; None where this is unknown.
+        shares: how many of the patches lie where they ought to; empty where this is unknown.
         notes: sentences for the user.
     """
 
@@ -67,14 +55,16 @@ class Explanation:
             "spectra": list(self.after.spectra),
             "grid": list(self.after.grid),
             "patches": self.after.grid[0] * self.after.grid[1],
-            **{one.name: sum(int(mask.sum()) for mask in one.patches.values()) / pictures for one in self.after.sets},
+            **{
+                each.name: sum(int(mask.sum()) for mask in each.patches.values()) / pictures for each in self.after.sets
+            },
         }
 
     @property
     def summary(self) -> str:
         """The same in words."""
         counts = self.counts
-        sets = ", ".join(f"{one.name} {counts[one.name]:.1f}".removesuffix(".0") for one in self.after.sets)
+        sets = ", ".join(f"{each.name} {counts[each.name]:.1f}".removesuffix(".0") for each in self.after.sets)
         return (
             f"{counts['observations']:,} observations in {', '.join(counts['spectra'])}: "
             f"of the {counts['patches']} patches of each picture, {sets}"
@@ -85,7 +75,7 @@ class Explanation:
         """What the panels show, in words."""
         first, scores = self.after.sets[0], self.after.scores
         sentences = ["Which patches of each picture the method selected."]
-        sentences += [f"{_title(one.name)}: patches {one.meaning}." for one in self.after.sets]
+        sentences += [f"{_title(each.name)}: patches {each.meaning}." for each in self.after.sets]
         if self.after.drops:
             unmarked = f"A {first.name} patch without a mark is in no other set of its spectrum."
             sentences.append(f"Dropped: what is left without the {first.name} patches. {unmarked}")
@@ -104,35 +94,21 @@ class Explanation:
             f"Means over {len(self.names):,} observations with 95 % intervals over observations.",
             "By chance: what patches drawn blindly would reach.",
         ]
-        asked = [one for one in self.after.sets if not one.measured_as]
-        if asked:
+        measured = [each for each in self.after.sets if not each.measured_as]
+        if measured:
             sentences += [
                 "Precision: the share of these patches that lie on the object; by chance, that of all patches.",
                 "Recall: the share of the object's patches that are among them; by chance, the share of all patches "
                 "that are.",
                 "Objects are small, and clutter is low, up to the median of the observations.",
             ]
-        if any(one.expected == "background" for one in asked):
+        if any(each.expected == "background" for each in measured):
             sentences.append("Against background, the same is counted of background in the object's place.")
         return " ".join([*sentences, "What stands before the object is background."])
 
     @property
-    def legend(self) -> tuple[tuple[Mark, str], ...]:
-        """The marks, and what they mean."""
-        marks = marks_of(self.after)
-        return tuple((mark, f"{self.after[name].meaning}, {mark.form}") for name, mark in marks.items())
-
-    def panels(self, row: int) -> dict[str, dict[str, Panel]]:
-        """One observation: a line of panels for each spectrum, named where there are several.
-
-        Every line has the same titles, every panel the same size.
-        """
-        spectra = self.after.spectra
-        return {name if len(spectra) > 1 else "": self._line(name, row) for name in spectra}
-
-    @property
     def leading(self) -> tuple[Share, ...]:
-        """The shares that people read, as far as any picture has them."""
+        """The shares for tables: no details, and only those that any picture has."""
         return tuple(share for share in self.shares if not share.detail and share.known)
 
     def facts(self) -> dict[str, Any]:
@@ -149,77 +125,11 @@ class Explanation:
         prefixes: Mapping[str, str] = {"before": "start_", "after": ""}
         numbers = {}
         for share in self.shares:
-            for moment, found in share.found.items():
+            for moment, interval in share.value.items():
                 name = prefixes[moment] + share.name
-                numbers |= {name: 100 * found.mean, f"{name}_by_chance": 100 * share.chance[moment]}
+                numbers |= {name: 100 * interval.mean, f"{name}_by_chance": 100 * share.chance[moment]}
         return {name: value for name, value in numbers.items() if not np.isnan(value)}
-
-    def _line(self, spectrum: Spectrum, row: int) -> dict[str, Panel]:
-        plain = enlarged(self.pictures[spectrum][row], NARROW if self.after.drops else WIDE)
-        picture = plain
-        if self.object_share is not None:
-            picture = outlined(plain, self.object_share[spectrum][row] >= ON_OBJECT, self.after.grid)
-        drawn = {"picture": picture, **(self._apart if self.after.drops else self._together)(plain, spectrum, row)}
-        if not self.present[spectrum][row]:
-            blank = [empty(plain.size, f"no {spectrum}"), *[empty(plain.size)] * (len(drawn) - 1)]
-            drawn = dict(zip(drawn, blank, strict=True))
-        return {title: np.asarray(panel) for title, panel in drawn.items()}
-
-    def _together(self, plain: Image.Image, spectrum: Spectrum, row: int) -> dict[str, Image.Image]:
-        """All sets in one picture for each network; the first lies on top."""
-        panels = {}
-        for moment, selected in self.selected.items():
-            pen = Pen(_paled(plain, selected, spectrum, row))
-            for name, mark in reversed(marks_of(selected).items()):
-                _draw(pen, selected[name].patches[spectrum][row], mark, selected.grid, plain)
-            panels[MOMENTS[moment]] = pen.picture()
-        return panels
-
-    def _apart(self, plain: Image.Image, spectrum: Spectrum, row: int) -> dict[str, Image.Image]:
-        """The scores, each reason, what is kept and what is dropped, and what was kept before."""
-        (first, *reasons), marks, grid = self.after.sets, marks_of(self.after), self.after.grid
-        panels = {} if self.after.scores is None else {self.after.scores.name: _paled(plain, self.after, spectrum, row)}
-        for one in reasons:
-            panels[one.name] = _alone(plain, one.patches[spectrum][row], [(one, marks[one.name])], grid, spectrum, row)
-
-        def kept(selected: SelectedPatches) -> Image.Image:
-            marked = [(selected[name], mark) for name, mark in marks.items()]
-            return _alone(plain, selected.sets[0].patches[spectrum][row], marked, grid, spectrum, row)
-
-        panels |= {first.name: kept(self.after), "dropped": blanked(plain, first.patches[spectrum][row], grid)}
-        if "before" in self.selected:
-            panels[f"{first.name} before"] = kept(self.selected["before"])
-        return panels
 
 
 def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
-
-
-def _paled(plain: Image.Image, selected: SelectedPatches, spectrum: Spectrum, row: int) -> Image.Image:
-    if selected.scores is None:
-        return plain
-    return paled(plain, paleness(selected.scores.values[spectrum][row]), selected.grid)
-
-
-def _alone(
-    plain: Image.Image,
-    shown: Bool[np.ndarray, "patches"],
-    marked: Sequence[tuple[PatchSet, Mark]],
-    grid: tuple[int, int],
-    spectrum: Spectrum,
-    row: int,
-) -> Image.Image:
-    """A picture that is pale but for some patches, which are outlined, with the marks of the sets that they are in."""
-    pen = Pen(outlined(paled(plain, PALENESS * ~shown, grid), shown, grid))
-    for one, mark in marked:
-        _draw(pen, one.patches[spectrum][row] & shown, mark, grid, plain)
-    return pen.picture()
-
-
-def _draw(
-    pen: Pen, patches: Bool[np.ndarray, "patches"], mark: Mark, grid: tuple[int, int], plain: Image.Image
-) -> None:
-    places = boxes(grid, (plain.height, plain.width))
-    for patch in np.flatnonzero(patches):
-        mark.draw(pen, places[patch])

@@ -1,34 +1,141 @@
-"""Panels: a picture, enlarged, on which something is said about each of its patches: paleness, outlines, marks.
+"""Panels: the picture of one observation, with what was selected in it: paleness, outlines, marks.
 
-A mark says which set a patch is in. Marks differ in frame and sign, so that no color needs to be told apart.
+Of a network that goes on with the first set alone, the further sets are shown one by one, as reasons for the first,
+then what is kept and what is dropped. Otherwise all sets share one picture, before training and after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from reknow.data.pictures import Box
-from reknow.explain.drawing import BAD, BLUE, GOOD, INK, MUTED, ORANGE, Pen
-from reknow.explain.patches import boxes, edges
-from reknow.methods.selected import SelectedPatches
+from reknow.explain.colors import BLANK, HATCHING, INK, MUTED
+from reknow.explain.drawing import CHECK, CROSS, DISC, ZIGZAG, Mark, Pen, numbered
+from reknow.explain.explanation import Explanation
+from reknow.explain.patches import ON_OBJECT, boxes, edges
+from reknow.methods.selected import PatchSet, SelectedPatches
+from reknow.observation import Spectrum
 
 Panel = UInt8[np.ndarray, "_ _ 3"]
 
+MOMENTS = {"before": "before training", "after": "after training"}
+"""Of which network a panel is, and its title."""
+
+WIDE, NARROW = 320, 224
+"""Pixels of a panel's longer side: a patch of a 16 x 8 grid gets 20; where sets stand beside each other, seven fit."""
+
 PALENESS = 0.72
-"""How much white lies over the palest patch; what it shows can still be seen."""
+"""How much white lies over the palest patch; its picture still shows."""
 
-SAMPLE = 22
-"""Pixels of a mark's sample in a legend."""
 
-_BLANK, _STROKE = "#f0f1f4", "#c9cdd5"  # of what is not there, and of the strokes over what is blanked out
-_PATCH = "#d5d8df"  # the ground of a sample
-_ZIGZAG = ((-1.5, -0.7), (-0.75, 0.7), (0.0, -0.7), (0.75, 0.7), (1.5, -0.7))
+def panels_of(explanation: Explanation, row: int) -> dict[str, dict[str, Panel]]:
+    """One observation: a line of panels for each spectrum, named where there are several.
+
+    Every line has the same titles, every panel the same size.
+    """
+    spectra = explanation.after.spectra
+    return {name if len(spectra) > 1 else "": _line(explanation, name, row) for name in spectra}
+
+
+def legend_of(explanation: Explanation) -> tuple[tuple[Mark, str], ...]:
+    """The marks, and what they mean."""
+    selected = explanation.after
+    return tuple((mark, f"{selected[name].meaning}, {mark.form}") for name, mark in marks_of(selected).items())
+
+
+def marks_of(selected: SelectedPatches) -> dict[str, Mark]:
+    """The mark of each set by its name, in order.
+
+    Sets that ought to lie on the object have a check mark, a disc and a zigzag in turn; one that ought to lie on
+    background a cross; all beyond these their number. The first set of a method that drops the rest has no mark: it is
+    what is left of the picture.
+    """
+    free = {"object": [DISC, ZIGZAG] if selected.drops else [CHECK, DISC, ZIGZAG], "background": [CROSS]}
+    marks = {}
+    for number, patch_set in enumerate(selected.sets):
+        if number or not selected.drops:
+            left = free[patch_set.expected]
+            marks[patch_set.name] = left.pop(0) if left else numbered(number + 1)
+    return marks
+
+
+def _line(explanation: Explanation, spectrum: Spectrum, row: int) -> dict[str, Panel]:
+    """The panels of one observation in one spectrum, by title."""
+    selected = explanation.after
+    plain = enlarged(explanation.pictures[spectrum][row], NARROW if selected.drops else WIDE)
+    picture = plain
+    if explanation.object_share is not None:
+        picture = outlined(plain, explanation.object_share[spectrum][row] >= ON_OBJECT, selected.grid)
+    drawn = {"picture": picture, **(_apart if selected.drops else _together)(explanation, plain, spectrum, row)}
+    if not explanation.present[spectrum][row]:
+        blank = [empty(plain.size, f"no {spectrum}"), *[empty(plain.size)] * (len(drawn) - 1)]
+        drawn = dict(zip(drawn, blank, strict=True))
+    return {title: np.asarray(panel) for title, panel in drawn.items()}
+
+
+def _together(explanation: Explanation, plain: Image.Image, spectrum: Spectrum, row: int) -> dict[str, Image.Image]:
+    """All sets in one picture for each network; the first lies on top."""
+    panels = {}
+    for moment, selected in explanation.selected.items():
+        pen = Pen(_paled_by_scores(plain, selected, spectrum, row))
+        for name, mark in reversed(marks_of(selected).items()):
+            _draw(pen, selected[name].patches[spectrum][row], mark, selected.grid, plain)
+        panels[MOMENTS[moment]] = pen.picture()
+    return panels
+
+
+def _apart(explanation: Explanation, plain: Image.Image, spectrum: Spectrum, row: int) -> dict[str, Image.Image]:
+    """The scores, each reason, what is kept and what is dropped, and what was kept before."""
+    after = explanation.after
+    (first, *reasons), marks, grid = after.sets, marks_of(after), after.grid
+    panels = {} if after.scores is None else {after.scores.name: _paled_by_scores(plain, after, spectrum, row)}
+    for reason in reasons:
+        marked = [(reason, marks[reason.name])]
+        panels[reason.name] = _alone(plain, reason.patches[spectrum][row], marked, grid, spectrum, row)
+
+    def kept(selected: SelectedPatches) -> Image.Image:
+        marked = [(selected[name], mark) for name, mark in marks.items()]
+        return _alone(plain, selected.sets[0].patches[spectrum][row], marked, grid, spectrum, row)
+
+    panels |= {first.name: kept(after), "dropped": blanked(plain, first.patches[spectrum][row], grid)}
+    if "before" in explanation.selected:
+        panels[f"{first.name} before"] = kept(explanation.selected["before"])
+    return panels
+
+
+def _paled_by_scores(plain: Image.Image, selected: SelectedPatches, spectrum: Spectrum, row: int) -> Image.Image:
+    if selected.scores is None:
+        return plain
+    return paled(plain, paleness(selected.scores.values[spectrum][row]), selected.grid)
+
+
+def _alone(
+    plain: Image.Image,
+    shown: Bool[np.ndarray, "patches"],
+    marked: Sequence[tuple[PatchSet, Mark]],
+    grid: tuple[int, int],
+    spectrum: Spectrum,
+    row: int,
+) -> Image.Image:
+    """A picture that is pale but for some patches, which are outlined, with the marks of the sets that they are in."""
+    pen = Pen(outlined(paled(plain, PALENESS * ~shown, grid), shown, grid))
+    for patch_set, mark in marked:
+        _draw(pen, patch_set.patches[spectrum][row] & shown, mark, grid, plain)
+    return pen.picture()
+
+
+def _draw(
+    pen: Pen, patches: Bool[np.ndarray, "patches"], mark: Mark, grid: tuple[int, int], plain: Image.Image
+) -> None:
+    places = boxes(grid, (plain.height, plain.width))
+    for patch in np.flatnonzero(patches):
+        mark.draw(pen, places[patch])
+
+
+# --- What is drawn over the patches of one picture --------------------------------------------------------------------
 
 
 def enlarged(picture: UInt8[np.ndarray, "height width 3"], longest: int) -> Image.Image:
@@ -81,9 +188,9 @@ def outlined(picture: Image.Image, inside: Bool[np.ndarray, "patches"], grid: tu
 
 def blanked(picture: Image.Image, hidden: Bool[np.ndarray, "patches"], grid: tuple[int, int]) -> Image.Image:
     """A picture with some of its patches taken out: strokes on gray, as no picture has them."""
-    pen, height = Pen(Image.new("RGB", picture.size, _BLANK)), float(picture.height)
+    pen, height = Pen(Image.new("RGB", picture.size, BLANK)), float(picture.height)
     for start in range(-picture.height, picture.width, 9):
-        pen.line([(float(start), height), (start + height, 0.0)], _STROKE, 1)
+        pen.line([(float(start), height), (start + height, 0.0)], HATCHING, 1)
     strokes, pixels = np.asarray(pen.picture()), np.array(picture)
     for patch in np.flatnonzero(hidden):
         left, top, right, bottom = boxes(grid, pixels.shape[:2])[patch]
@@ -93,112 +200,7 @@ def blanked(picture: Image.Image, hidden: Bool[np.ndarray, "patches"], grid: tup
 
 def empty(size: tuple[int, int], text: str = "") -> Image.Image:
     """A panel without a picture, (width, height), which may say why."""
-    panel = Image.new("RGB", size, _BLANK)
+    panel = Image.new("RGB", size, BLANK)
     font = ImageFont.load_default(14)
     ImageDraw.Draw(panel).text((size[0] / 2, size[1] / 2), text, fill=MUTED, font=font, anchor="mm")
     return panel
-
-
-# --- Marks ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What is drawn into a patch.
-
-    Attributes:
-        form: in words, for legends.
-        draw: draws it with a pen into a box.
-    """
-
-    form: str
-    draw: Callable[[Pen, Box], None]
-
-    def sample(self) -> Image.Image:
-        """The mark in a patch of its own."""
-        pen = Pen(Image.new("RGB", (SAMPLE, SAMPLE), _PATCH))
-        self.draw(pen, (0, 0, SAMPLE, SAMPLE))
-        return pen.picture()
-
-
-def marks_of(selected: SelectedPatches) -> dict[str, Mark]:
-    """The mark of each set by its name, in order.
-
-    Sets that ought to lie on the object have a check mark, a disc and a zigzag in turn; one that ought to lie on
-    background a cross; all beyond these their number. The first set of a method that drops the rest has no mark: it is
-    what is left of the picture.
-    """
-    free = {"object": [DISC, ZIGZAG] if selected.drops else [CHECK, DISC, ZIGZAG], "background": [CROSS]}
-    marks = {}
-    for number, one in enumerate(selected.sets):
-        if number or not selected.drops:
-            marks[one.name] = free[one.expected].pop(0) if free[one.expected] else numbered(number + 1)
-    return marks
-
-
-def _check(pen: Pen, box: Box) -> None:
-    """A green, whole frame and a check mark."""
-    pen.frame(box, "white", 5)
-    pen.frame(_inside(box), GOOD, 3)
-    x, y, reach = _middle(box)
-    check = [(x - reach, y), (x - 0.3 * reach, y + 0.7 * reach), (x + reach, y - 0.7 * reach)]
-    pen.line(check, "white", 7)
-    pen.line(check, GOOD, 4)
-
-
-def _cross(pen: Pen, box: Box) -> None:
-    """A red, broken frame and a cross."""
-    pen.frame(box, "white", 4)
-    pen.broken_frame(_inside(box), BAD, 2, stroke=5, gap=3)
-    x, y, reach = _middle(box)
-    for color, width in (("white", 6), (BAD, 3)):
-        pen.line([(x - reach, y - reach), (x + reach, y + reach)], color, width)
-        pen.line([(x - reach, y + reach), (x + reach, y - reach)], color, width)
-
-
-def _disc(pen: Pen, box: Box) -> None:
-    """A blue, filled disc in the upper half of the patch."""
-    x, y, reach = _half(box, 0.3)
-    pen.disc((x, y), reach + 2, "white")
-    pen.disc((x, y), reach, BLUE)
-
-
-def _zigzag(pen: Pen, box: Box) -> None:
-    """An orange zigzag in the lower half of the patch."""
-    x, y, reach = _half(box, 0.72)
-    wave = [(x + step * reach, y + turn * reach) for step, turn in _ZIGZAG]
-    for color, width in (("white", 6), (ORANGE, 3)):
-        pen.line(wave, color, width)
-
-
-def _number(number: int, pen: Pen, box: Box) -> None:
-    """A number on a white disc in the middle of the patch."""
-    x, y, reach = _middle(box)
-    pen.disc((x, y), 1.3 * reach, "white")
-    pen.text((x, y), str(number), 2 * reach, INK)
-
-
-def _inside(box: Box) -> Box:
-    """One pixel of white stays around a frame: it must be seen on a picture of its own color."""
-    return (box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1)
-
-
-def _middle(box: Box) -> tuple[float, float, float]:
-    """The middle of a patch, and how far its mark reaches from there."""
-    reach = max(2.0, min(8.0, 0.2 * min(box[2] - box[0], box[3] - box[1])))
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, reach
-
-
-def _half(box: Box, down: float) -> tuple[float, float, float]:
-    """A place in the middle of a patch's width, and how far a small mark reaches from there: two fit in a patch."""
-    reach = max(1.5, min(6.0, 0.15 * min(box[2] - box[0], box[3] - box[1])))
-    return (box[0] + box[2]) / 2, box[1] + down * (box[3] - box[1]), reach
-
-
-CHECK, CROSS = Mark("whole green frame", _check), Mark("broken red frame", _cross)
-DISC, ZIGZAG = Mark("disc", _disc), Mark("zigzag", _zigzag)
-
-
-def numbered(number: int) -> Mark:
-    """A mark for any set when all others are in use."""
-    return Mark(f"the number {number}", partial(_number, number))

@@ -1,31 +1,49 @@
-"""A run, explained: its network before training and after, on the same pictures."""
+"""Explain a run: which patches its method selects, with the network before training and after it, on the same pictures.
+
+The observations are a random sample of the rows that no run trains on, from a fixed seed, so that the results decide
+nothing. Networks run as in evaluation: eval mode, no augmentation, cameras by name where the recognizer knows them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 
+from reknow.data.cache import Pictures
 from reknow.data.formats import open_dataset
-from reknow.errors import ReknowError, RunError
+from reknow.data.loading import EVALUATION_BATCH_SIZE, Progress, evaluation_batches
+from reknow.data.manifest import Manifest
+from reknow.errors import DataError, ReknowError, RunError
 from reknow.explain.explanation import Explanation
-from reknow.explain.observations import Looking, Progress, explain
+from reknow.explain.patches import is_known, truth_of
+from reknow.explain.precision_recall import measured
+from reknow.methods.method import MethodConfig
 from reknow.methods.recipe import Recipe
+from reknow.methods.selected import SelectedPatches, joined
+from reknow.observation import Spectrum
 from reknow.recognizer import Card, Recognizer, load
 from reknow.training.initialization import initialized
 from reknow.training.run import Run
 
-SHOWN = 6
+OBSERVATIONS_SHOWN = 6
 """Observations that a sheet and a report show: what fits on a screen."""
+
+MEASURED_AT_MOST = 512
+"""Observations behind the shares: enough that their intervals are some points wide, and seconds on two cores."""
 
 
 def explain_run(
-    run: Run, data: str | None = None, *, shown: int = SHOWN, progress: Progress | None = None
+    run: Run, data: str | None = None, *, shown: int = OBSERVATIONS_SHOWN, progress: Progress | None = None
 ) -> Explanation:
     """What a finished run's method selects with the network that it started from, and with the trained one.
 
     Args:
         run: a finished run of a method that selects patches.
         data: ``FORMAT:PATH`` of the pictures; by default the run's own data.
-        shown: observations that will be looked at one by one.
+        shown: observations that will be drawn; see :class:`Inputs`.
         progress: called with (observations done, observations in all), once for each network.
 
     Raises:
@@ -44,27 +62,14 @@ def explain_run(
     recognizers = {"after": load(run.folder)}
     notes: tuple[str, ...] = ()
     try:
-        recognizers = {"before": at_start(recipe), **recognizers}
-    except ReknowError as error:  # the file that the run started from may be gone: the other half still tells
+        recognizers = {"before": recognizer_at_start(recipe), **recognizers}
+    except ReknowError as error:  # the file that the run started from may be gone; the trained network is still there
         notes = (f"Before training is not shown, since the start cannot be loaded: {error}",)
     manifest = open_dataset(data or recipe.data)
-    return explain(recipe.method, Looking(recognizers, manifest, shown, notes, progress))
+    return explain(recipe.method, Inputs(recognizers, manifest, shown, notes, progress))
 
 
-def kept_numbers(
-    run: Run, data: str | None = None, *, shown: int = SHOWN, progress: Progress | None = None
-) -> dict[str, float]:
-    """The shares of :func:`explain_run` as one flat table, in percent; arguments and errors as there.
-
-    Returns:
-        ``precision``, ``recall``, ``precision_small``, ``precision_spatial_nir`` and so on; beside each, what chance
-        would reach, as ``precision_by_chance``; and all of these of the network that the run started from, as
-        ``start_precision``. Empty where nobody knows what the pixels show.
-    """
-    return explain_run(run, data, shown=shown, progress=progress).numbers()
-
-
-def at_start(recipe: Recipe) -> Recognizer:
+def recognizer_at_start(recipe: Recipe) -> Recognizer:
     """The network that a run of this recipe starts from, as a recognizer.
 
     Raises:
@@ -76,3 +81,131 @@ def at_start(recipe: Recipe) -> Recognizer:
     return Recognizer(
         start.recipe.network, start.network, start.recipe.preprocessing, Card(name=f"{recipe.name}, start")
     )
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Networks, and the data that they select patches in.
+
+    Attributes:
+        recognizers: "before" and "after" training, of one preprocessing; "after" must be there.
+        manifest: any data set; its test rows are used, without these its training rows.
+        shown: observations that will be drawn; at least so many are in the result, if there are.
+        notes: sentences for the user that go into the explanation.
+        progress: called with (observations done, observations in all), once for each network.
+    """
+
+    recognizers: Mapping[str, Recognizer]
+    manifest: Manifest
+    shown: int
+    notes: tuple[str, ...] = ()
+    progress: Progress | None = None
+
+    def sample(self) -> Manifest:
+        """At most :data:`MEASURED_AT_MOST` of the rows, in random order.
+
+        Raises:
+            DataError: `shown` below 1, or no picture of a spectrum that the network uses.
+        """
+        if self.shown < 1:
+            raise DataError(
+                "count of pictures", found=str(self.shown), expected="1 or more", remedy="Correct the value."
+            )
+        rows = _rows(self.manifest, self.recognizers["after"].network.spectra)
+        chosen = np.random.default_rng(0).permutation(rows)[: max(self.shown, MEASURED_AT_MOST)]
+        return self.manifest.select(chosen)
+
+    def one_batch(self, sample: Manifest) -> Manifest:
+        """The first batch of a sample in which nothing can be measured.
+
+        A whole batch, since TCMM as released normalizes over a batch.
+        """
+        return sample.select(np.arange(min(max(self.shown, EVALUATION_BATCH_SIZE), len(sample))))
+
+    @torch.inference_mode()
+    def selected(self, sample: Manifest, pictures: Pictures, method: MethodConfig) -> dict[str, SelectedPatches]:
+        """What a method selects with each network.
+
+        Args:
+            sample: the observations.
+            pictures: of these observations.
+            method: of the run.
+
+        Raises:
+            RunError: the method's ``selects_patches`` is true, and it returns nothing or not the patches of the batch.
+        """
+        rows = np.arange(len(pictures))
+        selections: dict[str, SelectedPatches] = {}
+        for moment, recognizer in self.recognizers.items():
+            batches, done = [], 0
+            cameras, annotations = recognizer.camera_codes(sample), recognizer.annotations(sample)
+            for batch in evaluation_batches(
+                pictures, rows, cameras, recognizer.preprocessing, recognizer.device, annotations
+            ):
+                with recognizer.precision():
+                    selected = method.selected_patches(recognizer.network, batch)
+                if selected is None or len(selected) != len(batch):
+                    raise _unsound(method, selected, len(batch))
+                batches.append(selected)
+                done += len(batch)
+                if self.progress is not None:
+                    self.progress(done, len(pictures))
+            selections[moment] = joined(batches)
+        return selections
+
+
+def explain(method: MethodConfig, inputs: Inputs) -> Explanation:
+    """Let networks select patches, and measure these where it is known what each pixel shows.
+
+    Args:
+        method: that selects patches.
+        inputs: the networks and the data.
+
+    Raises:
+        DataError: see :meth:`Inputs.sample`, and :class:`~reknow.methods.selected.SelectedPatches`.
+        RunError: see :meth:`Inputs.selected`.
+    """
+    sample, recognizer = inputs.sample(), inputs.recognizers["after"]
+    known = is_known(sample, recognizer.network.spectra)
+    sample = sample if known else inputs.one_batch(sample)
+    pictures = recognizer.pictures_of(sample)
+    selected = inputs.selected(sample, pictures, method)
+    after, nowhere = selected["after"], np.zeros(len(sample), dtype=bool)
+    present: dict[Spectrum, np.ndarray] = {name: pictures.present.get(name, nowhere) for name in after.spectra}
+    truth = truth_of(sample, after.spectra, after.grid) if known else None
+    blank = np.zeros_like(next(iter(pictures.images.values())))
+    return Explanation(
+        names=tuple(sample.column("observation")),
+        pictures={name: np.asarray(pictures.images.get(name, blank)) for name in after.spectra},
+        present=present,
+        selected=selected,
+        object_share=None if truth is None else truth.object_share,
+        shares=() if truth is None else measured(selected, truth.object_share, present, truth.groups()),
+        notes=inputs.notes,
+    )
+
+
+def _unsound(method: MethodConfig, selected: SelectedPatches | None, observations: int) -> RunError:
+    return RunError(
+        f"{type(method).__module__}.{type(method).__name__}.selected_patches",
+        found="nothing" if selected is None else f"patches of {len(selected)} observations",
+        expected=f"patches of the batch's {observations} observations, since selects_patches is true",
+        remedy="Correct the method, or report it to its authors.",
+    )
+
+
+def _rows(manifest: Manifest, spectra: Sequence[Spectrum]) -> np.ndarray:
+    """The test rows, or else the training rows, that have a picture for the network."""
+    test = np.concatenate([manifest.rows_of("query"), manifest.rows_of("gallery")])
+    rows = test if len(test) else manifest.rows_of("train") if manifest.has("split") else np.arange(len(manifest))
+    columns = [manifest.column(spectrum) for spectrum in spectra]
+    usable = np.array([any(references) for references in zip(*columns, strict=True)], dtype=bool)
+    rows = rows[usable[rows]]
+    if not len(rows):
+        names = f"column '{spectra[0]}'" if len(spectra) == 1 else f"columns {', '.join(spectra)}"
+        raise DataError(
+            manifest.name,
+            found=f"no picture in the {names}, which the network uses",
+            remedy="Name other data with --data.",
+        )
+    return rows

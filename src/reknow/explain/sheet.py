@@ -1,4 +1,4 @@
-"""The sheet: observations with the patches that networks selected in them, as one picture.
+"""The token sheet: observations with the patches that networks selected in them, as one picture.
 
 Marks differ by more than color, and are explained at the top.
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from reknow.explain.drawing import INK, MUTED, save_png
+from reknow.explain.colors import INK, MUTED
+from reknow.explain.drawing import SAMPLE, save_png
 from reknow.explain.explanation import Explanation
-from reknow.explain.panels import SAMPLE, Panel
+from reknow.explain.panels import Panel, legend_of, panels_of
 
 _WIDTH = 1840  # pixels of a sheet: three pictures of three panels side by side, or two of seven
 _GAP, _MARGIN, _LINE = 8, 28, 22
@@ -33,7 +34,7 @@ def save_token_sheet(explanation: Explanation, path: Path, shown: int) -> Path:
     Raises:
         RunError: the file cannot be written.
     """
-    blocks = [_block(name, explanation.panels(row)) for row, name in enumerate(explanation.names[:shown])]
+    blocks = [_block(name, panels_of(explanation, row)) for row, name in enumerate(explanation.names[:shown])]
     wide, tall = blocks[0].size
     beside = min(len(blocks), max(1, (_WIDTH - 2 * _MARGIN + 4 * _GAP) // (wide + 4 * _GAP)))
     across = beside * (wide + 4 * _GAP) - 4 * _GAP
@@ -75,7 +76,7 @@ def _head(explanation: Explanation, width: int) -> Image.Image:
     for number, line in enumerate(lines):
         _write(drawing, line, (0, number * _LINE), width, MUTED)
     left, top = 0, len(lines) * _LINE + _GAP // 2
-    for mark, meaning in explanation.legend:
+    for mark, meaning in legend_of(explanation):
         head.paste(mark.sample(), (left, top))
         left = _write(drawing, meaning, (left + SAMPLE + _GAP, top + 3), width, INK) + 28
     return head

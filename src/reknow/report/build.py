@@ -1,4 +1,4 @@
-"""From a run, or an evaluation alone, to what its report shows."""
+"""Build a report: collect from a run, or from an evaluation alone, what its page shows, and write it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from reknow.clustering.dbscan import pseudo_labels
 from reknow.data.embeddings import write_groups
-from reknow.data.manifest import Manifest
 from reknow.errors import RunError
 from reknow.evaluation.intervals import bootstrap, paired_difference
 from reknow.evaluation.ranking import rows_of
@@ -20,16 +18,14 @@ from reknow.evaluation.scores import RankingScores
 from reknow.explain.run import explain_run
 from reknow.machine import machine
 from reknow.recognizer.evaluation import EvaluationResult, RecognizerEvaluation, per_query
-from reknow.report.content import Group, GroupCounts, PairScores, RunReport
-from reknow.report.groups import choose_groups
+from reknow.report.content import GroupCounts, PairScores, RunReport
+from reknow.report.examples import groups_shown, rankings
 from reknow.report.page import write_report
-from reknow.report.portrait import panels_of, portrait
-from reknow.report.rankings import rankings
 from reknow.training.train import Outcome
 from reknow.writing import write_file
 
 GROUPED_AT_MOST = 50_000
-"""Training pictures that a report groups by itself; beyond, `reknow cluster` does it when asked."""
+"""Training pictures at most that a report groups; `reknow cluster` groups more."""
 
 PAIRS_SAMPLED = 200_000
 """Query-gallery pairs behind the histogram of similarities: its bars move by less than a pixel with more."""
@@ -39,24 +35,23 @@ def report_of(outcome: Outcome) -> Path:
     """Write a run's ``report.html``, and ``groups.csv`` of its training pictures; returns the report's path."""
     folder = outcome.run.folder
     before, after = outcome.before, outcome.after
-    scored = {"before": before, "after": None if after is None else after.scores}
-    scores = {name: found for name, found in scored.items() if found is not None}
+    moments = {"before": before, "after": None if after is None else after.scores}
+    scores = {moment: each for moment, each in moments.items() if each is not None}
     groups = counts = None
     if len(outcome.training) <= GROUPED_AT_MOST:
         labels = pseudo_labels(outcome.training.vectors, eps="auto", min_samples="auto", k1="auto", k2="auto").labels
         if not (folder / "groups.csv").exists():  # a run that was resumed after its end has it
             write_groups(outcome.training.manifest, labels, folder / "groups.csv")
-        groups = _groups(outcome.training.manifest, labels)
+        groups = groups_shown(outcome.training.manifest, labels)
         counts = GroupCounts(len(labels), int(labels.max(initial=-1)) + 1, int((labels < 0).sum()))
     selects = outcome.recipe.method.selects_patches(outcome.recipe.network)
-    metrics = outcome.run.metrics()
     content = RunReport(
         title=f"{outcome.recipe.name} on {outcome.recipe.data}",
         summary=outcome.summary.as_json(),
         intervals=_intervals(before, None if after is None else after.scores),
-        metrics=[line.as_json() for line in (*metrics.steps, *metrics.epochs, *metrics.evaluations)],
-        cmc={name: found.cmc for name, found in scores.items()},
-        average_precision={name: found.average_precision for name, found in scores.items()},
+        metrics=outcome.run.metrics(),
+        cmc={moment: each.cmc for moment, each in scores.items()},
+        average_precision={moment: each.average_precision for moment, each in scores.items()},
         scores=None if after is None else _pair_scores(after),
         rank_sheets=() if after is None else rankings(after),
         groups=groups,
@@ -69,7 +64,7 @@ def report_of(outcome: Outcome) -> Path:
     return write_report(content, folder / "report.html")
 
 
-def evaluation_report(evaluated: RecognizerEvaluation, folder: Path) -> Path:
+def evaluation_report(evaluation: RecognizerEvaluation, folder: Path) -> Path:
     """Write ``report.html`` and ``scores.json`` of an evaluation without training into a new folder.
 
     Returns:
@@ -85,26 +80,26 @@ def evaluation_report(evaluated: RecognizerEvaluation, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a null character in its name
         raise RunError(folder, found=f"cannot be made ({error})", remedy="Name another folder with --out.") from error
-    after = evaluated.result
+    after = evaluation.result
     content = RunReport(
-        title=f"{evaluated.recognizer} on {evaluated.dataset}",
-        summary=evaluated.numbers,
-        intervals=_intervals(None, after.scores) | _reranked_intervals(evaluated.numbers),
+        title=f"{evaluation.recognizer} on {evaluation.dataset}",
+        summary=evaluation.numbers,
+        intervals=_intervals(None, after.scores) | _reranked_intervals(evaluation.numbers),
         cmc={"after": after.scores.cmc},
         average_precision={"after": after.scores.average_precision},
         scores=_pair_scores(after),
         rank_sheets=rankings(after),
         machine=machine(),
     )
-    write_file(folder / "scores.json", json.dumps(evaluated.numbers, indent=2) + "\n")
+    write_file(folder / "scores.json", json.dumps(evaluation.numbers, indent=2) + "\n")
     return write_report(content, folder / "report.html")
 
 
 def _intervals(before: RankingScores | None, after: RankingScores | None) -> dict[str, tuple[float, float]]:
-    """95 % intervals in percent, of the numbers and of the paired change."""
+    """95 % intervals in percent of the numbers and of their paired change."""
     intervals: dict[str, tuple[float, float]] = {}
-    for prefix, found in (("start.", before), ("", after)):
-        for name, values in (per_query(found) if found else {}).items():
+    for prefix, scores in (("start.", before), ("", after)):
+        for name, values in (per_query(scores) if scores else {}).items():
             interval = bootstrap(values)
             intervals[prefix + name] = (100 * interval.low, 100 * interval.high)
     if before is not None and after is not None:
@@ -116,36 +111,21 @@ def _intervals(before: RankingScores | None, after: RankingScores | None) -> dic
 
 
 def _reranked_intervals(numbers: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """Those of the numbers after re-ranking, where there are any."""
-    found = (numbers.get("reranked") or {}).get("intervals", {})
-    return {f"reranked.{name}": (low, high) for name, (low, high) in found.items() if low is not None}
+    """95 % intervals in percent of the numbers after re-ranking, where there are any."""
+    intervals = (numbers.get("reranked") or {}).get("intervals", {})
+    return {f"reranked.{name}": (low, high) for name, (low, high) in intervals.items() if low is not None}
 
 
 def _pair_scores(result: EvaluationResult) -> PairScores | None:
     """Similarities of a fixed random sample of query-gallery pairs; what the protocol removes is in neither half."""
     query, gallery = result.query, result.gallery
     rows = rows_of(query, gallery, result.protocol)
-    asked = np.random.default_rng(0).permutation(len(query))[: max(1, PAIRS_SAMPLED // len(gallery))]
-    asked = asked[rows.query_identity[asked] >= 0]
-    similarity = query.vectors[asked] @ gallery.vectors.T
-    genuine = rows.query_identity[asked][:, None] == rows.gallery_identity[None, :]
-    group = rows.query_group[asked][:, None]
+    sampled = np.random.default_rng(0).permutation(len(query))[: max(1, PAIRS_SAMPLED // len(gallery))]
+    sampled = sampled[rows.query_identity[sampled] >= 0]
+    similarity = query.vectors[sampled] @ gallery.vectors.T
+    genuine = rows.query_identity[sampled][:, None] == rows.gallery_identity[None, :]
+    group = rows.query_group[sampled][:, None]
     removed = genuine & (group >= 0) & (group == rows.gallery_group[None, :])
     if not (genuine & ~removed).any():
         return None
     return PairScores(similarity[genuine & ~removed], similarity[~genuine])
-
-
-def _groups(manifest: Manifest, labels: Int[np.ndarray, "rows"]) -> list[Group]:
-    identities = manifest.codes("identity") if manifest.has("identity") else None
-    panels = panels_of(manifest)
-    return [
-        Group(
-            str(chosen.label),
-            chosen.size,
-            [portrait(manifest, int(row), panels) for row in chosen.rows],
-            chosen.purity,
-            chosen.strangers,
-        )
-        for chosen in choose_groups(labels, identities)
-    ]

@@ -1,7 +1,7 @@
 """What a report shows, as plain values: no file is read here and nothing is computed.
 
 Everything but the title is optional, because reports are made of whole runs, of an evaluation alone and of data
-without labels. A part that has no data has no section on the page.
+without labels. A part that has no data has no section on the page. ``build.py`` fills it, ``page.py`` lays it out.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from jaxtyping import Float, UInt8
 
 from reknow.explain.explanation import Explanation
 from reknow.methods.diagnostic import Diagnostic
+from reknow.training.records import Metrics
 
 METRICS: dict[str, str] = {"mAP": "mAP", "rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10", "mINP": "mINP"}
-"""The numbers of ``summary.json``, in the order of the page, with the names that readers know."""
+"""The numbers of ``summary.json``, in the order of the page, with their usual names."""
 
 Kind = Literal["best", "typical", "worst"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+RANKED_AT_MOST = 10
+"""Gallery pictures that are shown beside a query."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,13 @@ class RankRow:
     """A query and the gallery pictures nearest to it, best first.
 
     Attributes:
-        kind: which part of the report the row belongs to.
+        kind: whether the query is one of the best, the typical or the worst.
         picture: (H, W, 3) RGB, the query.
         name: the query's observation id.
         average_precision: of this query, as a fraction; None where unknown.
-        results: at most ten are drawn.
+        results: at most :data:`RANKED_AT_MOST` are drawn.
         camera: the query's camera; empty where unknown.
-        panels: the spectra in each of the pictures, in that order; empty where each shows one.
+        spectra: that each of the pictures shows, in that order; empty where each shows one.
     """
 
     kind: Kind
@@ -67,7 +71,7 @@ class RankRow:
     average_precision: float | None
     results: Sequence[RankedPicture]
     camera: str = ""
-    panels: Sequence[str] = ()
+    spectra: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """All but the pictures; the average precision in percent."""
@@ -83,21 +87,21 @@ class RankRow:
 
 @dataclass(frozen=True)
 class Group:
-    """A group of images that the recognizer takes for one identity.
+    """A group of images that clustering assigns to one identity.
 
     Attributes:
         label: the group's name or number; "-1" is the images that fell into no group.
         size: how many images it has.
         pictures: (H, W, 3) RGB each: a sample.
         purity: share of the group's labelled images that show its most frequent identity; None without labels.
-        strangers: for each of `pictures`, whether it shows another identity than the group's; empty without labels.
+        impostors: for each of `pictures`, whether it shows another identity than the group's; empty without labels.
     """
 
     label: str
     size: int
     pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]
     purity: float | None = None
-    strangers: Sequence[bool] = ()
+    impostors: Sequence[bool] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ class PairScores:
 
 @dataclass(frozen=True)
 class RunReport:
-    """Everything that one page says.
+    """Everything that one page shows.
 
     Attributes:
         title: "cluster_contrast on world:target".
@@ -139,7 +143,7 @@ class RunReport:
             peak_memory_gb, queries, queries_without_match, notes, images.
         intervals: 95 % intervals in percent, by metric; those of the start as "start.mAP", those of the paired change
             as "change.mAP", those after re-ranking as "reranked.mAP".
-        metrics: the lines of ``metrics.jsonl``.
+        metrics: what ``metrics.jsonl`` holds.
         cmc: "before" and "after": (max_rank,) fractions.
         average_precision: "before" and "after": (Q,) fractions in the same order of queries, NaN without a match.
         scores: similarities of matching and other pairs; None where identities are unknown.
@@ -155,7 +159,7 @@ class RunReport:
     title: str
     summary: Mapping[str, Any] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    metrics: Sequence[Mapping[str, Any]] = ()
+    metrics: Metrics = field(default_factory=Metrics)
     cmc: Mapping[str, Float[np.ndarray, "_"]] = field(default_factory=dict)
     average_precision: Mapping[str, Float[np.ndarray, "_"]] = field(default_factory=dict)
     scores: PairScores | None = None

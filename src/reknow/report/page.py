@@ -1,22 +1,25 @@
-"""The report: one HTML file that needs nothing else, not even a network.
+"""The report's page: one HTML file that needs nothing else, not even a network.
 
-Pictures and figures lie inside the file, the style follows the reader's light or dark setting, and there is no script.
-Equal content gives equal bytes. The words and their order are in ``page.html``, the look in ``page.css``.
+:func:`_sections` says what goes in it, from top to bottom. The words are in ``page.html``, the layout in ``page.css``,
+the colors in :mod:`reknow.explain.colors`. Pictures and figures lie inside the file, the colors follow the reader's
+light or dark setting, and there is no script. Equal content gives equal bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
-from reknow.report import curves, headline, retrieval
-from reknow.report.content import Group, Kind, RankRow, RunReport
-from reknow.report.patches import legend_of, marked_pictures, shares_of
-from reknow.report.rank_sheet import SHOWN
-from reknow.report.thumbnails import BUDGET, Thumbnail, thumbnails
+from reknow.explain import colors
+from reknow.report import numbers, plots
+from reknow.report.content import RANKED_AT_MOST, Group, Kind, RankRow, RunReport
+from reknow.report.images import BUDGET, Thumbnail, legend_thumbnails, marked_pictures, thumbnails
+from reknow.report.svg import Plot
 from reknow.writing import written_whole
 
 DIAGNOSTICS = (12, 400_000, 560)
@@ -25,8 +28,107 @@ DIAGNOSTICS = (12, 400_000, 560)
 _SHEETS: dict[Kind, tuple[str, str]] = {
     "best": ("Best queries", "What the recognizer finds without effort."),
     "typical": ("Typical queries", "Those whose average precision lies nearest to the median: what to expect."),
-    "worst": ("Worst queries", "Where it fails: look for what the misses share with the query."),
+    "worst": ("Worst queries", "Where it fails: check what the misses share with the query."),
 }
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the page.
+
+    Attributes:
+        anchor: its id; ``page.html`` has a part for each.
+        heading: its heading.
+        has_data: whether the content has something to show; otherwise the section is left out.
+        values: what its part of ``page.html`` reads.
+    """
+
+    anchor: str
+    heading: str
+    has_data: bool
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def _sections(content: RunReport) -> list[Section]:
+    """What goes in the report, from top to bottom; a section without data is left out.
+
+    With labels the numbers come first and the groups after the queries; without labels the groups are the evidence and
+    come second.
+    """
+    # Panels and diagnostics take their share of the page's bytes first, rankings and groups share what is left.
+    panels = marked_pictures(content.patches)
+    diagnostics = _diagnostics(content)
+    used = sum(shown.bytes for shown in panels) + sum(len(image.address) for _, image in diagnostics)
+    small = iter(thumbnails(_pictures(content), BUDGET - used))
+    rank_sheets = _rank_sheets(content, small)
+    group_strips = [_group_strip(group, small) for group in content.groups or ()]
+
+    metrics, counts = numbers.metrics_of(content), numbers.counts_of(content)
+    labelled = bool(metrics)
+    retrieval = [
+        plots.cmc(content.cmc),
+        plots.average_precision(content.average_precision),
+        plots.change(content.average_precision),
+        plots.similarities(content.scores),
+    ]
+    training = [
+        plots.losses(content.metrics.steps),
+        plots.evaluations(content.metrics.evaluations),
+        plots.clusters(content.metrics.epochs),
+        plots.outliers_and_purity(content.metrics.epochs),
+        plots.learning_rate(content.metrics.steps),
+    ]
+    groups = Section(
+        "groups", "Groups", bool(group_strips), {"strips": group_strips, "sentence": _groups_sentence(content)}
+    )
+    sections = [
+        Section(
+            "numbers",
+            "Numbers" if labelled else "What these data can say",
+            bool(labelled or counts or group_strips),
+            {
+                "metrics": metrics,
+                "basis": numbers.basis_of(content),
+                "counts": counts,
+                "unmeasured": numbers.why_unmeasured(content),
+                "grouped": bool(group_strips),
+            },
+        ),
+        *([] if labelled else [groups]),
+        Section(
+            "rankings",
+            "Rank sheets",
+            bool(rank_sheets),
+            {
+                "sheets": rank_sheets,
+                "spectra": content.rank_sheets[0].spectra if content.rank_sheets else (),
+                "cameras": any(result.camera for row in content.rank_sheets for result in row.results),
+            },
+        ),
+        _figures("retrieval", "Retrieval", retrieval),
+        *([groups] if labelled else []),
+        Section(
+            "patches",
+            "Patches",
+            bool(panels),
+            {
+                "explanation": content.patches,
+                "shares": numbers.shares_of(content.patches),
+                "legend": legend_thumbnails(content.patches),
+                "pictures": panels,
+            },
+        ),
+        Section(
+            "diagnostics",
+            "Diagnostics of the method",
+            bool(diagnostics),
+            {"pictures": diagnostics, "left": len(content.diagnostics) - len(diagnostics)},
+        ),
+        _figures("training", "Training", training),
+        Section("recipe", "Recipe", bool(content.recipe.strip()), {"text": content.recipe}),
+        Section("machine", "Machine", bool(content.machine), {"facts": content.machine}),
+    ]
+    return [section for section in sections if section.has_data]
 
 
 def write_report(content: RunReport, path: Path) -> Path:
@@ -51,77 +153,48 @@ def write_report(content: RunReport, path: Path) -> Path:
 
 def render(content: RunReport) -> str:
     """The report as HTML text."""
-    folder = Path(__file__).parent
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(_values(content))
+    return environment.get_template("page.html").render(
+        title=content.title,
+        kind="a run" if content.recipe else "an evaluation",
+        facts=numbers.run_facts(content),
+        notes=[str(note) for note in content.summary.get("notes") or ()],
+        sections=_sections(content),
+        themes={"light": colors.LIGHT, "dark": colors.DARK, "print": colors.PRINT},
+    )
 
 
-def _values(content: RunReport) -> dict[str, Any]:
-    """What the template reads."""
-    marked = marked_pictures(content.patches)
+def _figures(anchor: str, heading: str, figures: list[Plot | None]) -> Section:
+    drawn = [plot for plot in figures if plot]
+    return Section(anchor, heading, bool(drawn), {"plots": drawn})
+
+
+def _diagnostics(content: RunReport) -> list[tuple[Any, Thumbnail]]:
     most, bytes_at_most, longest = DIAGNOSTICS
     shown = content.diagnostics[:most]
-    diagnostics = list(
-        zip(shown, thumbnails([one.picture for one in shown], bytes_at_most, longest=longest), strict=True)
-    )
-    taken = sum(picture.bytes for picture in marked) + sum(len(picture.address) for _, picture in diagnostics)
-    small = iter(thumbnails(_pictures(content), BUDGET - taken))
-    lines = content.metrics
-    retrieval_plots = [
-        retrieval.cmc(content.cmc),
-        retrieval.average_precision(content.average_precision),
-        retrieval.change(content.average_precision),
-        retrieval.similarities(content.scores),
-    ]
-    training_plots = [
-        curves.losses(lines),
-        curves.evaluations(lines),
-        curves.clusters(lines),
-        curves.outliers_and_purity(lines),
-        curves.learning_rate(lines),
-    ]
-    values: dict[str, Any] = {
-        "content": content,
-        "run_facts": headline.run_facts(content),
-        "notes": [str(note) for note in content.summary.get("notes") or ()],
-        "metrics": headline.metrics_of(content),
-        "basis": headline.basis_of(content),
-        "counts": headline.counts_of(content),
-        "unmeasured": headline.why_unmeasured(content),
-        "cameras": any(result.camera for row in content.rank_sheets for result in row.results),
-        "sheets": _sheets(content, small),
-        "groups": [_strip(group, small) for group in content.groups or ()],
-        "groups_sentence": _groups_sentence(content),
-        "marked": marked,
-        "legend": legend_of(content.patches),
-        "shares": shares_of(content.patches),
-        "diagnostics": diagnostics,
-        "diagnostics_left": len(content.diagnostics) - len(diagnostics),
-        "retrieval": [plot for plot in retrieval_plots if plot],
-        "training": [plot for plot in training_plots if plot],
-    }
-    return {**values, "sections": _sections(content, values)}
+    images = thumbnails([diagnostic.picture for diagnostic in shown], bytes_at_most, longest=longest)
+    return list(zip(shown, images, strict=True))
 
 
-def _pictures(content: RunReport) -> list[Any]:
-    """Every picture of the page, in the order in which :func:`_sheets` and :func:`_strip` take their thumbnails."""
-    found = []
+def _pictures(content: RunReport) -> list[np.ndarray]:
+    """Pictures of queries and groups, in the order of :func:`_rank_sheets` and :func:`_group_strip`."""
+    pictures = []
     for kind in _SHEETS:
         for row in content.rank_sheets:
             if row.kind == kind:
-                found += [row.picture, *(result.picture for result in row.results[:SHOWN])]
+                pictures += [row.picture, *(result.picture for result in row.results[:RANKED_AT_MOST])]
     for group in content.groups or ():
-        found += group.pictures
-    return found
+        pictures += group.pictures
+    return pictures
 
 
-def _sheets(content: RunReport, small: Iterator[Thumbnail]) -> list[dict[str, Any]]:
+def _rank_sheets(content: RunReport, small: Iterator[Thumbnail]) -> list[dict[str, Any]]:
     sheets = []
     for kind, (title, sentence) in _SHEETS.items():
         rankings = [_ranking(row, small) for row in content.rank_sheets if row.kind == kind]
@@ -132,50 +205,21 @@ def _sheets(content: RunReport, small: Iterator[Thumbnail]) -> list[dict[str, An
 
 def _ranking(row: RankRow, small: Iterator[Thumbnail]) -> dict[str, Any]:
     query = next(small)
-    results = [(result, next(small)) for result in row.results[:SHOWN]]
+    results = [(result, next(small)) for result in row.results[:RANKED_AT_MOST]]
     return {"row": row, "query": query, "results": results, "wide": query.width > query.height}
 
 
-def _strip(group: Group, small: Iterator[Thumbnail]) -> dict[str, Any]:
+def _group_strip(group: Group, small: Iterator[Thumbnail]) -> dict[str, Any]:
     title = "In no group" if group.label == "-1" else f"Group {group.label}"
-    strangers = group.strangers or [False] * len(group.pictures)
-    return {"title": title, "group": group, "pictures": [(next(small), stranger) for stranger in strangers]}
+    impostors = group.impostors or [False] * len(group.pictures)
+    return {"title": title, "group": group, "pictures": [(next(small), impostor) for impostor in impostors]}
 
 
 def _groups_sentence(content: RunReport) -> str:
     groups = content.groups or ()
-    sentence = "What the recognizer takes for one individual: groups of every size, a sample of each."
+    sentence = "Images that clustering assigns to one individual: groups of every size, a sample of each."
     if any(group.purity is not None for group in groups):
         sentence += " Purity is the share of a group's images that show its most frequent identity."
-    if any(any(group.strangers) for group in groups):
+    if any(any(group.impostors) for group in groups):
         sentence += " A broken red frame with a cross marks another identity."
     return sentence
-
-
-def _sections(content: RunReport, values: dict[str, Any]) -> list[tuple[str, str]]:
-    """(anchor, heading) of the sections that have something to say, in the order of the page."""
-    labelled = bool(values["metrics"])
-    unlabelled_run = not labelled and bool(values["counts"] or values["groups"])
-    groups = [("groups", "Groups")] if values["groups"] else []
-    sections = []
-    if labelled or unlabelled_run:
-        sections.append(("numbers", "Numbers" if labelled else "What these data can say"))
-    if not labelled:
-        sections += groups
-    if values["sheets"]:
-        sections.append(("rankings", "Rank sheets"))
-    if values["retrieval"]:
-        sections.append(("retrieval", "Retrieval"))
-    if labelled:
-        sections += groups
-    if values["marked"]:
-        sections.append(("patches", "Patches"))
-    if values["diagnostics"]:
-        sections.append(("diagnostics", "Diagnostics of the method"))
-    if values["training"]:
-        sections.append(("training", "Training"))
-    if content.recipe.strip():
-        sections.append(("recipe", "Recipe"))
-    if content.machine:
-        sections.append(("machine", "Machine"))
-    return sections

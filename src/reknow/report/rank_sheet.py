@@ -13,24 +13,22 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from reknow.errors import RunError
-from reknow.explain.drawing import BAD, GOOD, INK, MUTED, broken_frame, save_png
-from reknow.report.content import RankedPicture, RankRow
-
-SHOWN = 10
-"""Gallery pictures per query."""
+from reknow.explain.colors import BAD, GOOD, INK, MUTED
+from reknow.explain.drawing import Pen, frame, save_png
+from reknow.report.content import RANKED_AT_MOST, RankedPicture, RankRow
 
 _TALL, _WIDE = (96, 192), (192, 144)
 """(width, height) of a picture's cell in pixels: people and other tall pictures; vehicles, or spectra side by side."""
 
-_GAP, _MARGIN, _CAPTION, _FRAME = 16, 28, 40, 4  # pixels
+_GAP, _MARGIN, _CAPTION, _FRAME, _MARK = 16, 28, 40, 4, 25  # pixels
 
 
 def save_rank_sheet(rows: Sequence[RankRow], path: Path) -> Path:
     """Draw the rows, one under the other, into a PNG on white ground.
 
     Args:
-        rows: queries with their rankings; at most SHOWN pictures of each are drawn. The first says how wide all cells
-            are, and a picture of another form is made to fit.
+        rows: queries with their rankings; at most :data:`RANKED_AT_MOST` pictures of each are drawn. The first query's
+            picture decides how wide all cells are; a picture of another shape is scaled to fit.
         path: where the PNG goes; written beside and then renamed, never half.
 
     Returns:
@@ -44,14 +42,14 @@ def save_rank_sheet(rows: Sequence[RankRow], path: Path) -> Path:
         raise RunError(path, found="no query to draw", expected="at least one row", remedy="Choose some queries first.")
     height, width = rows[0].picture.shape[:2]
     cell = _WIDE if width > height else _TALL
-    columns = 1 + max(min(len(row.results), SHOWN) for row in rows)
+    columns = 1 + max(min(len(row.results), RANKED_AT_MOST) for row in rows)
     across, down = cell[0] + _GAP, cell[1] + _CAPTION + _GAP
     size = (2 * _MARGIN + columns * across + _GAP, 2 * _MARGIN + len(rows) * down - _GAP)
     sheet = _Sheet(Image.new("RGB", size, "white"), *cell)
     for number, row in enumerate(rows):
         top = _MARGIN + number * down
         sheet.query(row, (_MARGIN, top))
-        for rank, result in enumerate(row.results[:SHOWN], start=1):
+        for rank, result in enumerate(row.results[:RANKED_AT_MOST], start=1):
             sheet.result(result, (_MARGIN + rank * across + _GAP, top), rank)
     return save_png(sheet.image, path)
 
@@ -72,18 +70,19 @@ class _Sheet:
 
     def query(self, row: RankRow, corner: tuple[int, int]) -> None:
         box = self._picture(row.picture, corner)
-        self.drawing.rectangle(_around(box), outline=INK, width=_FRAME)
+        frame(self.drawing, _around(box), INK, width=_FRAME)
         score = row.kind if row.average_precision is None else f"{row.kind}, AP {100 * row.average_precision:.0f} %"
         self._caption(corner, score, row.camera)
 
     def result(self, result: RankedPicture, corner: tuple[int, int], rank: int) -> None:
-        color = GOOD if result.match else BAD
         box = self._picture(result.picture, corner)
         if result.match:
-            self.drawing.rectangle(_around(box), outline=color, width=_FRAME)
+            frame(self.drawing, _around(box), GOOD, width=_FRAME)
         else:
-            broken_frame(self.drawing, _around(box), color, width=_FRAME)
-        _mark(self.drawing, box, result.match, color)
+            frame(self.drawing, _around(box), BAD, width=_FRAME, stroke=8, gap=4)
+        left, top = box[2] - 16, box[1] - 10  # the upper right corner
+        ground = self.image.crop((left, top, left + _MARK, top + _MARK))
+        self.image.paste(_mark(result.match, ground), (left, top))
         self._caption(corner, f"{rank}   {result.similarity:.2f}", result.camera)
 
     def _picture(self, picture: np.ndarray, corner: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -109,13 +108,13 @@ def _around(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     return (box[0] - _FRAME, box[1] - _FRAME, box[2] + _FRAME, box[3] + _FRAME)
 
 
-def _mark(drawing: ImageDraw.ImageDraw, box: tuple[int, int, int, int], match: bool, color: str) -> None:
-    """A check or a cross in the upper right corner."""
-    x, y = box[2] - 14, box[1] - 8
-    drawing.ellipse((x - 2, y - 2, x + 22, y + 22), fill="white")
-    drawing.ellipse((x, y, x + 20, y + 20), fill=color)
+def _mark(match: bool, ground: Image.Image) -> Image.Image:
+    """A check or a cross on a disc, in a square of :data:`_MARK` pixels."""
+    pen, middle = Pen(ground), (_MARK / 2, _MARK / 2)
+    pen.disc(middle, _MARK / 2, "white")
+    pen.disc(middle, _MARK / 2 - 2, GOOD if match else BAD)
     if match:
-        drawing.line([(x + 5, y + 10), (x + 9, y + 14), (x + 15, y + 6)], fill="white", width=3)
+        pen.check(middle, 5.0, "white", 3)
     else:
-        drawing.line([(x + 6, y + 6), (x + 14, y + 14)], fill="white", width=3)
-        drawing.line([(x + 14, y + 6), (x + 6, y + 14)], fill="white", width=3)
+        pen.cross(middle, 4.0, "white", 3)
+    return pen.picture()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reknow.explain.run import kept_numbers
+from reknow.explain.run import explain_run
 from reknow.training.train import Outcome
 
 
@@ -12,4 +12,4 @@ def kept_tokens(outcome: Outcome) -> dict[str, float]:
     Nothing for a row that keeps none, such as the concatenated baseline.
     """
     recipe = outcome.recipe
-    return kept_numbers(outcome.run) if recipe.method.selects_patches(recipe.network) else {}
+    return explain_run(outcome.run).numbers() if recipe.method.selects_patches(recipe.network) else {}

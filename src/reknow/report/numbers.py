@@ -1,7 +1,7 @@
-"""The numbers that a page opens with, as they are printed.
+"""The numbers of a page as it prints them: metrics, counts, facts of the run, shares of selected patches.
 
-Percent are printed with one decimal, and a difference is that of the printed numbers, so that a reader who checks it
-finds it right.
+Percentages of metrics have one decimal, and a difference is that of the printed numbers, so that a reader who subtracts
+them gets the same.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reknow.evaluation.intervals import Interval
+from reknow.explain.explanation import Explanation
+from reknow.explain.precision_recall import Share
 from reknow.report.content import METRICS, RunReport
 
-Interval = tuple[float, float]
+Range = tuple[float, float]
+"""Both ends of an interval, in percent."""
 
 
 @dataclass(frozen=True)
@@ -21,24 +25,24 @@ class Metric:
     """One metric before and after.
 
     Attributes:
-        name: as readers know it.
+        name: as the field writes it.
         after: percent, one decimal.
         before: percent, one decimal; None without a start.
         interval: 95 %, of `after`.
         interval_before: 95 %, of `before`.
         interval_change: 95 %, of the change, queries paired.
-        reranked: percent after k-reciprocal re-ranking, one decimal; None where it was not asked for.
+        reranked: percent after k-reciprocal re-ranking, one decimal; None without re-ranking.
         interval_reranked: 95 %, of `reranked`.
     """
 
     name: str
     after: float
     before: float | None
-    interval: Interval | None
-    interval_before: Interval | None
-    interval_change: Interval | None
+    interval: Range | None
+    interval_before: Range | None
+    interval_change: Range | None
     reranked: float | None = None
-    interval_reranked: Interval | None = None
+    interval_reranked: Range | None = None
 
     @property
     def change(self) -> float | None:
@@ -67,7 +71,7 @@ def metrics_of(content: RunReport) -> list[Metric]:
 
 
 def basis_of(content: RunReport) -> str:
-    """One sentence on what the metrics stand on: protocol, queries, and those that could not be scored."""
+    """One sentence on how the metrics were computed: protocol, queries, and those that could not be scored."""
     summary = content.summary
     parts = []
     if summary.get("protocol"):
@@ -86,7 +90,7 @@ def basis_of(content: RunReport) -> str:
 
 
 def why_unmeasured(content: RunReport) -> str:
-    """Why a report without metrics has none, in a sentence that says what cannot be known."""
+    """Why a report has no metrics, in one sentence."""
     if content.summary.get("queries"):
         return (
             f"None of the {int(content.summary['queries']):,} queries has a match in the gallery, so there is nothing "
@@ -95,8 +99,8 @@ def why_unmeasured(content: RunReport) -> str:
     if any(group.purity is not None for group in content.groups or ()):
         return "These data have no query and gallery rows, so there is no mAP and no rank-1 here."
     return (
-        "These images carry no identities, so no one can compute from them how often a match is right: there is no "
-        "mAP, no rank-1 and no purity here."
+        "These images carry no identities, so it cannot be computed how often a match is right: there is no mAP, no "
+        "rank-1 and no purity here."
     )
 
 
@@ -113,8 +117,8 @@ def counts_of(content: RunReport) -> list[tuple[str, str]]:
             (f"{counted.groups:,}", "groups"),
             (f"{share:.1f} %", "of the images in no group"),
         ]
-    epochs = [line for line in content.metrics if line.get("kind") == "epoch"]
-    last: Mapping[str, Any] = epochs[-1] if epochs else {}
+    epochs = content.metrics.epochs
+    last: Mapping[str, float] = epochs[-1].diagnostics if epochs else {}
     images = content.summary.get("images", last.get("rows"))
     facts = []
     if images is not None:
@@ -139,9 +143,31 @@ def run_facts(content: RunReport) -> list[tuple[str, str]]:
     return facts
 
 
-def _interval(content: RunReport, key: str) -> Interval | None:
-    found = content.intervals.get(key)
-    return found if found is not None and all(map(_is_number, found)) else None
+def shares_of(explanation: Explanation | None) -> list[dict[str, Any]]:
+    """The rows of the table, in percent: title, chance, and before, after and change as (mean, low, high)."""
+    return [] if explanation is None else [_share_row(share) for share in explanation.leading]
+
+
+def _share_row(share: Share) -> dict[str, Any]:
+    chance = {moment: f"{100 * value:.1f}" for moment, value in share.chance.items()}
+    earlier = chance.get("before")
+    return {
+        "title": share.title,
+        "chance": chance["after"],
+        "chance_before": earlier if earlier != chance["after"] else None,
+        "before": _percent(share.value.get("before")),
+        "after": _percent(share.value["after"]),
+        "change": _percent(share.change),
+    }
+
+
+def _percent(interval: Interval | None) -> tuple[float, float, float] | None:
+    return None if interval is None else (100 * interval.mean, 100 * interval.low, 100 * interval.high)
+
+
+def _interval(content: RunReport, key: str) -> Range | None:
+    interval = content.intervals.get(key)
+    return interval if interval is not None and all(map(_is_number, interval)) else None
 
 
 def _is_number(value: Any) -> bool:
@@ -150,7 +176,7 @@ def _is_number(value: Any) -> bool:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them.
+    """Seconds in words.
 
     Example:
         >>> duration(42.4), duration(200.0), duration(7500.0)

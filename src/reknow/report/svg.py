@@ -1,7 +1,7 @@
-"""Figures of one look: matplotlib draws, and the page's style sheet colors.
+"""Figures as inline SVG in one style: matplotlib draws, and the page's style sheet colors.
 
-A figure is drawn with stand-in colors that no one would choose; on its way into the page each becomes a CSS variable,
-so that one SVG serves light, dark and print. Texts stay texts (they can be selected, searched and read aloud), ids are
+A figure is drawn with stand-in colors that occur nowhere else; in the page each becomes a CSS variable, so that one SVG
+serves light, dark and print. Texts stay texts (they can be selected, searched and read aloud), ids are
 made unique to the figure, and whatever names an address (metadata, namespaces) is removed.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import matplotlib as mpl
@@ -18,18 +18,11 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Stand-ins: matplotlib wants colors, the page wants variables.
-INK, MUTED, GRID, ACCENT, WARM, GOOD, BAD, PAPER = (f"#0{n}0{n}0{n}" for n in range(1, 9))
-_VARIABLES = {
-    INK: "ink",
-    MUTED: "muted",
-    GRID: "line",
-    ACCENT: "accent",
-    WARM: "warm",
-    GOOD: "good",
-    BAD: "bad",
-    PAPER: "paper",
-}
+from reknow.explain.colors import Theme
+
+STAND_IN = Theme(*(f"#{n:02x}{n:02x}{n:02x}" for n in range(1, 1 + len(fields(Theme)))))
+"""The colors to draw with: matplotlib takes only colors, the page takes variables."""
+
 WIDTH, HEIGHT = 6.4, 3.5  # inches of 72 units: two figures side by side fill the page, one fills a phone
 
 # Any: matplotlib's stubs want a literal type that only they know.
@@ -38,9 +31,9 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "reknow",  # without it ids are random and equal content gives unequal files
     "text.parse_math": False,  # a loss term may be named with a dollar sign
     "font.size": 11,
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": GRID,
+    "text.color": STAND_IN.ink,
+    "axes.labelcolor": STAND_IN.muted,
+    "axes.edgecolor": STAND_IN.line,
     "axes.facecolor": "none",
     "axes.grid": True,
     "axes.grid.axis": "y",
@@ -52,12 +45,12 @@ _STYLE: dict[Any, Any] = {
     "axes.linewidth": 1,
     "axes.formatter.use_mathtext": False,
     "figure.facecolor": "none",
-    "grid.color": GRID,
+    "grid.color": STAND_IN.line,
     "grid.linewidth": 1,
-    "xtick.color": GRID,
-    "ytick.color": GRID,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
+    "xtick.color": STAND_IN.line,
+    "ytick.color": STAND_IN.line,
+    "xtick.labelcolor": STAND_IN.muted,
+    "ytick.labelcolor": STAND_IN.muted,
     "xtick.major.size": 4,
     "ytick.major.size": 0,
     "ytick.minor.size": 0,
@@ -81,8 +74,8 @@ class Plot:
         name: unique on the page, of letters and dashes.
         title: its heading.
         svg: inline SVG.
-        description: what a reader who cannot see it should know; read aloud in its place.
-        caption: what to look at; may be empty.
+        description: the same in words; screen readers read it aloud.
+        caption: what to note; may be empty.
     """
 
     name: str
@@ -120,9 +113,9 @@ def _inline(document: str, name: str, description: str) -> Markup:
     body = body.replace("xlink:href", "href")
     body = re.sub(r"font-family: [^;\"]*?sans-serif;? ?", "", body)
     used = set(re.findall(r"(?:url\(|href=\")#([\w-]+)", body))
-    body = re.sub(r' id="([\w.-]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
+    body = re.sub(r' id="([\w.-]+)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", body)
     body = re.sub(r"(url\(|href=\")#", rf"\1#{name}-", body)
-    for stand_in, variable in _VARIABLES.items():
+    for variable, stand_in in STAND_IN.variables.items():
         body = body.replace(stand_in, f"var(--{variable})")
     body = re.sub(r"\s*\n\s*", " ", body)
     view = re.search(r'viewBox="[^"]+"', body)

@@ -1,14 +1,14 @@
-"""Measures: how many of the selected patches lie where they ought to, and how many of those there are selected.
+"""Precision and recall of selected patches, against the true masks.
 
 Precision is the share of a set's patches that lie on the object, recall the share of the object's patches that are in
 the set; for a set that ought to lie on background, background takes the object's place. Both count the patches of all
 spectra that an observation has, each against the spectrum's own mask, and come once per observation; then the mean is
-taken, so that observations count alike however they are seen. Precision is undefined where a set is empty, recall where
-nothing is wanted; such an observation is left out.
+taken, so that observations count alike in however many spectra they are. Precision is undefined where a set is empty,
+recall where no patch is expected; such an observation is left out.
 
 Chance is what patches drawn blindly would reach, observation by observation: for precision the share of all patches
-that are wanted, for recall the share of all patches that are selected. Intervals are 95 % bootstrap intervals over
-observations; those of one object are alike, so the truth is a little wider.
+that are expected, for recall the share of all patches that are selected. Intervals are 95 % bootstrap intervals over
+observations; observations of one object are correlated, so the true intervals are a little wider.
 
 Every set is measured in all spectra together and in groups of observations. The first is measured in each spectrum as
 well, a further one only where its patches differ between spectra: elsewhere it would be one number three times. A set
@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
 from reknow.evaluation.intervals import Interval, bootstrap, paired_difference
-from reknow.explain.truth import ON_OBJECT
+from reknow.explain.patches import ON_OBJECT
 from reknow.methods.selected import GROUPS, PatchSet, SelectedPatches
 from reknow.observation import Spectrum
 
@@ -37,37 +37,37 @@ _MEASURES: tuple[Measure, ...] = ("precision", "recall")
 
 @dataclass(frozen=True)
 class Share:
-    """One question to what was selected, and its answers; fractions, NaN where no observation has one.
+    """One precision or recall of what was selected; fractions, NaN where no observation has a value.
 
     Attributes:
         name: ``negatives_on_background``, ``precision_small`` and so on.
-        question: the same in words.
+        title: the same in words.
         chance: "before" and "after" training, or "after" alone: what patches drawn blindly would reach.
-        found: likewise: the mean over observations with its interval.
-        over_chance: likewise: `found` minus chance, observation by observation.
+        value: likewise: the mean over observations with its interval.
+        over_chance: likewise: `value` minus chance, observation by observation.
         change: after minus before, observation by observation; None without both.
-        detail: whether it is for studies and JSON alone; there are more of these than anybody reads.
+        detail: whether it is for studies and JSON alone: most combinations, too many for a table.
     """
 
     name: str
-    question: str
+    title: str
     chance: Mapping[str, float]
-    found: Mapping[str, Interval]
+    value: Mapping[str, Interval]
     over_chance: Mapping[str, Interval]
     change: Interval | None
     detail: bool = False
 
     @property
     def known(self) -> bool:
-        """Whether any observation has an answer, before and after."""
-        return not any(np.isnan(found.mean) for found in self.found.values())
+        """Whether any observation has a value, before and after."""
+        return not any(np.isnan(interval.mean) for interval in self.value.values())
 
     def facts(self) -> dict[str, Any]:
-        """Percent, for JSON; None where no observation has an answer."""
+        """Percent, for JSON; None where no observation has a value."""
         return {
             "chance": {moment: _known(100 * chance) for moment, chance in self.chance.items()},
-            **{moment: _percent(found) for moment, found in self.found.items()},
-            "over_chance": {moment: _percent(found) for moment, found in self.over_chance.items()},
+            **{moment: _percent(interval) for moment, interval in self.value.items()},
+            "over_chance": {moment: _percent(interval) for moment, interval in self.over_chance.items()},
             "change": None if self.change is None else _percent(self.change),
         }
 
@@ -91,19 +91,22 @@ def measured(
         ``recall_spatial``, ``recall_frequency_high_clutter``, ``negatives_on_background`` and so on.
     """
     spectra = selected["after"].spectra
-    everybody = np.ones(len(selected["after"]), dtype=bool)
+    everything = np.ones(len(selected["after"]), dtype=bool)
     shares = []
-    for measure, (number, seen) in product(_MEASURES, _asked(selected, present)):
-        one = selected["after"].sets[number]
-        if one.measured_as and measure == "recall":
+    for measure, (number, counted) in product(_MEASURES, _sets_and_spectra(selected, present)):
+        patch_set = selected["after"].sets[number]
+        if patch_set.measured_as and measure == "recall":
             continue
-        counts = {moment: _counted(each.sets[number], object_share, present, seen) for moment, each in selected.items()}
-        spectrum = seen[0] if len(seen) < len(spectra) else ""
-        for group, inside in {"": everybody, **({} if spectrum or one.measured_as else groups)}.items():
+        counts = {
+            moment: _counts(each.sets[number], object_share, present, counted) for moment, each in selected.items()
+        }
+        spectrum = counted[0] if len(counted) < len(spectra) else ""
+        for group, inside in {"": everything, **({} if spectrum or patch_set.measured_as else groups)}.items():
+            set_name = patch_set.name if number else ""
             share = share_of(
-                one.measured_as or "_".join(filter(None, (measure, one.name if number else "", spectrum, group))),
-                _question(measure, one, spectrum, group),
-                {moment: count.found(measure)[inside] for moment, count in counts.items()},
+                patch_set.measured_as or "_".join(filter(None, (measure, set_name, spectrum, group))),
+                _title(measure, patch_set, spectrum, group),
+                {moment: count.value(measure)[inside] for moment, count in counts.items()},
                 {moment: count.chance(measure)[inside] for moment, count in counts.items()},
                 detail=bool(group if number else spectrum),
             )
@@ -113,90 +116,92 @@ def measured(
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of each observation, how many patches there are, are wanted, are selected, and are both."""
+    """Numbers of patches of each observation: all, expected, selected, and both expected and selected."""
 
     patches: Int[np.ndarray, "pictures"]
-    wanted: Int[np.ndarray, "pictures"]
-    picked: Int[np.ndarray, "pictures"]
+    expected: Int[np.ndarray, "pictures"]
+    selected: Int[np.ndarray, "pictures"]
     hits: Int[np.ndarray, "pictures"]
 
-    def found(self, measure: Measure) -> Float[np.ndarray, "pictures"]:
-        return fraction(self.hits, self.picked if measure == "precision" else self.wanted)
+    def value(self, measure: Measure) -> Float[np.ndarray, "pictures"]:
+        return fraction(self.hits, self.selected if measure == "precision" else self.expected)
 
     def chance(self, measure: Measure) -> Float[np.ndarray, "pictures"]:
-        return fraction(self.wanted if measure == "precision" else self.picked, self.patches)
+        return fraction(self.expected if measure == "precision" else self.selected, self.patches)
 
 
-def _asked(
+def _sets_and_spectra(
     selected: Mapping[str, SelectedPatches], present: Mapping[Spectrum, Bool[np.ndarray, "pictures"]]
 ) -> list[tuple[int, tuple[Spectrum, ...]]]:
-    """Each set, by its number, in all spectra together; then in each alone, where that says something else."""
+    """Each set, by its number, in all spectra together; then in each alone, where the numbers may differ."""
     spectra = selected["after"].spectra
-    asked: list[tuple[int, tuple[Spectrum, ...]]] = []
-    for number, one in enumerate(selected["after"].sets):
-        asked.append((number, spectra))
+    pairs: list[tuple[int, tuple[Spectrum, ...]]] = []
+    for number, patch_set in enumerate(selected["after"].sets):
+        pairs.append((number, spectra))
         apart = not number or any(_differ(each.sets[number], present) for each in selected.values())
-        if len(spectra) > 1 and apart and not one.measured_as:
-            asked.extend((number, (spectrum,)) for spectrum in spectra)
-    return asked
+        if len(spectra) > 1 and apart and not patch_set.measured_as:
+            pairs.extend((number, (spectrum,)) for spectrum in spectra)
+    return pairs
 
 
-def _differ(one: PatchSet, present: Mapping[Spectrum, Bool[np.ndarray, "pictures"]]) -> bool:
+def _differ(patch_set: PatchSet, present: Mapping[Spectrum, Bool[np.ndarray, "pictures"]]) -> bool:
     """Whether any observation has other patches of the set in one of its spectra than in another."""
-    masks: dict[Spectrum, np.ndarray] = {name: mask & present[name][:, None] for name, mask in one.patches.items()}
+    masks: dict[Spectrum, np.ndarray] = {
+        name: mask & present[name][:, None] for name, mask in patch_set.patches.items()
+    }
     anywhere = np.any(list(masks.values()), axis=0)
     return any((mask != anywhere & present[name][:, None]).any() for name, mask in masks.items())
 
 
-def _counted(
-    one: PatchSet,
+def _counts(
+    patch_set: PatchSet,
     object_share: Mapping[Spectrum, Float[np.ndarray, "pictures patches"]],
     present: Mapping[Spectrum, Bool[np.ndarray, "pictures"]],
     spectra: Sequence[Spectrum],
 ) -> _Counts:
-    picked = [one.patches[name] for name in spectra]
-    there = np.concatenate([np.repeat(present[name][:, None], picked[0].shape[1], axis=1) for name in spectra], 1)
+    selected = [patch_set.patches[name] for name in spectra]
+    exists = np.concatenate([np.repeat(present[name][:, None], selected[0].shape[1], axis=1) for name in spectra], 1)
     on_object = np.concatenate([object_share[name] for name in spectra], axis=1) >= ON_OBJECT
-    wanted = there & (on_object if one.expected == "object" else ~on_object)
-    chosen = there & np.concatenate(picked, axis=1)
-    return _Counts(there.sum(1), wanted.sum(1), chosen.sum(1), (wanted & chosen).sum(1))
+    expected = exists & (on_object if patch_set.expected == "object" else ~on_object)
+    chosen = exists & np.concatenate(selected, axis=1)
+    return _Counts(exists.sum(1), expected.sum(1), chosen.sum(1), (expected & chosen).sum(1))
 
 
-def _question(measure: Measure, one: PatchSet, spectrum: str, group: str) -> str:
-    if one.measured_as:
-        return f"Patches {one.meaning} that lie on {'the object' if one.expected == 'object' else 'background'}"
+def _title(measure: Measure, patch_set: PatchSet, spectrum: str, group: str) -> str:
+    if patch_set.measured_as:
+        place = "the object" if patch_set.expected == "object" else "background"
+        return f"Patches {patch_set.meaning} that lie on {place}"
     where = (
-        "against background" if one.expected == "background" else "",
+        "against background" if patch_set.expected == "background" else "",
         f"in {spectrum}" if spectrum else "",
         GROUPS.get(group, group),
     )
-    return ", ".join(filter(None, (f"{measure.capitalize()} of {one.name.replace('_', ' ')} patches", *where)))
+    return ", ".join(filter(None, (f"{measure.capitalize()} of {patch_set.name.replace('_', ' ')} patches", *where)))
 
 
 def share_of(
     name: str,
-    question: str,
-    found: Mapping[str, Float[np.ndarray, "pictures"]],
+    title: str,
+    values: Mapping[str, Float[np.ndarray, "pictures"]],
     chance: Mapping[str, Float[np.ndarray, "pictures"]],
     *,
     detail: bool = False,
 ) -> Share:
-    """One question's answers from its values.
+    """A share from the values of all observations.
 
     Args:
-        name: of the question.
-        question: in words.
-        found: "before" and "after", or "after" alone: (P,) of each observation, NaN where it has no answer.
+        name, title: see :class:`Share`.
+        values: "before" and "after", or "after" alone: (P,) of each observation, NaN where it has no value.
         chance: likewise.
         detail: see :class:`Share`.
     """
     return Share(
         name,
-        question,
-        {moment: _mean(chance[moment][~np.isnan(values)]) for moment, values in found.items()},
-        {moment: bootstrap(values) for moment, values in found.items()},
-        {moment: paired_difference(chance[moment], values) for moment, values in found.items()},
-        paired_difference(found["before"], found["after"]) if "before" in found else None,
+        title,
+        {moment: _mean(chance[moment][~np.isnan(each)]) for moment, each in values.items()},
+        {moment: bootstrap(each) for moment, each in values.items()},
+        {moment: paired_difference(chance[moment], each) for moment, each in values.items()},
+        paired_difference(values["before"], values["after"]) if "before" in values else None,
         detail,
     )
 

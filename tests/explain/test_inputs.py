@@ -1,4 +1,4 @@
-"""Which observations are looked at, and what is asked of a method about them."""
+"""Networks and data: which observations are used, and what a method must select in them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from reknow.data.formats import open_dataset
 from reknow.data.loading import evaluation_batches
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, RunError
-from reknow.explain import observations
-from reknow.explain.observations import Looking, explain
-from reknow.explain.patches import covered
-from reknow.explain.truth import person_mask
+from reknow.explain import run
+from reknow.explain.panels import legend_of, panels_of
+from reknow.explain.patches import covered, person_mask
+from reknow.explain.run import Inputs, explain
 from reknow.methods.method import Method, MethodConfig
 from reknow.methods.recipe import Recipe
 from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches
@@ -29,67 +29,67 @@ WORLD = "world:target?train_identities=2&test_identities=2"
 
 
 @pytest.fixture
-def looking(tiny):
-    def made(manifest: Manifest, *, recipe=tiny, shown: int = 1, **settings) -> Looking:
+def inputs(tiny):
+    def made(manifest: Manifest, *, recipe=tiny, shown: int = 1, **settings) -> Inputs:
         recognizer = Recognizer(recipe.network, recipe.network.build(), recipe.preprocessing, Card(name="made"), "cpu")
-        return Looking({"after": recognizer}, manifest, shown, **settings)
+        return Inputs({"after": recognizer}, manifest, shown, **settings)
 
     return made
 
 
-def test_test_rows_are_looked_at_and_training_rows_where_there_are_none(looking):
+def test_test_rows_are_used_and_training_rows_where_there_are_none(inputs):
     manifest = open_dataset(WORLD)
     train = manifest.select(manifest.rows_of("train"))
     tested = {*manifest.split("query").column("observation"), *manifest.split("gallery").column("observation")}
-    assert set(looking(manifest).sample().column("observation")) == tested
-    assert set(looking(train).sample().column("observation")) == set(train.column("observation"))
+    assert set(inputs(manifest).sample().column("observation")) == tested
+    assert set(inputs(train).sample().column("observation")) == set(train.column("observation"))
 
 
-def test_the_sample_is_bounded_and_always_the_same(looking, monkeypatch):
-    monkeypatch.setattr(observations, "MEASURED_AT_MOST", 5)
-    names = [looking(open_dataset(WORLD), shown=2).sample().column("observation") for _ in range(2)]
+def test_the_sample_is_bounded_and_always_the_same(inputs, monkeypatch):
+    monkeypatch.setattr(run, "MEASURED_AT_MOST", 5)
+    names = [inputs(open_dataset(WORLD), shown=2).sample().column("observation") for _ in range(2)]
     assert len(names[0]) == 5 and names[0] == names[1]
-    assert len(looking(open_dataset(WORLD), shown=7).sample()) == 7
+    assert len(inputs(open_dataset(WORLD), shown=7).sample()) == 7
 
 
-def test_one_of_the_networks_spectra_is_enough(looking, editor, tmp_path):
+def test_one_of_the_networks_spectra_is_enough(inputs, editor, tmp_path):
     pictures = open_dataset(WORLD).column("rgb")[:3]
     rows = {"rgb": [pictures[0], None, pictures[1]], "tir": [None, pictures[2], None]}
     manifest = Manifest.from_columns(rows, root=tmp_path, name="made")
-    assert len(looking(manifest, recipe=editor).sample()) == 3
-    assert len(looking(manifest).sample()) == 2
+    assert len(inputs(manifest, recipe=editor).sample()) == 3
+    assert len(inputs(manifest).sample()) == 2
 
 
-def test_nothing_to_look_at_is_an_error(looking, editor):
+def test_data_without_pictures_for_the_network_are_an_error(inputs, editor):
     manifest = open_dataset(f"{WORLD}&spectra=nir")
     with pytest.raises(DataError, match="column 'rgb'"):
-        looking(manifest).sample()
+        inputs(manifest).sample()
     with pytest.raises(DataError, match="1 or more"):
-        looking(open_dataset(WORLD), shown=0).sample()
+        inputs(open_dataset(WORLD), shown=0).sample()
 
 
-def test_what_cannot_be_measured_is_one_batch(looking, monkeypatch):
-    monkeypatch.setattr(observations, "EVALUATION_BATCH_SIZE", 4)
+def test_what_cannot_be_measured_is_one_batch(inputs, monkeypatch):
+    monkeypatch.setattr(run, "EVALUATION_BATCH_SIZE", 4)
     manifest = open_dataset(WORLD)
-    assert len(looking(manifest).few(manifest)) == 4
-    assert len(looking(manifest, shown=6).few(manifest)) == 6
+    assert len(inputs(manifest).one_batch(manifest)) == 4
+    assert len(inputs(manifest, shown=6).one_batch(manifest)) == 6
 
 
 @dataclass(frozen=True)
 class Made(MethodConfig):
-    """A method that nobody knows: it selects the patches that it is told to, the same in every picture.
+    """A method unknown to the package: it selects given patches, the same in every picture.
 
     Attributes:
         sets: per set, per spectrum, the chosen ones of 8 patches.
         expected: per set, where it ought to lie.
-        seen: (rows, cameras) of every batch.
+        batches: (rows, cameras) of every batch.
     """
 
     sets: dict[str, dict[str, list[int]]] = field(default_factory=lambda: {"kept": {"rgb": [0]}})
     expected: dict[str, Any] = field(default_factory=dict)
     drops: bool = False
     scored: bool = True
-    seen: list[tuple[list[int], list[int]]] = field(default_factory=list)
+    batches: list[tuple[list[int], list[int]]] = field(default_factory=list)
 
     def build(self, network: Any, training_set: TrainingSet) -> Method:
         raise NotImplementedError
@@ -98,7 +98,7 @@ class Made(MethodConfig):
         return True
 
     def selected_patches(self, network: Any, batch: Batch) -> SelectedPatches:
-        self.seen.append((batch.index.tolist(), batch.camera.tolist()))
+        self.batches.append((batch.index.tolist(), batch.camera.tolist()))
 
         def mask(chosen: list[int]) -> np.ndarray:
             return np.tile(np.isin(np.arange(8), chosen), (len(batch), 1))
@@ -117,22 +117,22 @@ class Made(MethodConfig):
         return SelectedPatches(grid=(4, 2), sets=sets, scores=scores, drops=self.drops)
 
 
-def test_every_network_sees_every_picture_in_order(looking):
-    seen, method = [], Made()
+def test_every_network_gets_every_picture_in_order(inputs):
+    calls, method = [], Made()
     rows = open_dataset(WORLD).select(np.arange(5))
-    made = looking(rows, progress=lambda done, total: seen.append((done, total)))
-    selected = made.selected(rows, made.pictures(rows), method)
+    made = inputs(rows, progress=lambda done, total: calls.append((done, total)))
+    selected = made.selected(rows, made.recognizers["after"].pictures_of(rows), method)
     assert list(selected) == ["after"] and len(selected["after"]) == 5
-    assert method.seen == [([0, 1, 2, 3, 4], [-1] * 5)]
-    assert seen == [(5, 5)]
+    assert method.batches == [([0, 1, 2, 3, 4], [-1] * 5)]
+    assert calls == [(5, 5)]
 
 
-def test_three_sets_of_an_unknown_method_are_drawn_and_measured(looking):
+def test_three_sets_of_an_unknown_method_are_drawn_and_measured(inputs):
     sets = {"head": {"rgb": [0, 1]}, "torso": {"rgb": [2]}, "rim": {"rgb": [6, 7]}}
-    found = explain(Made(sets=sets, expected={"rim": "background"}), looking(open_dataset(WORLD)))
-    assert [mark.form for mark, _ in found.legend] == ["whole green frame", "disc", "broken red frame"]
-    assert [meaning for _, meaning in found.legend][2] == "that are rim, broken red frame"
-    (line,) = found.panels(0).values()
+    found = explain(Made(sets=sets, expected={"rim": "background"}), inputs(open_dataset(WORLD)))
+    assert [mark.form for mark, _ in legend_of(found)] == ["whole green frame", "disc", "broken red frame"]
+    assert [meaning for _, meaning in legend_of(found)][2] == "that are rim, broken red frame"
+    (line,) = panels_of(found, 0).values()
     assert list(line) == ["picture", "after training"]
     assert (found.counts["head"], found.counts["torso"], found.counts["rim"]) == (2.0, 1.0, 2.0)
     names = {share.name for share in found.shares}
@@ -141,18 +141,18 @@ def test_three_sets_of_an_unknown_method_are_drawn_and_measured(looking):
     numbers = found.numbers()
     assert numbers["precision"] == pytest.approx(100 * on_object[:, :2].mean())
     assert numbers["precision_rim"] == pytest.approx(100 * (~on_object[:, 6:]).mean())
-    assert "Precision of rim patches, against background" in {share.question for share in found.shares}
+    assert "Precision of rim patches, against background" in {share.title for share in found.shares}
     assert "Torso: patches that are torso." in found.about and "of background in the object's place" in found.basis
 
 
-def test_an_unknown_method_may_select_other_patches_in_each_spectrum(looking, editor):
+def test_an_unknown_method_may_select_other_patches_in_each_spectrum(inputs, editor):
     sets = {"kept": {"rgb": [0, 1], "tir": [4]}, "warm": {"rgb": [], "tir": [4, 5]}, "same": {"rgb": [3], "tir": [3]}}
     data = open_dataset(f"{WORLD}&spectra=rgb,nir,tir")
-    found = explain(Made(sets=sets, drops=True, scored=False), looking(data, recipe=editor))
-    lines = found.panels(0)
+    found = explain(Made(sets=sets, drops=True, scored=False), inputs(data, recipe=editor))
+    lines = panels_of(found, 0)
     assert list(lines) == ["rgb", "tir"]
     assert list(lines["tir"]) == ["picture", "warm", "same", "kept", "dropped"]
-    assert [mark.form for mark, _ in found.legend] == ["disc", "zigzag"]
+    assert [mark.form for mark, _ in legend_of(found)] == ["disc", "zigzag"]
     assert found.counts["kept"] == 1.5
     on_object = found.object_share["tir"] >= 0.5
     numbers = found.numbers()
@@ -162,7 +162,7 @@ def test_an_unknown_method_may_select_other_patches_in_each_spectrum(looking, ed
     assert not [name for name in numbers if name.startswith("precision_same_") and name.endswith(("rgb", "tir"))]
 
 
-def test_a_method_that_goes_back_on_its_word_is_an_error_that_names_it(looking):
+def test_a_method_that_does_not_select_as_it_says_is_an_error_that_names_it(inputs):
     class Silent(Made):
         def selected_patches(self, network: Any, batch: Batch) -> SelectedPatches | None:
             return None
@@ -173,7 +173,7 @@ def test_a_method_that_goes_back_on_its_word_is_an_error_that_names_it(looking):
 
     for method, found in ((Silent(), "nothing"), (Short(), "patches of 1 observations")):
         with pytest.raises(RunError, match=rf"{type(method).__name__}\.selected_patches: {found}"):
-            explain(method, looking(open_dataset(WORLD)))
+            explain(method, inputs(open_dataset(WORLD)))
 
 
 # --- TCMM -------------------------------------------------------------------------------------------------------------
@@ -182,33 +182,33 @@ TCMM = TCMMConfig(alpha=0.25)
 
 
 @pytest.fixture
-def twice(looking):
+def twice(inputs):
     """The same network before and after."""
 
-    def made(manifest: Manifest, recipe: Recipe, **settings) -> Looking:
-        one = looking(manifest, recipe=recipe, **settings)
-        return replace(one, recognizers={"before": one.recognizers["after"], **one.recognizers})
+    def made(manifest: Manifest, recipe: Recipe, **settings) -> Inputs:
+        once = inputs(manifest, recipe=recipe, **settings)
+        return replace(once, recognizers={"before": once.recognizers["after"], **once.recognizers})
 
     return made
 
 
 def test_on_the_world_the_choice_is_measured(twice, tiny):
     manifest = open_dataset(WORLD)
-    look = twice(manifest, tiny, shown=2)
-    found = explain(TCMM, look)
+    networks = twice(manifest, tiny, shown=2)
+    found = explain(TCMM, networks)
     reference = dict(zip(manifest.column("observation"), manifest.column("rgb"), strict=True))
     mask = person_mask(reference[found.names[3]])
     assert found.object_share is not None and mask is not None
     assert found.object_share["rgb"][3].tolist() == covered(mask, (4, 2)).tolist()
     # One network twice: nothing can have changed, and the picture beside each choice is its own.
     assert [share.change and share.change.mean for share in found.shares] == [0.0, 0.0]
-    recognizer = look.recognizers["after"]
+    recognizer = networks.recognizers["after"]
     stored = Pictures.from_arrays({"rgb": found.pictures["rgb"][3:4]})
     (batch,) = evaluation_batches(stored, np.arange(1), np.array([-1]), recognizer.preprocessing, "cpu")
     again = TCMM.selected_patches(recognizer.network, batch)
     assert again is not None
-    wanted = found.after["positives"].patches["rgb"][3:4]
-    assert again["positives"].patches["rgb"].tolist() == wanted.tolist()
+    expected = found.after["positives"].patches["rgb"][3:4]
+    assert again["positives"].patches["rgb"].tolist() == expected.tolist()
 
 
 def test_numbers_are_percent_under_their_own_names(twice, tiny):
@@ -223,19 +223,19 @@ def test_numbers_are_percent_under_their_own_names(twice, tiny):
     assert numbers["negatives_on_background_by_chance"] == share["chance"]["after"]
 
 
-def test_own_pictures_have_a_sheet_and_no_shares(looking, crops, monkeypatch):
-    monkeypatch.setattr(observations, "EVALUATION_BATCH_SIZE", 4)
+def test_own_pictures_have_a_sheet_and_no_shares(inputs, crops, monkeypatch):
+    monkeypatch.setattr(run, "EVALUATION_BATCH_SIZE", 4)
     manifest = open_dataset(f"folder:{crops}")
-    found = explain(TCMM, looking(manifest, shown=6))
+    found = explain(TCMM, inputs(manifest, shown=6))
     assert len(found.names) == 6 and set(found.names) <= set(manifest.column("observation"))
     assert found.object_share is None and found.shares == () and found.facts()["shares"] == {}
     assert found.numbers() == {} and "outline" not in found.about
 
 
-def test_a_crop_of_the_world_is_not_measured_by_the_whole_mask(looking, tmp_path):
+def test_a_crop_of_the_world_is_not_measured_by_the_whole_mask(inputs, tmp_path):
     rows = {"rgb": open_dataset(WORLD).column("rgb")[:3], "crop": ["0 0 32 64"] * 3}
     manifest = Manifest.from_columns(rows, root=tmp_path, name="cropped")
-    assert explain(TCMM, looking(manifest)).object_share is None
+    assert explain(TCMM, inputs(manifest)).object_share is None
 
 
 # --- EDITOR -----------------------------------------------------------------------------------------------------------
@@ -267,31 +267,31 @@ def test_on_the_world_precision_and_recall_are_measured(twice, editor):
     ],
     ids=["everything", "pixels alone", "per spectrum", "random"],
 )
-def test_every_rule_is_explained(looking, editor, changes, kept):
+def test_every_rule_is_explained(inputs, editor, changes, kept):
     network = replace(editor.network, selection=replace(editor.network.selection, **changes))
-    found = explain(editor.method, looking(open_dataset(SPECTRAL), recipe=replace(editor, network=network)))
+    found = explain(editor.method, inputs(open_dataset(SPECTRAL), recipe=replace(editor, network=network)))
     assert found.counts["kept"] == kept
-    assert list(found.panels(0)) == ["rgb", "nir", "tir"]
+    assert list(panels_of(found, 0)) == ["rgb", "nir", "tir"]
     assert not any(name.startswith("precision_spatial") for name in found.numbers())
     assert all(share.known for share in found.leading) and found.numbers()["precision"] >= 0
 
 
-def test_missing_spectra_and_other_data_are_no_obstacle(looking, editor, crops, tmp_path):
+def test_missing_spectra_and_other_data_are_no_obstacle(inputs, editor, crops, tmp_path):
     whole = open_dataset(SPECTRAL)
     rows = {"rgb": [whole.column("rgb")[0], None], "tir": [None, whole.column("tir")[1]]}
     manifest = Manifest.from_columns(rows, root=tmp_path, name="made")
-    found = explain(editor.method, looking(manifest, recipe=editor, shown=2))
+    found = explain(editor.method, inputs(manifest, recipe=editor, shown=2))
     present = {name: there[np.argsort(found.names)].tolist() for name, there in found.present.items()}
     assert present == {"rgb": [True, False], "nir": [False, False], "tir": [False, True]}
     assert found.object_share is not None and not found.object_share["nir"].any()
     assert "precision" in found.numbers() and "precision_nir" not in found.numbers()
-    own = explain(editor.method, looking(open_dataset(f"folder:{crops}"), recipe=editor))
-    assert own.object_share is None and own.numbers() == {} and len(own.panels(0)) == 3
+    own = explain(editor.method, inputs(open_dataset(f"folder:{crops}"), recipe=editor))
+    assert own.object_share is None and own.numbers() == {} and len(panels_of(own, 0)) == 3
     assert "outline" not in own.about
 
 
-def test_one_spectrum_alone_is_measured_without_repeating_itself(looking, editor):
+def test_one_spectrum_alone_is_measured_without_repeating_itself(inputs, editor):
     recipe = replace(editor, network=replace(editor.network, spectra=("tir",)))
-    found = explain(editor.method, looking(open_dataset(SPECTRAL), recipe=recipe))
-    assert list(found.panels(0)) == [""]
+    found = explain(editor.method, inputs(open_dataset(SPECTRAL), recipe=recipe))
+    assert list(panels_of(found, 0)) == [""]
     assert not any("tir" in share.name for share in found.shares)
