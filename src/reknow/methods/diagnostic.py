@@ -1,4 +1,4 @@
-"""Diagnostic: a picture that a method wants to be seen beside its run, such as a memory or a histogram of weights."""
+"""Diagnostic: a picture of a method for the report of its run, such as a memory or a histogram of weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Diagnostic:
     """One picture.
 
     Attributes:
-        title: its heading; any text, which may stand twice.
+        title: its heading; any text, also the same twice.
         caption: what it shows, in a plain sentence.
-        picture: (H, W, 3) uint8 RGB; checked when a run keeps it.
+        picture: (H, W, 3) uint8 RGB; checked when a run saves it.
     """
 
     title: str
@@ -26,10 +26,10 @@ class Diagnostic:
 
 
 def check_diagnostics(diagnostics: object, package: str) -> None:
-    """Refuse what cannot be drawn.
+    """Refuse diagnostics that cannot be drawn.
 
     Args:
-        diagnostics: of a method, which may have made anything.
+        diagnostics: what a method returned, of any type.
         package: where the method comes from, for the message.
 
     Raises:
@@ -37,20 +37,20 @@ def check_diagnostics(diagnostics: object, package: str) -> None:
     """
     if not isinstance(diagnostics, Sequence):
         diagnostics = [diagnostics]
-    for number, one in enumerate(diagnostics):
-        if not isinstance(one, Diagnostic):
-            found = f"a {type(one).__name__}"
-        elif not (isinstance(one.title, str) and isinstance(one.caption, str)):
-            found = f"the title {one.title!r} and the caption {one.caption!r}"
-        elif not isinstance(one.picture, np.ndarray):
-            found = f"'{one.title}' with a picture of type {type(one.picture).__name__}"
-        elif one.picture.dtype != np.uint8 or one.picture.shape[2:] != (3,) or not one.picture.size:
-            found = f"'{one.title}' with a picture of {one.picture.dtype} and shape {one.picture.shape}"
+    for number, diagnostic in enumerate(diagnostics):
+        if not isinstance(diagnostic, Diagnostic):
+            problem = f"a {type(diagnostic).__name__}"
+        elif not (isinstance(diagnostic.title, str) and isinstance(diagnostic.caption, str)):
+            problem = f"the title {diagnostic.title!r} and the caption {diagnostic.caption!r}"
+        elif not isinstance(picture := diagnostic.picture, np.ndarray):
+            problem = f"'{diagnostic.title}' with a picture of type {type(picture).__name__}"
+        elif picture.dtype != np.uint8 or picture.shape[2:] != (3,) or not picture.size:
+            problem = f"'{diagnostic.title}' with a picture of {picture.dtype} and shape {picture.shape}"
         else:
             continue
         raise RunError(
             f"package '{package}', diagnostic {number}",
-            found=found,
+            found=problem,
             expected="a Diagnostic with two texts and a picture of uint8 and shape (height, width, 3)",
             remedy="Correct the method's diagnostics(). The trained recognizer is saved; --resume makes the rest.",
         )

@@ -1,8 +1,8 @@
-"""Selected patches: what a method that selects patches says of its selection.
+"""Selected patches: how a method that selects patches shows its selection.
 
-A method answers through :meth:`~reknow.methods.method.MethodConfig.selected_patches`, with named sets of patches in
-each spectrum. ``reknow explain tokens`` and the report draw whatever sets there are, and measure each of them where it
-is known which patches lie on the object, so that no method has to be known to them.
+A method returns them from :meth:`~reknow.methods.method.MethodConfig.selected_patches`: named sets of patches in each
+spectrum. ``reknow explain tokens`` and the report draw all sets, and measure each of them where it is known which
+patches lie on the object. So they need to know no method.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class PatchSet:
     Attributes:
         name: such as ``kept``, which goes before "patches" in a sentence; it names a panel, a count, and the numbers
             ``precision_kept`` and ``recall_kept``. Those of a selection's first set are ``precision`` and ``recall``.
-        meaning: what follows "patches" in a sentence, such as "picked by attention".
+        meaning: what follows "patches" in a sentence, such as "selected by attention".
         patches: per spectrum, (B, N): which ones; false where an observation lacks the spectrum.
-        expected: where such patches ought to lie.
+        expected: where such patches should lie.
         measured_as: where the set has one number of its own name, such as ``positives_on_person``: its precision.
     """
 
@@ -100,8 +100,8 @@ class SelectedPatches:
     def __post_init__(self) -> None:
         if not self.sets or not self.spectra:
             raise _wrong("no set" if not self.sets else "a set of no spectrum", "at least one")
-        names = [one.name for one in self.sets] + ([] if self.scores is None else [self.scores.name])
-        measures = [one.measured_as for one in self.sets if one.measured_as]
+        names = [patch_set.name for patch_set in self.sets] + ([] if self.scores is None else [self.scores.name])
+        measures = [patch_set.measured_as for patch_set in self.sets if patch_set.measured_as]
         for name in (*names, *measures):
             taken = name in _TAKEN or name.endswith(tuple(f"_{end}" for end in (*GROUPS, *SPECTRA)))
             if taken or not re.fullmatch("[a-z][a-z0-9_]*", name) or (names + measures).count(name) > 1:
@@ -110,8 +110,8 @@ class SelectedPatches:
                     "small letters, each name once, none that counts, panels, groups or spectra have",
                 )
         shape = (*next(iter(self.sets[0].patches.values())).shape[:1], self.grid[0] * self.grid[1])
-        for one in self.sets:
-            _check(f"set '{one.name}'", one.patches, self.spectra, shape)
+        for patch_set in self.sets:
+            _check(f"set '{patch_set.name}'", patch_set.patches, self.spectra, shape)
         if self.scores is not None:
             _check(f"scores '{self.scores.name}'", self.scores.values, self.spectra, shape)
 
@@ -122,7 +122,7 @@ class SelectedPatches:
 
     def __getitem__(self, name: str) -> PatchSet:
         """The set of a name."""
-        return next(one for one in self.sets if one.name == name)
+        return next(patch_set for patch_set in self.sets if patch_set.name == name)
 
     def __len__(self) -> int:
         """B, the observations."""
@@ -151,15 +151,15 @@ def joined(batches: Sequence[SelectedPatches]) -> SelectedPatches:
         return {name: np.concatenate([part[name] for part in parts]) for name in first.spectra}
 
     sets = tuple(
-        replace(one, patches=whole([batch.sets[number].patches for batch in batches]))
-        for number, one in enumerate(first.sets)
+        replace(patch_set, patches=whole([batch.sets[number].patches for batch in batches]))
+        for number, patch_set in enumerate(first.sets)
     )
     scores = [batch.scores.values for batch in batches if batch.scores is not None]
     return replace(first, sets=sets, scores=first.scores and replace(first.scores, values=whole(scores)))
 
 
 def _kind(batch: SelectedPatches) -> tuple[object, ...]:
-    return batch.grid, batch.spectra, [one.name for one in batch.sets], batch.scores is None, batch.drops
+    return batch.grid, batch.spectra, [patch_set.name for patch_set in batch.sets], batch.scores is None, batch.drops
 
 
 def _check(name: str, by_spectrum: BySpectrum, spectra: Sequence[Spectrum], shape: tuple[int, ...]) -> None:

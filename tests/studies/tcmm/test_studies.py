@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reknow.methods.small import SMALL_NETWORK
+from reknow.methods.shipped import SHIPPED_NETWORK
 from reknow.methods.tcmm.token_constraint import negatives_of
 from reknow.studies.carry_out import rows_of
 from reknow.studies.catalog import STUDIES, study_named
@@ -26,8 +26,8 @@ def test_every_noise_rate_pushes_another_number_of_patches_away():
         counts = [negatives_of(noise_rate.PATCHES, alpha) for alpha in swept]
         assert counts == sorted(set(counts))
         assert (counts[0], counts[-1]) == (1, noise_rate.PATCHES)
-    rows, columns = SMALL_NETWORK.trunk.image_size
-    assert rows * columns // SMALL_NETWORK.trunk.stride**2 == noise_rate.PATCHES
+    rows, columns = SHIPPED_NETWORK.trunk.image_size
+    assert rows * columns // SHIPPED_NETWORK.trunk.stride**2 == noise_rate.PATCHES
 
 
 def test_the_published_points_have_the_published_noise():

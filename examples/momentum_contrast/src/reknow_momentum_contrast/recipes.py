@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.shipped import SHIPPED_AUGMENTATION, SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow_momentum_contrast.method import MomentumContrastConfig
 
 __all__ = ["own_data", "world"]
@@ -17,10 +17,10 @@ def own_data() -> Recipe:
         name="momentum_contrast",
         # Some hundred steps are a run on a laptop. After 500, MoCo's 0.999 would keep 61 % of the first weights.
         method=MomentumContrastConfig(momentum=0.99),
-        network=SMALL_NETWORK,
+        network=SHIPPED_NETWORK,
         follow_weights=True,
-        preprocessing=SMALL_PREPROCESSING,
-        augmentation=SMALL_AUGMENTATION,
+        preprocessing=SHIPPED_PREPROCESSING,
+        augmentation=SHIPPED_AUGMENTATION,
         sampling=Sampling(batch_size=64, instances=4),
         optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
         schedule=Schedule(kind="cosine", warmup=1, floor=0.01),

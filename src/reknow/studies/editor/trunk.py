@@ -88,7 +88,7 @@ def cost(size: str, patch: int) -> dict[str, float]:
 
     def step() -> float:
         started = time.perf_counter()
-        network.look(batch).descriptor.sum().backward()
+        network.outputs(batch).descriptor.sum().backward()
         network.zero_grad(set_to_none=True)
         if device == "cuda":
             torch.cuda.synchronize()
