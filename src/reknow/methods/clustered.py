@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from reknow.clustering.dbscan import PseudoLabels, Size, pseudo_labels
 from reknow.distributed import from_first, gathered
-from reknow.errors import DataError
+from reknow.errors import DataError, RecipeError
 from reknow.fields import Bounds, PositiveFloat, Share, check_fields
 from reknow.losses.prototype_memory import PrototypeMemory, Update
 from reknow.methods.method import EpochPlan, Method, MethodConfig
@@ -56,6 +56,13 @@ class Clustering:
 
     def __post_init__(self) -> None:
         check_fields(self, "method.clustering")
+        if self.k1 != "auto" and self.k2 != "auto" and self.k2 > self.k1:
+            raise RecipeError(
+                "method.clustering.k2",
+                found=f"{self.k2} with k1 {self.k1}",
+                expected="at most k1, since the lists of neighbors have that length",
+                remedy=f"--method.clustering.k2 {self.k1} or less.",
+            )
 
     def __call__(self, embeddings: Tensor, cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
         """Pseudo-labels of unit rows; cameras are codes, -1 where unknown."""

@@ -17,6 +17,7 @@ from reknow.fields import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PositiveShare,
     Share,
     ShareBelowOne,
     check_fields,
@@ -59,7 +60,7 @@ class Schedule:
             warm-up.
         every: epochs or steps between two drops of the kind step; not used where there are milestones.
         milestones: epochs or steps, counted from 0, at which the kind step drops, in ascending order; none means every.
-        gamma: factor on the rate at a drop of the kind step.
+        gamma: factor on the rate at a drop of the kind step, at most 1.
         floor: rate at the end of the kind cosine, as a share of the peak.
         warmup_start: rate at the start of the warm-up, as a share of the peak.
     """
@@ -69,7 +70,7 @@ class Schedule:
     warmup: NonNegativeInt = 0
     every: PositiveInt = 20
     milestones: tuple[PositiveInt, ...] = ()
-    gamma: PositiveFloat = 0.1
+    gamma: PositiveShare = 0.1
     floor: Share = 0.002
     warmup_start: Share = 0.01
 

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from reknow.errors import RecipeError
 from reknow.fields import NonNegativeFloat, PositiveInt, Share
 from reknow.losses.prototype_memory import Update
 from reknow.methods.clustered import Clustered, ClusteredConfig
@@ -65,6 +66,24 @@ class TCMMConfig(ClusteredConfig):
     outliers: bool = True
     refresh_outliers: bool = False
     capacity: PositiveInt | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.refresh_outliers and self.capacity is not None:
+            raise RecipeError(
+                "method.refresh_outliers",
+                found=f"True with a capacity of {self.capacity}",
+                expected="one of them, since a memory with a capacity takes all vectors anew in every epoch",
+                remedy="--method.no-refresh-outliers, or --method.capacity None.",
+            )
+        if not self.instance_weight and (self.refresh_outliers or self.capacity is not None):
+            field, unset = ("refresh_outliers", "False") if self.refresh_outliers else ("capacity", "None")
+            raise RecipeError(
+                f"method.{field}",
+                found=f"{getattr(self, field)} with an instance_weight of 0",
+                expected=f"{unset}, since there is no instance memory then",
+                remedy="Leave it out, or set --method.instance-weight above 0.",
+            )
 
     def build(self, network: Embedder, training_set: TrainingSet) -> TCMM:
         """The method for these training rows, which need neither identity nor camera.
