@@ -1,4 +1,4 @@
-"""``editor-missing``: what is the score of observations that lack spectra, and does training with gaps help?
+"""``editor-missing``: what is the score of observations that lack spectra, and does training with missing spectra help?
 
 Each run is scored with every subset of the spectra, on both sides of the comparison and in the query alone. At night
 color fails everywhere; in ``mixed`` light each spectrum fails at a third of the cameras.
@@ -23,7 +23,7 @@ def study(scale: Scale) -> Study:
     day, mixed = (size.world(SPECTRA, light) for light in (DAY, MIXED))
     return Study(
         name="editor-missing",
-        question="What is an observation worth that lacks spectra, and does training with gaps help?",
+        question="How do observations score that lack spectra, and does training with missing spectra help?",
         scale=scale,
         base=on_world(THREE_SPECTRA_SWEPT[scale]),
         variants=(

@@ -40,7 +40,7 @@ def study(scale: Scale) -> Study:
                     f"eps {eps}, {least} samples",
                     {"method.clustering.eps": eps, "method.clustering.min_samples": least},
                 )
-                for eps, count in grid
+                for eps, least in grid
             ),
             *(() if quick else (Variant("eps auto, 4 samples", {"method.clustering.eps": "auto"}),)),
         ),
