@@ -150,8 +150,8 @@ def _made(brought: Contribution, name: str, function: object) -> Recipe:
             one that a run's folder cannot keep.
     """
 
-    def refused(found: str, expected: str) -> ReknowError:
-        return brought.refused(found, expected, part=f"recipe '{name}'")
+    def refused(problem: str, expected: str) -> ReknowError:
+        return brought.refused(problem, expected, part=f"recipe '{name}'")
 
     contract = "a function without parameters that returns a Recipe, for each name in __all__"
     if not inspect.isfunction(function):

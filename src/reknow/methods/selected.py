@@ -170,7 +170,7 @@ def _check(name: str, by_spectrum: BySpectrum, spectra: Sequence[Spectrum], shap
             raise _wrong(f"{name} of shape {values.shape} in {spectrum}", f"{shape}: observations x patches")
 
 
-def _wrong(found: str, expected: str) -> DataError:
+def _wrong(problem: str, expected: str) -> DataError:
     return DataError(
-        "selected patches", found=found, expected=expected, remedy="Correct selected_patches of the method's config."
+        "selected patches", found=problem, expected=expected, remedy="Correct selected_patches of the method's config."
     )

@@ -38,13 +38,13 @@ class MomentumContrastConfig(MethodConfig):
     """Settings of momentum contrast.
 
     Attributes:
-        eps: largest Jaccard distance between neighbors, or ``auto``; see :mod:`reknow.clustering.dbscan`.
-        min_samples: neighbors, itself included, that make a core, or ``auto``.
-        k1: size of the reciprocal neighborhoods, or ``auto``.
-        k2: neighbors that a row is averaged over, or ``auto``.
-        momentum: m, the share of itself that the momentum encoder keeps in a step (MoCo: 0.999).
-        queue: keys that are kept at most.
-        temperature: t, of both softmaxes.
+        eps: largest Jaccard distance between neighbors, or auto, which computes it from the data.
+        min_samples: neighbors, itself included, that a picture needs to be the core of a cluster, or auto.
+        k1: neighbors in the list of a picture, or auto.
+        k2: nearest neighbors that the encoding of a picture is averaged over, or auto.
+        momentum: share of its own weights that the momentum encoder keeps in a step (MoCo: 0.999).
+        queue: largest number of keys in the queue.
+        temperature: temperature of both softmaxes; similarities are divided by it.
     """
 
     eps: Annotated[float, Bounds(0, 1, above=True, below=True)] | Literal["auto"] = "auto"

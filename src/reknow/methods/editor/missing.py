@@ -126,10 +126,10 @@ class Means(nn.Module):
         self.mean[subset] += difference * (len(descriptors) / int(self.count[subset]))
 
 
-def _no_spectrum(spectra: Sequence[Spectrum], found: str) -> DataError:
+def _no_spectrum(spectra: Sequence[Spectrum], problem: str) -> DataError:
     return DataError(
         "spectra of an observation",
-        found=found,
+        found=problem,
         expected=f"an image of at least one of {', '.join(spectra)} in every observation",
         remedy="Leave those rows out, or set network.spectra to what the data have.",
     )
