@@ -22,7 +22,7 @@ from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.data.pictures import read_picture
 from reknow.methods.cluster_contrast.recipes import world
-from reknow.methods.small import SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.shipped import SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow.methods.supervised.recipes import world_target
 from reknow.progress import Display
 from reknow.recognizer import Card, Recognizer
@@ -48,7 +48,7 @@ def lower_bounds(data: str) -> dict[str, float]:
     assert split is not None
     rows = split.manifest
     histograms = np.stack([color_histogram(read_picture(rows.root, reference)) for reference in rows.column("rgb")])
-    untrained = Recognizer(SMALL_NETWORK, SMALL_NETWORK.build(), SMALL_PREPROCESSING, Card(name="untrained"))
+    untrained = Recognizer(SHIPPED_NETWORK, SHIPPED_NETWORK.build(), SHIPPED_PREPROCESSING, Card(name="untrained"))
     return {
         "histogram": 100 * split.score(Embeddings(histograms, rows)).scores.mAP,
         "untrained": 100 * split.score(untrained.embed_manifest(rows)).scores.mAP,

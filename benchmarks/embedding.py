@@ -11,16 +11,16 @@ import torch
 from measure import alternating_seconds, arguments, report
 from reknow.data.cache import Pictures
 from reknow.data.loading import EVALUATION_BATCH_SIZE
-from reknow.methods.small import SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.shipped import SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow.observation import Batch
 from reknow.recognizer import Card, Recognizer
 
 options = arguments(__doc__)
 count = EVALUATION_BATCH_SIZE * (4 if options.quick else 24)
-recognizer = Recognizer(SMALL_NETWORK, SMALL_NETWORK.build(), SMALL_PREPROCESSING, Card(name="made"))
+recognizer = Recognizer(SHIPPED_NETWORK, SHIPPED_NETWORK.build(), SHIPPED_PREPROCESSING, Card(name="made"))
 pixels = np.random.default_rng(0).integers(0, 256, (count, 128, 64, 3), dtype=np.uint8)
 pictures = Pictures.from_arrays({"rgb": pixels})
-normalized = SMALL_PREPROCESSING.normalize(torch.from_numpy(pixels[:EVALUATION_BATCH_SIZE]).to(recognizer.device))
+normalized = SHIPPED_PREPROCESSING.normalize(torch.from_numpy(pixels[:EVALUATION_BATCH_SIZE]).to(recognizer.device))
 batch = Batch.of({"rgb": normalized})
 
 

@@ -76,7 +76,7 @@ def path(request: pytest.FixtureRequest, shared: Path) -> Path:
 def test_a_training_step(path: Path, dtype: torch.dtype, features: float, losses: float, gradients: float) -> None:
     case = Case(path, dtype)
     method = case.method.train()
-    seen = method.network.look(case.batch)
+    seen = method.network.outputs(case.batch)
     for name, official in NAMES.items():
         tokens = torch.cat([seen.cls[name][:, None], seen.patches[name]], dim=1)
         case.expect(f"train/backbone_tokens_{official}", tokens, features)
@@ -114,7 +114,7 @@ def test_a_training_step(path: Path, dtype: torch.dtype, features: float, losses
 def test_logits(path: Path) -> None:
     case = Case(path, torch.float64)
     method = case.method.train()
-    seen = method.network.look(case.batch)
+    seen = method.network.outputs(case.batch)
     case.expect("train/fused_logits", method.fused(seen.descriptor), 1e-9)
     if case.variant == "AL":
         case.expect("train/backbone_logits", method.trunk(torch.cat(list(seen.cls.values()), dim=1)), 1e-9)
@@ -127,7 +127,7 @@ def test_logits(path: Path) -> None:
 def test_evaluation(path: Path) -> None:
     case = Case(path, torch.float32)
     network = case.method.eval().network
-    seen = network.look(case.batch)
+    seen = network.outputs(case.batch)
     case.expect("eval/descriptor", seen.descriptor, 3e-5)
     assert torch.equal(seen.selected.kept["tir"], case.tensors["out/eval/mask"].bool())
     embedding = case.method.embed(case.batch)

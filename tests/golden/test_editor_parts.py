@@ -16,20 +16,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from reknow.methods.editor.aggregation import Aggregation
-from reknow.methods.editor.background import background_consistency
 from reknow.methods.editor.frequency import (
     FrequencyConfig,
     Windows,
     bright_pixels,
     frequency_patches,
+    haar,
     mean_by_wavelets,
     mean_image,
 )
-from reknow.methods.editor.keeping import keep_largest
-from reknow.methods.editor.refinement import Centers
+from reknow.methods.editor.losses import Centers, background_consistency
 from reknow.methods.editor.selection import kept_tokens
-from reknow.methods.editor.spatial import Rollout, spatial_patches
-from reknow.methods.editor.wavelets import haar
+from reknow.methods.editor.spatial import Rollout, keep_largest, spatial_patches
 
 NAMES = {"rgb": "RGB", "nir": "NIR", "tir": "TIR"}
 WINDOWS = Windows(16, 16)

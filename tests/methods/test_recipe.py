@@ -13,6 +13,7 @@ from reknow.errors import RecipeError
 from reknow.methods.catalog import recipe_named, recipes
 from reknow.methods.cluster_contrast.method import Clustering
 from reknow.methods.recipe import Optimizer, Sampling, Schedule
+from reknow.methods.tcmm.method import TCMMConfig
 from reknow.values import from_plain, to_plain
 
 
@@ -85,6 +86,7 @@ def test_no_number_of_a_recipe_can_be_nonsense(name):
         (Optimizer, "weight_decay", -1e-4, "0 or more"),
         (Schedule, "every", 0, "1 or more"),
         (Schedule, "floor", 1.1, "at most 1"),
+        (Schedule, "gamma", 1.5, "above 0 and at most 1"),
         (Sampling, "instances", 0, "1 or more"),
         (Clustering, "eps", 0.0, "a number above 0 and below 1, or 'auto'"),
         (Clustering, "min_samples", 0, "1 or more"),
@@ -96,6 +98,24 @@ def test_a_value_beyond_its_bounds_says_what_may_stand_there(part, field, value,
     assert caught.value.where.endswith(f".{field}")
     assert says in caught.value.expected
     assert field.replace("_", "-") in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("part", "fields_", "where"),
+    [
+        (Schedule, {"kind": "cosine", "milestones": (3, 5)}, "schedule.milestones"),
+        (Schedule, {"kind": "step", "milestones": (5, 3)}, "schedule.milestones"),
+        (Clustering, {"k1": 4, "k2": 6}, "method.clustering.k2"),
+        (TCMMConfig, {"refresh_outliers": True, "capacity": 5}, "method.refresh_outliers"),
+        (TCMMConfig, {"instance_weight": 0.0, "refresh_outliers": True}, "method.refresh_outliers"),
+        (TCMMConfig, {"instance_weight": 0.0, "capacity": 5}, "method.capacity"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(part, fields_, where):
+    with pytest.raises(RecipeError) as caught:
+        part(**fields_)
+    assert caught.value.where == where
+    assert caught.value.remedy
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 10**21 - 1])

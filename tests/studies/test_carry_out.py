@@ -165,12 +165,12 @@ def test_several_processes_are_refused_before_anything_is_written(small, quiet, 
 def test_what_a_study_examines_is_a_column_like_any_other(small, quiet, tmp_path):
     seen = []
 
-    def examine(outcome):
+    def score_run(outcome):
         seen.append(outcome.run.folder.name)
         return {"length": float(len(outcome.recipe.name)), "clusters": -1.0}
 
     findings = carry_out(
-        replace(small, examine=examine, columns=("mAP", "length")), tmp_path / "study", seeds=1, display=quiet
+        replace(small, score_run=score_run, columns=("mAP", "length")), tmp_path / "study", seeds=1, display=quiet
     )
     assert seen == ["base-seed-1", "slower-seed-1"]
     assert [row.numbers["length"].tolist() for row in findings.rows] == [[11.0], [13.0]]

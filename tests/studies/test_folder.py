@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from reknow.errors import RunError
-from reknow.studies.folder import RunFolder, StudyFolder
-from reknow.studies.record import Record
+from reknow.studies.folder import Record, RunFolder, StudyFolder
 from reknow.training.records import EpochLine
 from reknow.training.run import Run
 

@@ -109,6 +109,6 @@ def test_two_processes_learn_what_one_would_and_keep_the_same_queue(tiny, site, 
     train(recipe, tmp_path / "one", display=QUIET)
     for several, alone in zip(steps(tmp_path / "two"), steps(tmp_path / "one"), strict=True):
         assert several == pytest.approx(alone, abs=1e-5)
-    two, one = checkpoint(tmp_path / "two"), checkpoint(tmp_path / "one")
-    assert torch.equal(two["key_labels"], one["key_labels"])
-    torch.testing.assert_close(two["keys"], one["keys"], atol=1e-5, rtol=0)
+    several, alone = checkpoint(tmp_path / "two"), checkpoint(tmp_path / "one")
+    assert torch.equal(several["key_labels"], alone["key_labels"])
+    torch.testing.assert_close(several["keys"], alone["keys"], atol=1e-5, rtol=0)

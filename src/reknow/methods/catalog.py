@@ -4,8 +4,8 @@ A method's recipes are the names in ``__all__`` of its recipe module: functions 
 returns a :class:`Recipe` that knows its own name. ``cluster_contrast/market1501`` is the function ``market1501`` of
 :mod:`reknow.methods.cluster_contrast.recipes`; the bare method's name means its function ``own_data``.
 
-A package of other people brings a method by an entry point (:mod:`reknow.packages`) whose module keeps the same
-contract. It is checked here, since nobody else's tests do.
+Another package adds a method by an entry point (:mod:`reknow.packages`) whose module keeps the same contract. It is
+checked here, since no test of this package covers it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Listed:
     """A recipe as a listing shows it.
 
     Attributes:
-        recipe: itself.
+        recipe: the recipe.
         about: one line that says what it is for.
-        package: whose it is, ``reknow`` or another package.
+        package: the package that it comes from, ``reknow`` or another.
     """
 
     recipe: Recipe
@@ -53,11 +53,11 @@ class Listed:
 
 @dataclass(frozen=True)
 class Listing:
-    """What can be trained here.
+    """The recipes that can be trained here.
 
     Attributes:
         recipes: of this package and of others, by name.
-        refused: what is wrong with those of other packages that are not among them.
+        refused: the errors of those recipes of other packages that are left out.
     """
 
     recipes: tuple[Listed, ...]
@@ -74,11 +74,11 @@ def recipes() -> dict[str, Callable[[], Recipe]]:
 
 
 def recipe_named(name: str) -> Recipe:
-    """The recipe that a user called by name, of this package or another.
+    """The recipe of a name, of this package or another.
 
     Raises:
         RecipeError: no such recipe, the message names the nearest; or it is of another package that cannot be
-            imported, takes another's name or breaks the contract, the message names that package.
+            imported, takes a name that is in use or breaks the contract, the message names that package.
     """
     own = recipes()
     if name in own:
@@ -92,10 +92,10 @@ def recipe_named(name: str) -> Recipe:
             exports = _exports(others.accepted[method])
             if name in exports:
                 return _made(others.accepted[method], name, exports[name])
-    known = listing()
-    remedy = nearest(name, [listed.recipe.name for listed in known.recipes])
-    if known.refused:
-        remedy += f". Left out ('reknow recipes' says why): {'; '.join(error.where for error in known.refused)}"
+    available = listing()
+    remedy = nearest(name, [listed.recipe.name for listed in available.recipes])
+    if available.refused:
+        remedy += f". Left out ('reknow recipes' says why): {'; '.join(error.where for error in available.refused)}"
     raise RecipeError(f"recipe '{name}'", found="no such recipe", remedy=remedy)
 
 
@@ -115,7 +115,7 @@ def listing() -> Listing:
                 listed.append(Listed(_made(brought, name, function), _first_line(function), brought.package))
             except ReknowError as error:
                 refused.append(error)
-    return Listing(tuple(sorted(listed, key=lambda one: one.recipe.name)), tuple(refused))
+    return Listing(tuple(sorted(listed, key=lambda listed: listed.recipe.name)), tuple(refused))
 
 
 def _full(method: str, export: str) -> str:
@@ -130,7 +130,7 @@ def _exports(brought: Contribution) -> dict[str, object]:
     """What another package's recipe module exports, under the names of recipes.
 
     Raises:
-        RecipeError: it cannot be imported, or does not say what it exports.
+        RecipeError: it cannot be imported, or has no list of exports.
     """
     module = brought.load()
     names = getattr(module, "__all__", None)
@@ -150,8 +150,8 @@ def _made(brought: Contribution, name: str, function: object) -> Recipe:
             one that a run's folder cannot keep.
     """
 
-    def refused(found: str, expected: str) -> ReknowError:
-        return brought.refused(found, expected, part=f"recipe '{name}'")
+    def refused(problem: str, expected: str) -> ReknowError:
+        return brought.refused(problem, expected, part=f"recipe '{name}'")
 
     contract = "a function without parameters that returns a Recipe, for each name in __all__"
     if not inspect.isfunction(function):

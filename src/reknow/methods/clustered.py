@@ -1,12 +1,12 @@
-"""Clustered: what methods share that learn from clusters of the unlabelled pictures, found anew each epoch.
+"""Clustered: what methods share that learn from clusters of the unlabelled pictures, computed anew each epoch.
 
 Per epoch: embed everything, Jaccard distances of k-reciprocal neighbors, DBSCAN, prototypes from the clusters' means
-(:class:`~reknow.losses.prototype_memory.PrototypeMemory`); outliers do not train. Per step the memories follow the
-pictures of the whole batch. Which losses are taken against them is the method's own business: cluster contrast has one,
+(:class:`~reknow.losses.prototype_memory.PrototypeMemory`); outliers do not train. Per step the memories are updated
+with the pictures of the whole batch. The losses against the memories belong to each method: cluster contrast has one,
 TCMM three.
 
-Decision: an epoch that finds fewer than two clusters trains on the last good labels, since one prototype gives no
-gradient and old labels on new features still pull the right way; without any, each picture is its own cluster.
+An epoch that has fewer than two clusters trains on the last good labels; without any, each picture is its own cluster
+(decision 9 in docs/methods/cluster_contrast.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from reknow.clustering.dbscan import PseudoLabels, Size, pseudo_labels
 from reknow.distributed import from_first, gathered
-from reknow.errors import DataError
+from reknow.errors import DataError, RecipeError
 from reknow.fields import Bounds, PositiveFloat, Share, check_fields
 from reknow.losses.prototype_memory import PrototypeMemory, Update
 from reknow.methods.method import EpochPlan, Method, MethodConfig
@@ -33,15 +33,17 @@ from reknow.observation import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class Clustering:
-    """How pseudo-labels are made each epoch (spec TCMM section 2.3).
+    """How pseudo-labels are made each epoch (decisions 4 to 8 in docs/methods/cluster_contrast.md).
 
     Attributes:
-        eps: largest Jaccard distance between neighbors, in (0, 1), or ``auto``: from the k-distance curve.
-        min_samples: neighbors, itself included, that make a core.
-        k1: size of the reciprocal neighborhoods.
-        k2: neighbors that a row is averaged over. Each of these three may be ``auto``: it then follows how many near
-            neighbors the rows have, anew in each epoch (:mod:`reknow.clustering.automatic`).
-        camera_centered: subtract each camera's mean embedding before clustering, where cameras are known. Not in the
+        eps: largest Jaccard distance between neighbors, above 0 and below 1; auto computes it from the data in each
+            epoch.
+        min_samples: neighbors, itself included, that a picture needs to be the core of a cluster; auto computes the
+            number from the data in each epoch.
+        k1: neighbors in the list of a picture that k-reciprocal neighborhoods are made from, itself included; auto as
+            in min_samples.
+        k2: nearest neighbors that the encoding of a picture is averaged over; auto as in min_samples.
+        camera_centered: subtract each camera's mean embedding before clustering, where cameras are known; not in the
             paper. A camera's background and color then no longer hold its pictures together: on three target worlds
             it raised the first clusters' purity from 0.58-0.78 to 0.65-0.82.
     """
@@ -54,6 +56,13 @@ class Clustering:
 
     def __post_init__(self) -> None:
         check_fields(self, "method.clustering")
+        if self.k1 != "auto" and self.k2 != "auto" and self.k2 > self.k1:
+            raise RecipeError(
+                "method.clustering.k2",
+                found=f"{self.k2} with k1 {self.k1}",
+                expected="at most k1, since the lists of neighbors have that length",
+                remedy=f"--method.clustering.k2 {self.k1} or less.",
+            )
 
     def __call__(self, embeddings: Tensor, cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
         """Pseudo-labels of unit rows; cameras are codes, -1 where unknown."""
@@ -68,9 +77,10 @@ class ClusteredConfig(MethodConfig):
 
     Attributes:
         clustering: how pseudo-labels are made.
-        momentum: share of the old prototype that an update keeps.
-        temperature: of the softmax over prototypes.
-        update: ``hard`` or ``plain``, see :class:`PrototypeMemory`.
+        momentum: share of the old prototype that an update keeps, from 0 to 1.
+        temperature: temperature of the softmax over prototypes; similarities are divided by it.
+        update: hard moves a prototype toward the picture of its cluster in the batch that is least similar to it,
+            plain toward each picture of its cluster in turn.
     """
 
     clustering: Clustering = Clustering()
@@ -110,8 +120,8 @@ class Clustered(Method):
         self.last_labels: Tensor
         self.register_buffer("last_labels", torch.full((len(training_set),), -1))
         self.have_clustered: Tensor
-        self.register_buffer("have_clustered", torch.tensor(False))  # whether `last_labels` ever were clusters
-        self._step: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.register_buffer("have_clustered", torch.tensor(False))  # whether any epoch had clusters
+        self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Cluster; where that yields nothing to learn from, keep the last good labels."""
@@ -119,10 +129,10 @@ class Clustered(Method):
 
     def planned(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> EpochPlan:
         """The plan and the prototypes that follow from the embedded rows."""
-        found = from_first(lambda: self.clustering(embeddings, cameras))
-        notes = (found.warning,) if found.warning else ()
-        labels = torch.from_numpy(found.labels)
-        if found.num_clusters < 2:
+        clusters = from_first(lambda: self.clustering(embeddings, cameras))
+        notes = (clusters.warning,) if clusters.warning else ()
+        labels = torch.from_numpy(clusters.labels)
+        if clusters.num_clusters < 2:
             if self.have_clustered:
                 labels = self.last_labels.cpu()
                 notes = (*notes, "This epoch trains on the last good clusters.")
@@ -135,31 +145,31 @@ class Clustered(Method):
         self.memory.rebuild(embeddings, labels)
         rows = np.flatnonzero(labels.numpy() >= 0)
         diagnostics = {
-            "clusters": float(found.num_clusters),
-            "outliers": float(found.num_outliers),
+            "clusters": float(clusters.num_clusters),
+            "outliers": float(clusters.num_outliers),
             "rows": float(len(labels)),
-            "alone": float(found.num_alone),
-            "eps": float(found.eps),
-            "k1": float(found.sizes.k1),
-            "k2": float(found.sizes.k2),
-            "min_samples": float(found.sizes.min_samples),
+            "alone": float(clusters.num_alone),
+            "eps": float(clusters.eps),
+            "k1": float(clusters.sizes.k1),
+            "k2": float(clusters.sizes.k2),
+            "min_samples": float(clusters.sizes.min_samples),
         }
         return EpochPlan(rows, labels.numpy()[rows], diagnostics, notes)
 
     def remember(self, batch: Batch, embeddings: Float[Tensor, "batch dim"]) -> None:
         """Keep a part of the step's pictures until the step is over."""
-        self._step.append((embeddings.detach().float(), batch.label, batch.index))
+        self._parts.append((embeddings.detach().float(), batch.label, batch.index))
 
     def after_step(self, batch: Batch) -> None:
-        """The memories follow all pictures of the step, those of other processes included."""
-        if self._step:
-            self.follow(*(gathered(torch.cat(parts)) for parts in zip(*self._step, strict=True)))
-            self._step.clear()
+        """Update the memories with all pictures of the step, those of other processes included."""
+        if self._parts:
+            self.follow(*(gathered(torch.cat(parts)) for parts in zip(*self._parts, strict=True)))
+            self._parts.clear()
 
     def follow(
         self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"], index: Int[Tensor, "batch"]
     ) -> None:
-        """Move what is kept of earlier steps toward this one."""
+        """Move the prototypes toward the pictures of a step; subclasses with further memories extend this."""
         self.memory.update(embeddings, labels)
 
 

@@ -26,7 +26,7 @@ class Diagnostic:
 
 
 def check_diagnostics(diagnostics: object, package: str) -> None:
-    """Refuse what cannot be drawn.
+    """Refuse diagnostics that cannot be drawn.
 
     Args:
         diagnostics: the return value of a method's ``diagnostics()``, of any type.

@@ -1,10 +1,10 @@
-"""The contract between a method and the rest of the house.
+"""The contract between a method and the rest of the package.
 
-The loop knows nothing of a method but this. :meth:`MethodConfig.build` makes the method for a network and a training
-set. Per epoch the loop calls :meth:`Method.before_epoch` and draws batches from the plan that comes back; per step it
-sums :meth:`Method.losses`, moves the groups of :meth:`Method.parameter_groups` and calls :meth:`Method.after_step`.
-Before the network is used, :meth:`Method.before_evaluation` may measure what use needs. A new method is a new folder
-and a line in :mod:`reknow.methods.catalog`; one of another package is an entry point.
+The training loop uses nothing of a method but this. :meth:`MethodConfig.build` makes the method for a network and a
+training set. Per epoch the loop calls :meth:`Method.before_epoch` and draws batches from the plan that comes back; per
+step it sums :meth:`Method.losses`, optimizes the groups of :meth:`Method.parameter_groups` and calls
+:meth:`Method.after_step`. Before an evaluation, :meth:`Method.before_evaluation` may measure what the network needs for
+it. A new method is a new folder and a line in :mod:`reknow.methods.catalog`; one of another package is an entry point.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class EpochPlan:
         labels: (n,) their labels, 0 and up; outliers are not in the plan.
         diagnostics: numbers to log, such as clusters and outliers.
         notes: sentences for the user, such as why the last labels were kept.
-        sampling: how batches are drawn of them; None as the recipe says.
-        phase: a name, where not all parameters move in all epochs: groups that name other phases stand still.
+        sampling: how batches are drawn; None for the recipe's rule.
+        phase: a name, where not all parameters are trained in all epochs: groups of other phases are not trained.
     """
 
     rows: Int[np.ndarray, "planned"]
@@ -51,7 +51,7 @@ class EpochPlan:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where in its run a step stands, for losses that ramp up or change.
+    """The place of a step in its run, for losses that ramp up or change.
 
     Attributes:
         epoch: from 0.
@@ -86,14 +86,14 @@ class Moment:
 
 
 class Method(nn.Module, ABC):
-    """A way to learn. Everything that a resumed run needs is in ``state_dict()``.
+    """A method of training. Everything that a resumed run needs is in ``state_dict()``.
 
     The loop calls ``train()`` before an epoch's steps; a method with a part that must stay in eval mode, such as a
     momentum encoder, overrides it.
 
     Attributes:
-        network: from observations to the retrieval vector: what is evaluated, and what a recognizer keeps when training
-            is over. As a rule the network that :meth:`MethodConfig.build` was given; in any case one of its shape.
+        network: from observations to the retrieval vector. Evaluations use it, and the recognizer holds it after
+            training. As a rule the network that was given to :meth:`MethodConfig.build`; in any case one of its shape.
     """
 
     network: Any  # an nn.Module with a `dim`; each method names the kind that it can train
@@ -103,7 +103,7 @@ class Method(nn.Module, ABC):
         self.network = network
 
     def embed(self, batch: Batch) -> Float[Tensor, "batch dim"]:
-        """Unit-norm retrieval vectors: what evaluation and galleries see."""
+        """Unit-norm retrieval vectors, which evaluation and galleries use."""
         return self.network(batch)
 
     @abstractmethod
@@ -115,7 +115,7 @@ class Method(nn.Module, ABC):
 
         Args:
             epoch: from 0.
-            training_set: the rows, and what a function makes of their pictures.
+            training_set: the rows, and the values of functions of their pictures.
         """
 
     @abstractmethod
@@ -127,7 +127,7 @@ class Method(nn.Module, ABC):
 
         Args:
             batch: the pictures of a part.
-            moment: how far the run is.
+            moment: the place of the step in the run.
         """
 
     def after_step(self, batch: Batch) -> None:
@@ -138,10 +138,10 @@ class Method(nn.Module, ABC):
         """
 
     def before_evaluation(self, training_set: TrainingSet) -> None:
-        """Measure what has to be measured on the network as it is before it is used. In eval mode, without gradient."""
+        """Measure what has to be measured on the network as it is. Called in eval mode, without gradient."""
 
     def parameter_groups(self, bias_lr_factor: float) -> Sequence[ParameterGroup]:
-        """Which parameters move how; every one that learns belongs to one group. By default weights and biases.
+        """Groups of parameters; every trained parameter belongs to one. By default weights and biases.
 
         Args:
             bias_lr_factor: of the recipe's optimizer.
@@ -161,7 +161,7 @@ class MethodConfig(ABC):
 
     Attributes:
         supervised: whether the method learns from identities. Where it does not, its training set holds none, nor any
-            name that may tell one.
+            name that may tell one of them.
     """
 
     supervised: ClassVar[bool] = False
@@ -175,13 +175,13 @@ class MethodConfig(ABC):
         """
 
     def selects_patches(self, network: Any) -> bool:
-        """Whether :meth:`selected_patches` has something to say of networks of this config."""
+        """Whether :meth:`selected_patches` returns something for networks of this config."""
         return False
 
     def selected_patches(self, network: Any, batch: Batch) -> SelectedPatches | None:
-        """Which patches of a batch the method selects with a network, for eyes; None where it selects none.
+        """Which patches of a batch the method selects with a network, for explanations; None where it selects none.
 
-        Called without gradient on pictures as evaluation sees them, with any network that the method can train.
+        Called without gradient on pictures without augmentation, with any network that the method can train.
         """
         return None
 

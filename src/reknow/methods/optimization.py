@@ -1,6 +1,6 @@
-"""How weights move: the optimizers and schedules of a recipe, and which parameters of a method they move.
+"""Optimizers and schedules of a recipe as values, and the groups of parameters that they apply to.
 
-Values only; :mod:`reknow.training.optimization` turns them into torch's optimizers.
+:mod:`reknow.training.optimization` makes torch's optimizers of them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from reknow.fields import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PositiveShare,
     Share,
     ShareBelowOne,
     check_fields,
@@ -25,15 +26,15 @@ from reknow.fields import (
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """How weights move.
+    """The optimizer of the weights.
 
     Attributes:
-        kind: stochastic gradient descent, Adam, or Adam with decoupled weight decay.
+        kind: sgd is stochastic gradient descent with momentum, adamw is Adam with decoupled weight decay.
         lr: learning rate of weights at the schedule's peak.
-        bias_lr_factor: multiplies the learning rate of biases (TransReID: 2).
-        momentum: of stochastic gradient descent.
-        weight_decay: on all parameters, as the papers have it.
-        clip: largest norm of the whole gradient; None leaves it alone.
+        bias_lr_factor: factor on the learning rate of biases (2 in TransReID).
+        momentum: momentum of sgd, from 0 to below 1; the other kinds do not use it.
+        weight_decay: weight decay of all parameters, biases included, as in the papers.
+        clip: largest norm of the whole gradient; a larger gradient is scaled down to it; None does not clip.
     """
 
     kind: Literal["sgd", "adam", "adamw"] = "adam"
@@ -52,15 +53,16 @@ class Schedule:
     """The learning rate over a run.
 
     Attributes:
-        kind: constant; ``step``: times `gamma` every `every` turns, or at `milestones`; ``cosine``: down to `floor` of
-            the peak.
-        counts: what a turn is: an epoch, or a step of the optimizer.
-        warmup: turns from `warmup_start` of the peak up to the peak.
-        every: turns between two drops of ``step``, where there are no milestones.
-        milestones: turns, counted from 0, at which ``step`` drops; in ascending order.
-        gamma: what a drop multiplies by.
-        floor: where the cosine ends, as a share of the peak.
-        warmup_start: where the warm-up begins, as a share of the peak.
+        kind: constant; step, multiplied by gamma after each interval of every, or at the milestones; cosine, falling to
+            the floor.
+        counts: unit of warmup, every and milestones: epochs, or steps of the optimizer.
+        warmup: epochs or steps in which the rate rises to its peak, from the share warmup_start of it; 0 for no
+            warm-up.
+        every: epochs or steps between two drops of the kind step; not used where there are milestones.
+        milestones: epochs or steps, counted from 0, at which the kind step drops, in ascending order; none means every.
+        gamma: factor on the rate at a drop of the kind step, at most 1.
+        floor: rate at the end of the kind cosine, as a share of the peak.
+        warmup_start: rate at the start of the warm-up, as a share of the peak.
     """
 
     kind: Literal["constant", "step", "cosine"] = "constant"
@@ -68,7 +70,7 @@ class Schedule:
     warmup: NonNegativeInt = 0
     every: PositiveInt = 20
     milestones: tuple[PositiveInt, ...] = ()
-    gamma: PositiveFloat = 0.1
+    gamma: PositiveShare = 0.1
     floor: Share = 0.002
     warmup_start: Share = 0.01
 
@@ -92,16 +94,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters that move alike.
+    """Parameters with the same optimizer, schedule and rate.
 
     Attributes:
         name: such as ``weights`` or ``architecture``; for messages and checkpoints.
-        parameters: that learn; those that are frozen (``requires_grad`` False) belong to no group.
-        lr_factor: multiplies the optimizer's learning rate (layer-wise decay, biases).
-        weight_decay: in place of the optimizer's; None takes that.
-        optimizer: of its own; None takes the recipe's. Groups whose optimizers are equal share one.
-        schedule: of its own; None takes the recipe's.
-        phases: the phases (:attr:`EpochPlan.phase`) in which the group moves; empty: in all.
+        parameters: that are trained; frozen ones (``requires_grad`` False) belong to no group.
+        lr_factor: factor on the optimizer's learning rate (layer-wise decay, biases).
+        weight_decay: in place of the optimizer's; None takes the optimizer's.
+        optimizer: of the group; None takes the recipe's. Groups whose optimizers are equal share one.
+        schedule: of the group; None takes the recipe's.
+        phases: the phases (:attr:`EpochPlan.phase`) in which the group is trained; empty for all.
     """
 
     name: str
@@ -113,12 +115,12 @@ class ParameterGroup:
     phases: tuple[str, ...] = ()
 
     def moves_in(self, phase: str) -> bool:
-        """Whether the group moves in a phase."""
+        """Whether the group is trained in a phase."""
         return not self.phases or phase in self.phases
 
 
 def weights_and_biases(named: Iterable[tuple[str, nn.Parameter]], bias_lr_factor: float) -> list[ParameterGroup]:
-    """Two groups of the parameters that learn: biases, by the end of their name, and all others.
+    """Two groups of the trained parameters: biases, by the end of their name, and all others.
 
     Example:
         >>> [group.name for group in weights_and_biases(nn.Linear(2, 3).named_parameters(), bias_lr_factor=2.0)]

@@ -1,7 +1,7 @@
 """Recipe: a complete run, as one frozen value.
 
-A recipe is returned by a function in a method's ``recipes.py``; the command line may replace any field. Which recipes
-there are says :mod:`reknow.methods.catalog`.
+A recipe is returned by a function in a method's ``recipes.py``; the command line may replace any field.
+:mod:`reknow.methods.catalog` lists the recipes.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ class Recipe:
     """Everything that a run depends on.
 
     Attributes:
-        name: method and variant, as the user calls it.
-        method: the method's own settings.
-        network: from pictures to the retrieval vector.
-        data: ``FORMAT:PATH`` of the data set.
-        weights: where the network starts: ``shipped`` (the package's own small trunk), ``random``, the path of a
-            recognizer's folder or a run, or a file with a trunk's weights (.pth, .safetensors); a bare name is also
-            looked for in the folder that the environment variable REKNOW_WEIGHTS names, and what the file does not tell
-            may follow (``FILE?stride=12``). Empty where a recipe needs a file that the package may not ship.
-        follow_weights: whether a file of weights brings the shape of its network and its normalization along; without
-            it, a file of another network is refused.
-        preprocessing: picture size and normalization; travels with the recognizer.
-        augmentation: what training does to a picture.
+        name: name of the recipe, METHOD or METHOD/VARIANT.
+        method: settings of the method.
+        network: shape of the network that makes embeddings of pictures.
+        data: data set to train on, as FORMAT:PATH.
+        weights: initial weights of the network: shipped (the package's own small trunk), random, the folder of a run or
+            a recognizer, or a file with a trunk's weights (.pth, .safetensors). A file name without a folder is also
+            searched for in the folder that the environment variable REKNOW_WEIGHTS names. Options of the file follow a
+            question mark, such as FILE?stride=12. Empty where a recipe needs a file that the package may not contain.
+        follow_weights: whether the network takes its shape and its normalization from the file of weights; without it,
+            a file of another network is refused.
+        preprocessing: picture size and normalization; saved with the recognizer.
+        augmentation: random changes of training pictures.
         sampling: how batches are drawn.
-        optimizer: how weights move.
-        schedule: the learning rate over the run.
-        epochs: how many.
-        iterations: steps per epoch; None leaves it to the sampling, by default as many as it takes to draw as many
-            pictures as were planned.
-        evaluate_every: epochs between two evaluations; 0 means only before and after.
-        checkpoint_every: epochs between two checkpoints; 0 means only at the end, and where the run is stopped.
-        seed: of everything that is drawn.
-        precision: ``auto`` is bf16 where the processor computes in it, 32 bit elsewhere.
-        status: who has seen this recipe's numbers.
-        license: of the weights that come out, for their card.
+        optimizer: optimizer of the weights.
+        schedule: learning rate over the run.
+        epochs: number of epochs.
+        iterations: steps per epoch; None leaves the number to the sampling, by default the training pictures of the
+            epoch divided by the batch size.
+        evaluate_every: epochs between two evaluations; 0 evaluates only before and after training.
+        checkpoint_every: epochs between two checkpoints; 0 writes one only at the end, and when the run is stopped.
+        seed: seed of all random numbers.
+        precision: number format of training; auto is bf16 where the processor computes in it, 32 bit elsewhere.
+        status: whether the numbers of this recipe have been reproduced.
+        license: license of the trained weights, for their card.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Recipe:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is allowed and hardly meant; said when the recipe is carried out."""
+        """Warnings about settings that are allowed and probably not meant; printed when the recipe is run."""
         schedule, counts = self.schedule, self.schedule.counts
         turns = self.epochs if counts == "epochs" else self.epochs * (self.iterations or 0)
         notes = []

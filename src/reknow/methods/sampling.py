@@ -1,8 +1,8 @@
-"""Which planned rows stand together in a batch, as values that a recipe holds or an epoch's plan brings along.
+"""Batch rules: which planned rows are in a batch together, as values in a recipe or in the plan of an epoch.
 
-A rule sees labels, cameras and spectra of the planned rows and nothing else. :class:`Sampling` is the field's P x K
-rule; a method that draws otherwise (as many visible pictures as infrared ones, or a sampler that runs until identities
-are used up) writes its own beside itself.
+A rule reads labels, cameras and spectra of the planned rows and nothing else. :class:`Sampling` is the field's P x K
+rule: P identities with K pictures each. A method that draws in another way (as many visible pictures as infrared ones,
+or until all identities are used) has a rule of its own.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class BatchRule(ABC):
     """How batches are drawn.
 
     Attributes:
-        batch_size: pictures per step over all processes.
-        statistics_over: pictures that batch norms (and released TCMM's token constraint) take their statistics over,
-            whatever the number of processes; None means the whole batch. A step is carried out in parts of this size,
-            so it also bounds the memory. A loss that compares pictures of a batch with each other (the triplet)
-            compares within a part, on however many processes it lies.
+        batch_size: pictures per step, over all processes.
+        statistics_over: pictures that the statistics of batch norms (and of TCMM's token constraint as released) are
+            computed over, for any number of processes; None means the whole batch. A step is carried out in parts of
+            this size, so it also bounds the memory. A loss that compares the pictures of a batch with each other (the
+            triplet) compares within a part, also where several processes share the part.
     """
 
     batch_size: PositiveInt = 64
@@ -69,7 +69,7 @@ class BatchRule(ABC):
         """The batches of one epoch.
 
         Args:
-            planned: what there is to draw from.
+            planned: rows to draw from.
             rng: the only source of randomness.
             steps: how many batches the recipe asks for; None leaves the number to the rule.
 
@@ -81,14 +81,16 @@ class BatchRule(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling(BatchRule):
-    """P identities times K pictures (:func:`reknow.data.sampling.identity_batches`).
+    """P identities with K pictures each (:func:`reknow.data.sampling.identity_batches`).
 
     Attributes:
-        batch_size: P times K pictures per step over all processes.
-        instances: K, pictures per identity.
-        cross_camera: prefer an identity's pictures from other cameras than the first one drawn.
-        statistics_over: pictures that batch norms take their statistics over, a divisor of the batch size; None means
-            the whole batch.
+        batch_size: pictures per step, over all processes; a multiple of instances, so that 64 with 4 instances are 16
+            identities with 4 pictures each.
+        instances: pictures per identity in a batch.
+        cross_camera: whether the further pictures of an identity are drawn from other cameras than its first one, where
+            there are any.
+        statistics_over: pictures that the statistics of batch norms are computed over, a divisor of the batch size
+            above 1; None means the whole batch.
     """
 
     instances: PositiveInt = 4
@@ -101,12 +103,12 @@ class Sampling(BatchRule):
             raise RecipeError(
                 "sampling.batch_size",
                 found=f"{self.batch_size} with {self.instances} instances",
-                expected="a multiple of sampling.instances, since a batch holds so many pictures of each identity",
+                expected="a multiple of sampling.instances, since a batch has that many pictures of each identity",
                 remedy=f"--sampling.batch-size {whole}, or another number of instances.",
             )
 
     def draw(self, planned: PlannedRows, rng: np.random.Generator, steps: int | None) -> list[Int[np.ndarray, "_"]]:
-        """As many batches as the recipe says, or as it takes to draw as many pictures as there are."""
+        """As many batches as the recipe says, or as many as hold about the number of planned rows."""
         return identity_batches(
             planned.labels,
             planned.cameras if self.cross_camera else None,

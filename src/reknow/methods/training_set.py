@@ -1,9 +1,8 @@
-"""The training set, as a method may see it: rows of a manifest, and what a function makes of their pictures.
+"""The training set of a method: rows of a manifest, and the values of functions of their pictures.
 
-A method never opens a file. It asks for batches of rows as evaluation sees them, or hands over a function and gets its
-values for every row, or their means per class, whatever the number of processes. A method that does not learn from
-identities gets a manifest that holds none, and no name that could tell one
-(:func:`reknow.data.manifest.without_names`).
+A method never opens a file. It asks for batches of rows without augmentation, or passes a function and gets its values
+for every row, or their means per class, with any number of processes. A method that does not learn from identities gets
+a manifest that holds none, and no name that could tell one (:func:`reknow.data.manifest.without_names`).
 """
 
 from __future__ import annotations
@@ -33,26 +32,26 @@ ToTensors = Callable[[Batch], Mapping[str, Tensor]]
 class TrainingSet:
     """N rows to learn from.
 
-    Everything that runs a function runs it without gradient, as evaluation sees the pictures: without augmentation, in
-    manifest order. Networks have to be in eval mode; when the loop calls ``build``, ``before_epoch`` and
-    ``before_evaluation``, they are. All processes must call the same functions in the same order.
+    Functions are called without gradient, on pictures without augmentation, as in an evaluation, in manifest order.
+    Networks have to be in eval mode; when the loop calls ``build``, ``before_epoch`` and ``before_evaluation``, they
+    are. All processes must call the same functions in the same order.
 
     Args:
         manifest: the training rows.
         pictures: opens their pictures, at the size of `preprocessing`; called when they are first needed, so that
-            what is wrong with a recipe shows before an hour of decoding.
+            errors of a recipe show before an hour of decoding.
         preprocessing: picture size and normalization.
-        names: whether the method may see identities, and names that may tell them.
-        annotations: by name, (N, ...): what batches carry beside pictures.
+        names: whether the method gets identities, and names that may tell them.
+        annotations: by name, (N, ...): further values of batches.
         epochs: of the run.
         iterations: steps of each epoch, where the recipe fixes them.
         seed: of the run.
         device: where batches go.
-        autocast: the context that networks compute in.
+        autocast: the context in which networks run.
         watch: makes a progress display from its title; the default shows none.
 
     Attributes:
-        manifest: N rows, without identities and names that may tell them where the method must not see those.
+        manifest: N rows, without identities and names that may tell them where the method must not have those.
         epochs: of the run.
         steps: of the whole run, where the recipe fixes the steps of an epoch; None where each epoch's plan decides.
     """
@@ -104,7 +103,7 @@ class TrainingSet:
         return self._open()
 
     def open(self) -> None:
-        """Decode the pictures now, so that what is wrong with them shows before a run begins.
+        """Decode the pictures now, so that damaged ones are reported before a run begins.
 
         Raises:
             DataError: a picture that cannot be read, or a cache that cannot be written.
@@ -112,11 +111,11 @@ class TrainingSet:
         _ = self._pictures
 
     def sample(self, count: int) -> Int[np.ndarray, "sampled"]:
-        """At most `count` rows in ascending order, drawn by the run's seed: the same whoever asks, and whenever."""
+        """At most `count` rows in ascending order, drawn by the run's seed: the same in every call."""
         return np.sort(np.random.default_rng(self._seed).permutation(len(self))[:count])
 
     def batches(self, rows: Int[np.ndarray, "n"] | None = None) -> Iterator[Batch]:
-        """Rows as evaluation sees them, all of them on every process; labels are -1.
+        """Batches of rows without augmentation, the same on every process; labels are -1.
 
         Args:
             rows: which; by default all, in order.
@@ -140,7 +139,7 @@ class TrainingSet:
     def embed(self, function: ToTensors) -> dict[str, Tensor]: ...
 
     def embed(self, function: ToTensor | ToTensors) -> Tensor | dict[str, Tensor]:
-        """What a function makes of every row; processes share the work.
+        """The values of a function for every row; processes share the work.
 
         Args:
             function: a batch of B observations to (B, ...) values, or to several of them by name, such as a method's
@@ -169,14 +168,14 @@ class TrainingSet:
     def class_means(
         self, function: ToTensor | ToTensors, labels: Int[np.ndarray, "rows"]
     ) -> Tensor | dict[str, Tensor]:
-        """The mean of a function's values over the rows of each class, of which no more than C are ever held.
+        """The mean of a function's values over the rows of each class; no more than C means are held at a time.
 
-        For values that are too large to be kept for every row: the raw pixels of Market-1501 are 5 GB, their class
+        For values that are too large to be held for every row: the raw pixels of Market-1501 are 5 GB, their class
         means 300 MB.
 
         Args:
             function: as in :meth:`embed`; values are taken as floating-point numbers.
-            labels: (N,) classes from 0 up; rows of label -1 belong to none and are not loaded.
+            labels: (N,) classes from 0 up; rows of label -1 belong to no class and are not loaded.
 
         Returns:
             (C, ...) on the CPU in 32 bit, C = the largest label + 1, zero for a class without rows; or a dictionary.

@@ -1,8 +1,8 @@
-"""From a study to its findings: run after run, measurement after measurement, each of them once.
+"""Carry out a study: its runs and measurements one after the other, each of them once, and then its findings.
 
-Seeds come one after the other and each does all variants, so that an interrupted study has whole comparisons, and
-``--seeds 1`` on its folder shows them. Before anything starts, every run that is there already is compared with the
-recipe that the study wants. A run that was stopped continues from its checkpoint.
+All variants of one seed come before the next seed, so that an interrupted study has complete comparisons, and ``--seeds
+1`` on its folder shows them. Before anything starts, every existing run is compared with the recipe that the study has
+for it. A run that was stopped continues from its checkpoint.
 """
 
 from __future__ import annotations
@@ -23,26 +23,25 @@ from reknow.machine import machine
 from reknow.methods.recipe import Recipe
 from reknow.progress import Display
 from reknow.studies.findings import Findings, Row
-from reknow.studies.folder import RunFolder, StudyFolder, slug
-from reknow.studies.record import Record
+from reknow.studies.folder import Record, RunFolder, StudyFolder, slug
 from reknow.studies.statistics import over_queries, over_seeds
 from reknow.studies.study import Measurement, Study, Variant, differences, seeded
 from reknow.training.train import train
 from reknow.values import to_plain
 
 MOST_SEEDS = 1000
-"""Runs of a variant that anybody could mean; the quickest studies would take weeks for so many."""
+"""Most seeds that are accepted; the quickest studies would take weeks for so many."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run that the study wants.
+    """A run of the study.
 
     Attributes:
         variant: the row that it belongs to.
         seed: of training and world.
         recipe: in full.
-        folder: where it lies.
+        folder: of the run.
     """
 
     variant: Variant
@@ -52,13 +51,13 @@ class Planned:
 
 
 def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | None = None) -> Findings:
-    """Do what is left of a study, and write its results, table and plot.
+    """Do the remaining runs of a study, and write its results, table and plot.
 
     Args:
-        study: what to do.
+        study: to carry out.
         folder: the study's folder, new or its own.
         seeds: how many, from 1 up.
-        display: what the user sees.
+        display: shows the progress.
 
     Raises:
         RecipeError: no seed.
@@ -77,10 +76,10 @@ def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | 
         )
     place = StudyFolder.claim(folder, study.name)
     planned = plan(study, place, range(1, seeds + 1))
-    for one in planned:
-        one.folder.check(one.recipe)
+    for run in planned:
+        run.folder.check(run.recipe)
     display = display or Display()
-    measurements = {one.name: _measure(one, place, display) for one in study.measurements}
+    measurements = {each.name: _measure(each, place, display) for each in study.measurements}
     records = _all_runs(study, planned, display)
     findings = Findings(
         study=study.name,
@@ -91,7 +90,7 @@ def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | 
         base=to_plain(study.base),
         rows=rows_of(study, records),
         measurements=measurements,
-        about={one.name: one.about for one in study.measurements},
+        about={each.name: each.about for each in study.measurements},
         machines=_machines(records),
     )
     _write(findings, study, place)
@@ -131,13 +130,13 @@ def rows_of(study: Study, records: dict[str, list[Record]]) -> tuple[Row, ...]:
     """
     rows: list[Row] = []
     for variant in study.variants:
-        found = records[variant.name]
-        names = dict.fromkeys(name for record in found for name in record.numbers)
+        runs = records[variant.name]
+        names = dict.fromkeys(name for record in runs for name in record.numbers)
         row = Row(
             variant=variant.name,
             change=dict(variant.change),
             differs=differences(study.variants[0].of(study.base), variant.of(study.base)),
-            numbers={name: np.array([record.numbers.get(name, np.nan) for record in found]) for name in names},
+            numbers={name: np.array([record.numbers.get(name, np.nan) for record in runs]) for name in names},
         )
         if rows:
             difference = {
@@ -147,7 +146,7 @@ def rows_of(study: Study, records: dict[str, list[Record]]) -> tuple[Row, ...]:
             }
             row = replace(row, difference=difference)
             if variant.of(study.base).data == study.variants[0].of(study.base).data:
-                row = replace(row, over_queries=_over_queries(records[rows[0].variant], found))
+                row = replace(row, over_queries=_over_queries(records[rows[0].variant], runs))
         rows.append(row)
     return tuple(rows)
 
@@ -161,24 +160,24 @@ def _over_queries(base: list[Record], variant: list[Record]) -> Interval:
 
 def _all_runs(study: Study, planned: list[Planned], display: Display) -> dict[str, list[Record]]:
     """Every variant's records; says after each run how long the rest will take."""
-    left = [one for one in planned if not one.folder.finished]
+    left = [run for run in planned if not run.folder.finished]
     if len(left) < len(planned):
         display.line(f"{len(planned) - len(left)} of {len(planned)} runs are done already")
     started = time.perf_counter()
-    for number, one in enumerate(left):
-        name = f"{one.variant.name}, seed {one.seed}"
+    for number, planned_run in enumerate(left):
+        name = f"{planned_run.variant.name}, seed {planned_run.seed}"
         advance = display.bar(f"{name}{_time_left(started, number, len(left))}")
         done = len(planned) - len(left) + number
         advance(done, len(planned))
         display.line(f"run {done + 1} of {len(planned)}: {name}")
-        record = _run(study, one, display)
+        record = _run(study, planned_run, display)
         advance(len(planned), len(planned))
         score = record.numbers.get("mAP")
-        said = "" if score is None else f"mAP {score:.1f}"
-        display.line(f"run {done + 1} of {len(planned)} done: {said}{_time_left(started, number + 1, len(left))}")
+        shown = "" if score is None else f"mAP {score:.1f}"
+        display.line(f"run {done + 1} of {len(planned)} done: {shown}{_time_left(started, number + 1, len(left))}")
     records: dict[str, list[Record]] = {}
-    for one in planned:
-        records.setdefault(one.variant.name, []).append(one.folder.record())
+    for run in planned:
+        records.setdefault(run.variant.name, []).append(run.folder.record())
     return records
 
 
@@ -186,7 +185,7 @@ def _run(study: Study, planned: Planned, display: Display) -> Record:
     folder = planned.folder
     folder.clear()
     outcome = train(planned.recipe, folder.path, resume=folder.resumable, display=display)
-    record = Record.of(outcome, study.examine(outcome) if study.examine else None)
+    record = Record.of(outcome, study.score_run(outcome) if study.score_run else None)
     folder.keep(record)
     return record
 
@@ -211,12 +210,12 @@ def _measure(measurement: Measurement, place: StudyFolder, display: Display) -> 
 
 
 def _machines(records: dict[str, list[Record]]) -> list[dict[str, str]]:
-    """The different ones; runs of one study may be spread over days, not over versions unnoticed."""
-    found: dict[str, dict[str, str]] = {}
-    for here in [record.machine for ones in records.values() for record in ones] or [machine()]:
+    """The different machines and versions, so that a change between two runs of a study shows."""
+    different: dict[str, dict[str, str]] = {}
+    for here in [record.machine for of_variant in records.values() for record in of_variant] or [machine()]:
         timeless = {name: value for name, value in here.items() if name != "written"}
-        found[json.dumps(timeless)] = timeless
-    return list(found.values())
+        different[json.dumps(timeless)] = timeless
+    return list(different.values())
 
 
 def _write(findings: Findings, study: Study, place: StudyFolder) -> None:

@@ -30,7 +30,7 @@ STUDIES: dict[str, Callable[[Scale], Study]] = {
     "tcmm-noise-rate": tcmm_noise_rate.study,
     "tcmm-scale": tcmm_scale.study,
 }
-"""Each study's function. A new study is a line here; a room's bare name is its study of components."""
+"""Each study's function. A new study is a line here; a method's bare name is its study of components."""
 
 
 def study_named(name: str, scale: Scale) -> Study:

@@ -1,4 +1,4 @@
-"""Figures of studies: one look, on white paper, told apart by marks and strokes and never by color alone.
+"""Figures of studies: all in one style, on white, with marks and strokes that differ without color.
 
 A filled mark is a mean over seeds, an open one a single run, a bar an interval or a spread that the axis names.
 """
@@ -46,7 +46,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def style() -> AbstractContextManager[None]:
-    """Everything drawn inside looks alike."""
+    """The common style, for everything that is drawn inside."""
     return mpl.rc_context(_STYLE)
 
 
@@ -99,17 +99,17 @@ def runs(axes: Axes, values: Float[np.ndarray, "seeds"], place: int) -> None:
 
 def _difference(axes: Axes, findings: Findings, row: Row, place: int) -> None:
     """The two intervals below each other: solid over seeds, dashed over queries."""
-    found = row.difference[findings.score]
+    seeds = row.difference[findings.score]
     first = place == 1
-    if not np.isnan(found.low):
-        axes.plot([found.low, found.high], [place - 0.12] * 2, "-|", color=INK, label="over seeds" if first else None)
-    axes.plot([found.mean], [place - 0.12], "D", color=INK, markersize=6)
+    if not np.isnan(seeds.low):
+        axes.plot([seeds.low, seeds.high], [place - 0.12] * 2, "-|", color=INK, label="over seeds" if first else None)
+    axes.plot([seeds.mean], [place - 0.12], "D", color=INK, markersize=6)
     if row.over_queries is not None and not np.isnan(row.over_queries.low):
         ends = [row.over_queries.low, row.over_queries.high]
         axes.plot(ends, [place + 0.12] * 2, "--|", color=SOFT, label="over queries" if first else None)
 
 
-def line(axes: Axes, rows: Sequence[Row], name: str, at: Sequence[float], *, stroke: int = 0, said: str = "") -> None:
+def line(axes: Axes, rows: Sequence[Row], name: str, at: Sequence[float], *, stroke: int = 0, legend: str = "") -> None:
     """The means of a number against a setting. Their spread stands in the table: bars of several lines would overlap.
 
     Args:
@@ -118,8 +118,8 @@ def line(axes: Axes, rows: Sequence[Row], name: str, at: Sequence[float], *, str
         name: the number.
         at: the setting of each.
         stroke: which marks and dashes, 0 to 3.
-        said: for the legend.
+        legend: what the legend calls the line.
     """
     mark, dashes = STROKES[stroke]
     color = INK if stroke % 2 == 0 else SOFT
-    axes.plot(at, [row.mean(name) for row in rows], mark, linestyle=dashes, color=color, label=said or None)
+    axes.plot(at, [row.mean(name) for row in rows], mark, linestyle=dashes, color=color, label=legend or None)

@@ -1,4 +1,4 @@
-"""Findings: what a study found out, as numbers, as a table and as JSON."""
+"""Findings: the results of a study, as numbers, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ HEADS = {
     "start_mAP": "mAP before, %",
     "precision": "kept patches that are on the object, %",
     "recall": "the object's patches that are kept, %",
-    "precision_frequency": "of those that pixels ask for, on the object, %",
+    "precision_frequency": "of those that the frequency score selects, on the object, %",
     "recall_by_chance": "patches kept, %",
     "seconds": "training, s",
     "images_per_second": "pictures/s",
 }
-"""How the table names numbers whose own names are too short to be understood."""
+"""Headings of numbers whose own names are too short to be understood."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Row:
     Attributes:
         variant: its name.
         change: the fields that it declares, dotted.
-        differs: the fields in which its recipe departs from the base's; what the table shows.
+        differs: the fields in which its recipe differs from the base's; the table shows them.
         numbers: per name, one value per seed; NaN where a run has none.
         difference: per name, variant minus first row, paired over seeds; empty in the first row.
         over_queries: the same difference of the first column, with its interval over queries.
@@ -69,7 +69,7 @@ class Findings:
         seeds: of the runs.
         base: the base recipe, as plain data.
         rows: one per variant; the first is what the others are compared with.
-        measurements: per name, what was measured beside the runs: settings and numbers of each row.
+        measurements: per name, the measurements without a run: settings and numbers of each row.
         about: per measurement, one sentence.
         machines: where the runs took place; one entry unless they were spread over several machines or versions.
     """
@@ -144,28 +144,28 @@ def _row_as_json(row: Row) -> dict[str, Any]:
     return {
         "variant": row.variant,
         "differs": dict(row.differs),
-        "mean": {name: _known(row.mean(name)) for name in row.numbers},
-        "spread": {name: _known(row.spread(name)) for name in row.numbers},
-        "difference_over_seeds": {name: _interval(found) for name, found in row.difference.items()},
+        "mean": {name: _number(row.mean(name)) for name in row.numbers},
+        "spread": {name: _number(row.spread(name)) for name in row.numbers},
+        "difference_over_seeds": {name: _interval(interval) for name, interval in row.difference.items()},
         "difference_over_queries": None if row.over_queries is None else _interval(row.over_queries),
-        "runs": {name: [_known(value) for value in values.tolist()] for name, values in row.numbers.items()},
+        "runs": {name: [_number(value) for value in values.tolist()] for name, values in row.numbers.items()},
     }
 
 
-def _interval(found: Interval) -> dict[str, float | None]:
-    return {"mean": _known(found.mean), "low": _known(found.low), "high": _known(found.high)}
+def _interval(interval: Interval) -> dict[str, float | None]:
+    return {"mean": _number(interval.mean), "low": _number(interval.low), "high": _number(interval.high)}
 
 
-def _known(value: float) -> float | None:
+def _number(value: float) -> float | None:
     return None if math.isnan(value) else round(value, 4)
 
 
-def _ends(found: Interval) -> str:
-    return "" if math.isnan(found.low) else f"[{found.low:+.1f}, {found.high:+.1f}]"
+def _ends(interval: Interval) -> str:
+    return "" if math.isnan(interval.low) else f"[{interval.low:+.1f}, {interval.high:+.1f}]"
 
 
 def _short(value: float) -> str:
-    """Digits by size: 1,234 and 56.7 and 0.891; a dash for what nobody knows."""
+    """Digits by size: 1,234 and 56.7 and 0.891; a dash for NaN."""
     if math.isnan(value):
         return "-"
     if abs(value) >= 100:
@@ -175,13 +175,13 @@ def _short(value: float) -> str:
 
 def _fields(differs: Mapping[str, Any]) -> str:
     """Fields without the part of the recipe that they all lie in, and classes by their own names."""
-    said = []
+    words = []
     for path, value in differs.items():
         name = path.removeprefix("method.")
         if name.rpartition(".")[2] == "type":
             name, value = name.rpartition(".")[0] or "method", str(value).rpartition(".")[2].removesuffix("Config")
-        said.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
-    return ", ".join(said)
+        words.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
+    return ", ".join(words)
 
 
 def _measured(rows: Sequence[Mapping[str, Any]]) -> list[str]:

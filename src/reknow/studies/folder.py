@@ -1,4 +1,4 @@
-"""A study's folder. All of it is written beside and renamed; what is finished is never done again.
+"""A study's folder. Every file is written beside and renamed; finished runs are not repeated.
 
 ::
 
@@ -16,22 +16,79 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from reknow.errors import RunError
+from reknow.machine import machine
 from reknow.methods.recipe import Recipe
-from reknow.studies.record import NAME, Record
 from reknow.studies.study import fields_of
 from reknow.training.run import Run
+from reknow.training.train import Outcome
 from reknow.writing import write_file
+
+RECORD = "record.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a study keeps of one finished run, beside the run's own files: its numbers.
+
+    The process's peak memory is left out, though the summary has it: it is the largest of all runs so far.
+
+    Attributes:
+        numbers: of the summary, before training (``start_mAP``), and of the last epoch's clustering (``clusters``).
+        average_precision: (Q,) fractions, NaN where a query has no match; empty where the data have no identities.
+        machine: that it ran on.
+    """
+
+    numbers: Mapping[str, float]
+    average_precision: Float[np.ndarray, "queries"]
+    machine: Mapping[str, str]
+
+    @classmethod
+    def of(cls, outcome: Outcome, further: Mapping[str, float] | None = None) -> Record:
+        """The record of a run that has just ended, with the study's further numbers of it."""
+        epochs, summary = outcome.run.metrics().epochs, outcome.summary.as_json()
+        start = {f"start_{name}": value for name, value in summary["start"].items()}
+        values = {**(epochs[-1].diagnostics if epochs else {}), **start, **summary, **(further or {})}
+        numbers = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+        for name in ("epoch", "seed", "peak_memory_gb"):
+            numbers.pop(name, None)
+        precision = np.zeros(0) if outcome.after is None else outcome.after.scores.average_precision
+        return cls(numbers=numbers, average_precision=precision.astype(np.float64), machine=machine())
+
+    def as_json(self) -> str:
+        """NaN becomes null."""
+        precision = [None if np.isnan(value) else value for value in self.average_precision.tolist()]
+        return json.dumps({"numbers": self.numbers, "machine": self.machine, "average_precision": precision}) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """The record in this file.
+
+        Raises:
+            RunError: it is not one.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            precision = np.array(content["average_precision"], dtype=np.float64)  # null becomes NaN
+            return cls(numbers=content["numbers"], average_precision=precision, machine=content["machine"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                path, found=f"damaged ({error})", remedy="Delete the file; the run's checkpoint makes it again."
+            ) from error
 
 
 class StudyFolder:
-    """Where a study lies.
+    """The folder of a study.
 
     Args:
-        path: the folder; use :meth:`claim`.
+        path: of the folder; use :meth:`claim`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,10 +96,10 @@ class StudyFolder:
 
     @classmethod
     def claim(cls, path: Path, study: str) -> StudyFolder:
-        """A new folder for this study, or the one that it has.
+        """A new folder for this study, or its existing one.
 
         Raises:
-            RunError: the folder holds another study, or something that is no study.
+            RunError: the folder holds another study, or files that are no study.
         """
         folder = cls(path)
         mark = folder.path / "study.json"
@@ -62,11 +119,11 @@ class StudyFolder:
         return folder
 
     def run(self, variant: str, seed: int) -> RunFolder:
-        """Where this variant's run with this seed lies."""
+        """The folder of this variant's run with this seed."""
         return RunFolder(self.path / "runs" / f"{slug(variant)}-seed-{seed}")
 
     def measured(self, name: str) -> list[dict[str, Any]]:
-        """The rows of a measurement that are there already."""
+        """The rows of a measurement that were written before."""
         file = self.path / "measurements" / f"{name}.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
 
@@ -91,8 +148,8 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether its record is there."""
-        return (self.path / NAME).is_file()
+        """Whether it has a record."""
+        return (self.path / RECORD).is_file()
 
     @property
     def resumable(self) -> bool:
@@ -100,27 +157,27 @@ class RunFolder:
         return (self.path / "checkpoints" / "last.pt").is_file()
 
     def record(self) -> Record:
-        """What is kept of the finished run."""
-        return Record.read(self.path / NAME)
+        """The record of the finished run."""
+        return Record.read(self.path / RECORD)
 
     def keep(self, record: Record) -> None:
         """Mark the run as finished."""
-        write_file(self.path / NAME, record.as_json())
+        write_file(self.path / RECORD, record.as_json())
 
-    def check(self, wanted: Recipe) -> None:
-        """Whether what is here is a run of this recipe, or nothing.
+    def check(self, recipe: Recipe) -> None:
+        """Check that the folder is new or holds a run of this recipe.
 
         Raises:
-            RunError: it is a run of another recipe; the message names the fields.
+            RunError: it holds a run of another recipe; the message names the fields.
         """
         if not (self.path / "recipe.yaml").is_file():
             return
         held = Run.open(self.path).recipe()
-        if held == wanted:
+        if held == recipe:
             return
-        theirs, ours = fields_of(held), fields_of(wanted)
-        changed = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
-        fields = ", ".join(f"{name} {theirs.get(name)!r} instead of {ours.get(name)!r}" for name in changed)
+        before, now = fields_of(held), fields_of(recipe)
+        changed = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+        fields = ", ".join(f"{name} {before.get(name)!r} instead of {now.get(name)!r}" for name in changed)
         raise RunError(
             self.path,
             found=f"a run of another recipe: {fields}",
@@ -129,11 +186,11 @@ class RunFolder:
         )
 
     def clear(self) -> None:
-        """Remove what a run that was stopped before its first checkpoint left, and nothing else."""
+        """Remove the files of a run that was stopped before its first checkpoint, and nothing else."""
         if not self.path.is_dir() or self.resumable:
             return
-        left = {file.name for file in self.path.rglob("*")}
-        if all(name in {"recipe.yaml", "metrics.jsonl", "checkpoints"} or name.endswith(".part") for name in left):
+        files = {file.name for file in self.path.rglob("*")}
+        if all(name in {"recipe.yaml", "metrics.jsonl", "checkpoints"} or name.endswith(".part") for name in files):
             shutil.rmtree(self.path)
 
 

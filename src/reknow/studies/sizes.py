@@ -1,9 +1,9 @@
-"""Sizes: how large a study's world is and how long its runs are, for three kinds of patience.
+"""Sizes: how large a study's world is and how long its runs are, at three scales.
 
 The trunk is the shipped one at every size, since clusters need weights to start from and the package has no others.
 On two cores it trains 370 pictures a second and embeds 770 (128 x 64 pixels); a person of the world has about 14. An
-epoch embeds every picture once and trains about as many. So a run of `FEW["laptop"]` takes about two and a half
-minutes, which is 15 runs in an hour, and one of `MANY["laptop"]` about one and a quarter, which is 39.
+epoch embeds every picture once and trains about as many. So a run of `FEW_ROWS["laptop"]` takes about two and a half
+minutes, which is 15 runs in an hour, and one of `MANY_ROWS["laptop"]` about one and a quarter, which is 39.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PICTURES_OF_A_PERSON = 14
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What a run of a study costs.
+    """The size of a study's runs.
 
     Attributes:
         train_identities: people of the world to train on.
-        test_identities: others, to test with.
+        test_identities: other people, to test with.
         epochs: of every run.
         batch_size: pictures per step.
     """
@@ -39,7 +39,7 @@ class Size:
     batch_size: int = 64
 
     def on_world(self, recipe: Recipe, *options: str) -> Recipe:
-        """The recipe on a world of this size; which world it is, the seed decides.
+        """The recipe on a world of this size; the seed decides which world.
 
         Args:
             recipe: any.
@@ -54,14 +54,14 @@ class Size:
         return f"world:{domain}?{'&'.join((*people, *options))}"
 
 
-FEW: Mapping[Scale, Size] = {
+FEW_ROWS: Mapping[Scale, Size] = {
     "quick": Size(train_identities=60, test_identities=60, epochs=6),
     "laptop": Size(train_identities=150, test_identities=100, epochs=16),
     "gpu": Size(train_identities=1000, test_identities=400, epochs=30, batch_size=128),
 }
 """For studies of up to five rows."""
 
-MANY: Mapping[Scale, Size] = {
+MANY_ROWS: Mapping[Scale, Size] = {
     "quick": Size(train_identities=60, test_identities=60, epochs=6),
     "laptop": Size(train_identities=100, test_identities=100, epochs=12),
     "gpu": Size(train_identities=500, test_identities=400, epochs=30, batch_size=128),
@@ -84,7 +84,7 @@ THREE_SPECTRA_SWEPT: Mapping[Scale, Size] = {
 
 
 def scale_here(quick: bool = False) -> Scale:
-    """The scale that this machine is for."""
+    """The scale for this machine."""
     if quick:
         return "quick"
     return "gpu" if torch.cuda.is_available() else "laptop"

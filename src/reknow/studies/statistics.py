@@ -1,12 +1,12 @@
 """How sure a study is: spread over seeds, and paired differences with two intervals that answer two questions.
 
 - Over seeds (Student's t on the per-seed differences): what another seed, which is another training and another world,
-  would change. Three seeds give two degrees of freedom and a factor of 4.3 / sqrt(3), so it is wide, and honestly so.
+  would change. Three seeds give two degrees of freedom and a factor of 4.3 / sqrt(3), so it is wide.
   One seed gives no interval.
 - Over queries (percentile bootstrap of the per-query differences, all seeds' queries together): what other queries of
-  the same worlds would change, with these trained networks as they are. It exists with one seed too, and does not know
-  of run-to-run noise. Seeds count alike because their worlds have equally many people; queries are not resampled by
-  seed, which makes it a little wider where seeds differ.
+  the same worlds would change, with these trained networks as they are. It exists with one seed too, and does not
+  contain run-to-run noise. Seeds have equal weight because their worlds have equally many people; queries are not
+  resampled by seed, which makes it a little wider where seeds differ.
 
 Both are 95 %. Differences are paired: the variants of one seed share its world, its queries and its random numbers.
 """

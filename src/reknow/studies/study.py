@@ -1,6 +1,6 @@
 """Study: a question, a base recipe, and variants that differ from it in fields that they name.
 
-A study is a function ``study(scale)`` in a module of one of this package's rooms; :mod:`.catalog` has their names, and
+A study is a function ``study(scale)`` in a module of this package; :mod:`.catalog` has their names, and
 :mod:`.carry_out` carries one out.
 """
 
@@ -65,7 +65,7 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What is asked, and what is done to answer it.
+    """A question, and the runs and measurements that answer it.
 
     Attributes:
         name: as the user calls it.
@@ -73,10 +73,10 @@ class Study:
         scale: of its worlds and runs.
         base: what the variants differ from.
         variants: the rows; the first is what the others are compared with, usually the base as it is.
-        measurements: what is measured beside the runs.
+        measurements: what is measured without a run.
         columns: numbers of the table, of a run's summary, of its last epoch or of its split; the first is
             compared over queries too.
-        examine: what else to find out about a run that has just ended, by the names of the columns.
+        score_run: further numbers of a run that has just ended, by the names of columns.
         plot: draws the findings.
     """
 
@@ -87,7 +87,7 @@ class Study:
     variants: tuple[Variant, ...]
     measurements: tuple[Measurement, ...] = ()
     columns: tuple[str, ...] = ("mAP", "rank1")
-    examine: Callable[[Outcome], Mapping[str, float]] | None = None
+    score_run: Callable[[Outcome], Mapping[str, float]] | None = None
     plot: Callable[[Findings], Figure] = comparison
 
 
@@ -103,18 +103,18 @@ def replaced(value: Any, path: str, new: Any) -> Any:
         RecipeError: no such field; the message names the nearest.
     """
     name, _, rest = path.partition(".")
-    known = [one.name for one in dataclasses.fields(value)]
-    if name not in known:
+    names = [each.name for each in dataclasses.fields(value)]
+    if name not in names:
         raise RecipeError(
-            f"study, field '{name}'", found=f"not a field of {type(value).__name__}", remedy=nearest(name, known)
+            f"study, field '{name}'", found=f"not a field of {type(value).__name__}", remedy=nearest(name, names)
         )
     return replace(value, **{name: replaced(getattr(value, name), rest, new) if rest else new})
 
 
 def differences(base: Recipe, other: Recipe) -> dict[str, Any]:
-    """Where another recipe departs from the base: dotted field to its value.
+    """Where another recipe differs from the base: dotted field to its value.
 
-    Fields that only the base has, since its method is another one, are left out: they say nothing about the other.
+    Fields that only the base has, since its method is another one, are left out.
 
     Example:
         >>> from reknow.methods.catalog import recipe_named
@@ -122,8 +122,8 @@ def differences(base: Recipe, other: Recipe) -> dict[str, Any]:
         >>> differences(base, replaced(base, "optimizer.lr", 1e-4))
         {'optimizer.lr': 0.0001}
     """
-    theirs = fields_of(base)
-    return {path: value for path, value in fields_of(other).items() if path not in theirs or theirs[path] != value}
+    before = fields_of(base)
+    return {path: value for path, value in fields_of(other).items() if path not in before or before[path] != value}
 
 
 def fields_of(recipe: Recipe) -> dict[str, Any]:

@@ -12,12 +12,15 @@ from reknow.errors import RecipeError
 from reknow.methods.editor.frequency import (
     FrequencyConfig,
     Windows,
+    cosines,
     detail_energy,
     frequency_patches,
+    haar,
+    inverse_haar,
     mean_by_wavelets,
     mean_image,
+    walsh,
 )
-from reknow.methods.editor.wavelets import cosines, haar, inverse_haar, walsh
 
 HERE = torch.ones(2, dtype=torch.bool)
 TRANSFORMS = ["haar", "packet", "dct"]

@@ -79,7 +79,7 @@ def test_other_selections_and_the_baseline_run(config: EditorNetworkConfig, batc
         network = replace(config, selection=selection).build().eval()
         assert torch.equal(network(batch), network(batch))
     baseline = replace(config, aggregate=False).build().eval()
-    seen = baseline.look(batch)
+    seen = baseline.outputs(batch)
     assert torch.equal(seen.descriptor, torch.cat([seen.cls[name] for name in SPECTRA], dim=1))
 
 

@@ -18,7 +18,7 @@ CONFIG = EditorConfig()
 def test_the_sets_are_what_the_network_itself_selects(config: EditorNetworkConfig, batch: Batch) -> None:
     network = config.build().eval()
     with torch.inference_mode():
-        found, own = CONFIG.selected_patches(network, batch), network.look(batch).selected
+        found, own = CONFIG.selected_patches(network, batch), network.outputs(batch).selected
     assert found is not None and found.scores is not None and found.drops
     assert found.grid == (4, 2) and [one.name for one in found.sets] == ["kept", "spatial", "frequency"]
     for name in ("rgb", "nir", "tir"):

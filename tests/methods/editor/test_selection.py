@@ -12,9 +12,8 @@ from torch import Tensor
 
 from reknow.errors import RecipeError
 from reknow.methods.editor.frequency import Windows
-from reknow.methods.editor.keeping import keep_largest
 from reknow.methods.editor.selection import Selected, SelectionConfig, kept_tokens, select
-from reknow.methods.editor.spatial import Rollout, spatial_patches
+from reknow.methods.editor.spatial import Rollout, keep_largest, spatial_patches
 
 SPECTRA = ("rgb", "nir", "tir")
 

@@ -20,10 +20,10 @@ from reknow.progress import Display
 from reknow.studies.carry_out import rows_of
 from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.editor import keep, transfer, trunk
-from reknow.studies.editor.kept import kept_tokens
+from reknow.studies.editor.base import kept_tokens
 from reknow.studies.editor.missing import by_subset
 from reknow.studies.findings import Findings
-from reknow.studies.record import Record
+from reknow.studies.folder import Record
 from reknow.studies.sizes import THREE_SPECTRA, THREE_SPECTRA_SWEPT, Scale, Size
 from reknow.studies.study import seeded
 from reknow.training.initialization import initial_network
@@ -98,8 +98,8 @@ def test_every_subset_is_a_column(outcome: Outcome) -> None:
 def test_transfer_scores_every_world(outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(transfer.THREE_SPECTRA_SWEPT, "quick", TINY)
     study = transfer.study("quick")
-    assert study.examine is not None
-    numbers = study.examine(outcome)
+    assert study.score_run is not None
+    numbers = study.score_run(outcome)
     assert set(study.columns) == set(numbers)
     assert all(0 < value <= 100 for value in numbers.values())
     assert len(set(numbers.values())) == len(numbers)

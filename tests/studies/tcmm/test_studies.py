@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reknow.methods.small import SMALL_NETWORK
+from reknow.methods.shipped import SHIPPED_NETWORK
 from reknow.methods.tcmm.token_constraint import negatives_of
 from reknow.studies.carry_out import rows_of
 from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.findings import Findings
-from reknow.studies.record import Record
-from reknow.studies.sizes import FEW, Scale
-from reknow.studies.tcmm import noise_rate, published
-from reknow.studies.tcmm.memory_cost import DIM, memory_cost
+from reknow.studies.folder import Record
+from reknow.studies.sizes import FEW_ROWS, Scale
+from reknow.studies.tcmm import noise_rate
+from reknow.studies.tcmm.scale import DIM, memory_cost
 
 
 def test_every_noise_rate_pushes_another_number_of_patches_away():
@@ -26,16 +26,16 @@ def test_every_noise_rate_pushes_another_number_of_patches_away():
         counts = [negatives_of(noise_rate.PATCHES, alpha) for alpha in swept]
         assert counts == sorted(set(counts))
         assert (counts[0], counts[-1]) == (1, noise_rate.PATCHES)
-    rows, columns = SMALL_NETWORK.trunk.image_size
-    assert rows * columns // SMALL_NETWORK.trunk.stride**2 == noise_rate.PATCHES
+    rows, columns = SHIPPED_NETWORK.trunk.image_size
+    assert rows * columns // SHIPPED_NETWORK.trunk.stride**2 == noise_rate.PATCHES
 
 
 def test_the_published_points_have_the_published_noise():
-    assert len(published.MAP) == len(published.RANK1) == len(published.ALPHA) == 40
-    assert len(published.PLATEAU) == 34
-    assert round(published.PLATEAU.mean(), 2) == 50.97
-    assert round(published.PLATEAU.std(ddof=1), 2) == 0.53
-    at = dict(zip(published.ALPHA.round(3), zip(published.MAP, published.RANK1, strict=True), strict=True))
+    assert len(noise_rate.MAP) == len(noise_rate.RANK1) == len(noise_rate.ALPHA) == 40
+    assert len(noise_rate.PLATEAU) == 34
+    assert round(noise_rate.PLATEAU.mean(), 2) == 50.97
+    assert round(noise_rate.PLATEAU.std(ddof=1), 2) == 0.53
+    at = dict(zip(noise_rate.ALPHA.round(3), zip(noise_rate.MAP, noise_rate.RANK1, strict=True), strict=True))
     assert (at[0.075], at[0.75], at[1.0]) == ((52.0, 78.4), (49.7, 77.2), (47.2, 75.3))
 
 
@@ -49,7 +49,9 @@ def test_the_bounds_are_a_whole_a_quarter_and_a_sixteenth_of_the_pictures():
     from reknow.data.formats.world import read as world_manifest
 
     study = study_named("tcmm-scale", "laptop")
-    rows = len(world_manifest("target", seed=1, train_identities=FEW["laptop"].train_identities, test_identities=0))
+    rows = len(
+        world_manifest("target", seed=1, train_identities=FEW_ROWS["laptop"].train_identities, test_identities=0)
+    )
     whole, quarter, sixteenth = (one.change["method.capacity"] for one in study.variants[1:4])
     assert whole > rows
     assert (rows / quarter, rows / sixteenth) == (pytest.approx(4, rel=0.1), pytest.approx(16, rel=0.1))

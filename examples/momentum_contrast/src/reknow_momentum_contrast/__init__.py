@@ -1,1 +1,1 @@
-"""Momentum contrast: clusters as classes, seen by a momentum encoder and kept in a queue."""
+"""Momentum contrast: clusters as classes, embedded by a momentum encoder and kept in a queue."""

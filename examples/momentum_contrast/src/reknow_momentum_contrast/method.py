@@ -1,13 +1,13 @@
-"""Momentum contrast: cluster the pictures as a momentum encoder sees them, and contrast with a queue of its keys.
+"""Momentum contrast: cluster the embeddings of a momentum encoder, and contrast with a queue of its keys.
 
 He et al., "Momentum Contrast for Unsupervised Visual Representation Learning" (CVPR 2020), with clusters as classes
-(Dai et al., "Cluster Contrast", ACCV 2022). Two networks: the online one learns by gradient, the momentum encoder
-follows it, weights and batch-norm statistics alike: kept <- m kept + (1 - m) online (MoCo, eq. 2).
+(Dai et al., "Cluster Contrast", ACCV 2022). There are two networks. The online one is trained by gradient; the momentum
+encoder follows it, in its weights and its batch-norm statistics: kept <- m kept + (1 - m) online (MoCo, eq. 2).
 
-Decided here. ``network``, which is evaluated and saved, is the momentum encoder, as in re-identification (MMT, Ge et
-al., ICLR 2020; ICE, Chen et al., ICCV 2021); MoCo itself goes on with the online one. It always computes in eval mode,
-so that a key does not depend on the batch it came in, which MoCo shuffles batch norms for. A picture's positives are
-the keys of its cluster, its own keys of earlier steps among them, and not one key of a second view.
+Decided here. ``network``, which evaluations use and runs save, is the momentum encoder, as in re-identification (MMT,
+Ge et al., ICLR 2020; ICE, Chen et al., ICCV 2021); MoCo itself goes on with the online one. It always computes in eval
+mode, so that a key does not depend on the batch it came in, which MoCo shuffles batch norms for. A picture's positives
+are the keys of its cluster, its own keys of earlier steps among them, and not one key of a second view.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class MomentumContrastConfig(MethodConfig):
     """Settings of momentum contrast.
 
     Attributes:
-        eps: largest Jaccard distance between neighbors, or ``auto``; see :mod:`reknow.clustering.dbscan`.
-        min_samples: neighbors, itself included, that make a core, or ``auto``.
-        k1: size of the reciprocal neighborhoods, or ``auto``.
-        k2: neighbors that a row is averaged over, or ``auto``.
-        momentum: m, the share of itself that the momentum encoder keeps in a step (MoCo: 0.999).
-        queue: keys that are kept at most.
-        temperature: t, of both softmaxes.
+        eps: largest Jaccard distance between neighbors, or auto, which computes it from the data.
+        min_samples: neighbors, itself included, that a picture needs to be the core of a cluster, or auto.
+        k1: neighbors in the list of a picture, or auto.
+        k2: nearest neighbors that the encoding of a picture is averaged over, or auto.
+        momentum: share of its own weights that the momentum encoder keeps in a step (MoCo: 0.999).
+        queue: largest number of keys in the queue.
+        temperature: temperature of both softmaxes; similarities are divided by it.
     """
 
     eps: Annotated[float, Bounds(0, 1, above=True, below=True)] | Literal["auto"] = "auto"
@@ -94,7 +94,8 @@ class MomentumContrast(Method):
         super().__init__(network.requires_grad_(False))
         self.online = online
         self.config = config
-        # Buffers, to be on the network's device; not persistent, since loading wants sizes that do not change.
+        # Buffers, so that they move to the network's device; not persistent, since loading needs sizes that do not
+        # change.
         self.register_buffer("prototypes", torch.zeros(0, network.dim), persistent=False)
         self.register_buffer("keys", torch.zeros(0, network.dim), persistent=False)
         self.register_buffer("key_labels", torch.zeros(0, dtype=torch.int64), persistent=False)
@@ -104,33 +105,33 @@ class MomentumContrast(Method):
         return {"prototypes": self.prototypes, "keys": self.keys, "key_labels": self.key_labels}
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
-        """What :meth:`get_extra_state` gave, of any size."""
+        """What :meth:`get_extra_state` returned, of any size."""
         for name, value in state.items():
             setattr(self, name, value.to(getattr(self, name)))
 
     def train(self, mode: bool = True) -> MomentumContrast:
-        """As torch has it, but for the momentum encoder, which stays in eval mode."""
+        """As in torch, except for the momentum encoder, which stays in eval mode."""
         super().train(mode)
         self.network.eval()
         return self
 
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
-        """Cluster what the momentum encoder sees; fill prototypes and queue with it, since the labels are new."""
+        """Cluster the momentum encoder's embeddings; fill prototypes and queue anew, since the labels are new."""
         settings = self.config
         embeddings = training_set.embed(self.embed)
-        found = from_first(
+        clusters = from_first(
             lambda: pseudo_labels(
                 embeddings, eps=settings.eps, min_samples=settings.min_samples, k1=settings.k1, k2=settings.k2
             )
         )
-        labels, notes = found.labels, (found.warning,) if found.warning else ()
-        if found.num_clusters < 2:
-            # One prototype gives no gradient. Pictures as classes of their own are what MoCo has.
+        labels, notes = clusters.labels, (clusters.warning,) if clusters.warning else ()
+        if clusters.num_clusters < 2:
+            # One prototype gives no gradient. MoCo itself has each picture as a class.
             labels = np.arange(len(training_set))
             notes = (*notes, "Each picture is its own cluster this epoch.")
         rows = np.flatnonzero(labels >= 0)
         self.begin(embeddings, torch.from_numpy(labels), training_set.sample(settings.queue))
-        counts = {"clusters": found.num_clusters, "outliers": found.num_outliers, "rows": len(labels)}
+        counts = {"clusters": clusters.num_clusters, "outliers": clusters.num_outliers, "rows": len(labels)}
         logged = {name: float(count) for name, count in counts.items()}
         return EpochPlan(rows, labels[rows], logged, notes)
 
@@ -156,7 +157,7 @@ class MomentumContrast(Method):
 
     @torch.no_grad()
     def after_step(self, batch: Batch) -> None:
-        """The momentum encoder follows, and its keys of the step, of all processes in batch order, join the queue."""
+        """Update the momentum encoder, and add its keys of the step, of all processes in batch order, to the queue."""
         self.follow()
         keys, labels = gathered(self.embed(batch).float()), gathered(batch.label)
         self.keys = torch.cat([self.keys, keys])[-self.config.queue :]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.recipe import Recipe
+from reknow.methods.shipped import unsupervised_from_shipped
 from reknow_momentum_contrast.method import MomentumContrastConfig
 
 __all__ = ["own_data", "world"]
@@ -13,20 +13,9 @@ __all__ = ["own_data", "world"]
 
 def own_data() -> Recipe:
     """Your own unlabelled pictures, from the shipped weights, with a momentum encoder."""
-    return Recipe(
-        name="momentum_contrast",
-        # Some hundred steps are a run on a laptop. After 500, MoCo's 0.999 would keep 61 % of the first weights.
-        method=MomentumContrastConfig(momentum=0.99),
-        network=SMALL_NETWORK,
-        follow_weights=True,
-        preprocessing=SMALL_PREPROCESSING,
-        augmentation=SMALL_AUGMENTATION,
-        sampling=Sampling(batch_size=64, instances=4),
-        optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
-        schedule=Schedule(kind="cosine", warmup=1, floor=0.01),
-        epochs=16,
-        status="an example; not compared with other methods",
-    )
+    # A run on a laptop has some hundred steps. After 500, MoCo's 0.999 would keep 61 % of the first weights.
+    recipe = unsupervised_from_shipped("momentum_contrast", MomentumContrastConfig(momentum=0.99))
+    return replace(recipe, status="an example; not compared with other methods")
 
 
 def world() -> Recipe:

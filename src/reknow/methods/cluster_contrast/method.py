@@ -29,10 +29,10 @@ class ClusterContrastConfig(ClusteredConfig):
 
 
 class ClusterContrast(Clustered):
-    """Clusters are classes, and that is all."""
+    """Clusters are classes; one loss, against their prototypes."""
 
     def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
-        """``prototype``: which cluster is this picture of?"""
+        """``prototype``: cross-entropy of the picture's cluster over all prototypes (eq. 2)."""
         embeddings = self.embed(batch)
         self.remember(batch, embeddings)
         return {"prototype": self.memory(embeddings, batch.label)}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.small import CHARACTERS, OWN_DATA_CLUSTERING, small_unsupervised
+from reknow.methods.shipped import CHARACTERS, OWN_DATA_CLUSTERING, unsupervised_from_shipped
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.resnet import ResNetConfig
 
@@ -16,7 +16,7 @@ __all__ = ["dukemtmc", "market1501", "msmt17", "omniglot", "own_data", "personx"
 
 def own_data() -> Recipe:
     """Your own unlabelled pictures, from the shipped weights, on a laptop."""
-    return small_unsupervised("cluster_contrast", ClusterContrastConfig(clustering=OWN_DATA_CLUSTERING))
+    return unsupervised_from_shipped("cluster_contrast", ClusterContrastConfig(clustering=OWN_DATA_CLUSTERING))
 
 
 def world() -> Recipe:

@@ -1,15 +1,15 @@
-"""Hierarchical masked aggregation (EDITOR section 3.3; spec section 2.6 [C]): kept tokens, first alone, then together.
+"""Hierarchical masked aggregation (EDITOR, section 3.3): kept tokens, first per spectrum, then together.
 
 Stage 1, a block of its own weights per spectrum:      Z <- Z + A(norm Z),  Z <- Z + MLP(norm Z).
 Stage 2, one block over the tokens of all spectra:     the same, then a norm.
 Read-out per spectrum: CLS beside the mean of its kept patches, through a linear map of its own back to D.
 
-Neither attention nor MLP has a bias, and both multiply by the mask first, so a token that is not kept is zero and
-stays zero. The paper masks tokens and carries them along; here each observation's kept tokens are moved to the front
-and as many are carried along as the fullest observation has (at most 82 of 129 by the paper's settings), which changes
-nothing but the rounding. Decisions: the mean divides by the number of kept patches (the released
-code counts patches whose channels do not sum to zero, which a norm can bring about in a kept one [D]); an observation
-that lacks a spectrum has an empty mask there, so nobody attends to it, and its part of the descriptor is zero.
+Neither attention nor MLP has a bias, and both multiply by the mask first, so a token that is not kept is zero and stays
+zero. The paper masks tokens and carries them along; here each observation's kept tokens are moved to the front and as
+many are carried along as the fullest observation has (at most 82 of 129 by the paper's settings), which changes only
+the rounding (decision 7 in docs/methods/editor.md). The mean divides by the number of kept patches (decision 8). An
+observation that lacks a spectrum has an empty mask there, so no token attends to it, and its part of the descriptor is
+zero (decision 15).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from torch.nn import functional
 from reknow.observation import Spectrum
 
 MASKED = -65504.0
-"""What is added to the score of a masked token: the lowest half-precision number, so no row becomes NaN [C]."""
+"""What is added to the score of a masked token: the lowest half-precision number, so no row becomes NaN."""
 
 LAYER_NORM_EPS = 1e-5
-"""Of every norm here; the trunk's is 1e-6 [C]."""
+"""Of every norm here, as in the released code; the trunk's is 1e-6."""
 
 
 class MaskedAttention(nn.Module):
@@ -105,7 +105,7 @@ class MaskedBlock(nn.Module):
 
 @dataclass(frozen=True)
 class Aggregated:
-    """What came of the tokens.
+    """The outputs of the aggregation.
 
     Attributes:
         alone: per spectrum, (B, D): CLS after stage 1, which the centers refine.
@@ -152,7 +152,7 @@ class Aggregation(nn.Module):
 
         Args:
             tokens: per spectrum, (B, 1 + N, D): CLS and patches.
-            masks: per spectrum, (B, 1 + N): which of them are kept; CLS wherever the spectrum is there.
+            masks: per spectrum, (B, 1 + N): which of them are kept; CLS wherever the spectrum is present.
         """
         carried = max(int(mask.sum(1).max()) for mask in masks.values())
         kept = {name: _kept_first(tokens[name], masks[name], carried) for name in self.spectra}
@@ -173,8 +173,8 @@ class Aggregation(nn.Module):
     ) -> Float[Tensor, "batch width"]:
         """One spectrum's part of the descriptor, in 32 bit at least; zero where an observation lacks it.
 
-        Descriptors share most of their length (on the world 47.7 of 47.8), so what tells them apart does not survive
-        being rounded to bf16 before they are compared.
+        Descriptors share most of their length (on the world 47.7 of 47.8), so what tells them apart would be
+        lost if they were rounded to bf16 before they are compared (decision 9).
         """
         count = mask[:, 1:].sum(1, keepdim=True).clamp(min=1)
         with torch.autocast(sequence.device.type, enabled=False):
@@ -195,7 +195,7 @@ def _kept_first(
 
 
 def _reduction(width: int) -> nn.Linear:
-    """From CLS and the mean patch back to D, initialized as Kaiming does by the outputs [C]."""
+    """From CLS and the mean patch back to D, with Kaiming initialization by fan-out, as in the released code."""
     linear = nn.Linear(2 * width, width)
     nn.init.kaiming_normal_(linear.weight, mode="fan_out")
     nn.init.zeros_(linear.bias)

@@ -1,9 +1,10 @@
-"""Official checkpoints: the released code's state dict, read and written (spec section 2; names are those of [C]).
+"""Official checkpoints: the released code's state dict, read and written. The names are those of the released code.
 
-Tensors mean the same in both, so this is a table of names. What the released model holds beside it: a classifier of
-1000 classes in the trunk (``fc``), which nothing reads and which counts in its published number of parameters; and
-under AL the batch norm and classifier of BL. Both are ignored when a checkpoint is read, and written as such layers
-begin (zeros; a batch norm that changes nothing), so that the released code loads the file strictly.
+Tensors mean the same in both, so this is a table of names. The released model also holds a classifier of 1000 classes
+in the trunk (``fc``), which nothing reads and which counts in its published number of parameters (decision 20 in
+docs/methods/editor.md); and under AL the batch norm and classifier of BL. Both are ignored when a checkpoint is read.
+They are written with their initial values (zeros; a batch norm that changes nothing), so that the released code loads
+the file strictly.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from reknow.methods.editor.method import Editor
 from reknow.models.weights.file import read
 
 UNUSED_CLASSES = 1000
-"""Of the classifier in the released trunk that nothing reads."""
+"""Classes of the unused classifier in the released trunk."""
 
 _OFFICIAL = {"rgb": "RGB", "nir": "NIR", "tir": "TIR"}
 _COUNTER = "num_batches_tracked"
@@ -36,22 +37,22 @@ def unused_parameters(width: int) -> int:
 
 
 def official_names(method: Editor) -> dict[str, str]:
-    """The released code's name of each of our tensors that it has; it knows no means of descriptors."""
+    """The released code's name of each tensor; it has no means of descriptors."""
     prefixes = _prefixes(method)
     names = {}
     for name in method.state_dict():
         if name.startswith("network.means."):
             continue
-        ours = next(prefix for prefix in prefixes if name.startswith(prefix))
-        names[name] = prefixes[ours] + name.removeprefix(ours)
+        prefix = next(prefix for prefix in prefixes if name.startswith(prefix))
+        names[name] = prefixes[prefix] + name.removeprefix(prefix)
     return names
 
 
 def to_official(method: Editor) -> dict[str, Tensor]:
     """The method as the released code's state dict."""
     names = official_names(method)
-    ours = method.state_dict()
-    state = {official: ours[name].detach().clone() for name, official in names.items()}
+    tensors = method.state_dict()
+    state = {official: tensors[name].detach().clone() for name, official in names.items()}
     width = method.network.config.trunk.width
     state["BACKBONE.base.fc.weight"] = torch.zeros(UNUSED_CLASSES, width)
     state["BACKBONE.base.fc.bias"] = torch.zeros(UNUSED_CLASSES)
@@ -70,40 +71,40 @@ def load_official(method: Editor, state: Mapping[str, Tensor] | Path | str) -> t
         state: the tensors, or where they are.
 
     Returns:
-        names of the checkpoint's tensors that nothing here has a place for.
+        names of the checkpoint's tensors that were not used.
 
     Raises:
         WeightsError: a tensor is missing or of another size; the method is as it was.
     """
     where = "the state dict" if isinstance(state, Mapping) else str(state)
-    found = state if isinstance(state, Mapping) else read(Path(state)).state
-    wanted = method.state_dict()
+    stored = state if isinstance(state, Mapping) else read(Path(state)).state
+    own = method.state_dict()
     names = official_names(method)
     loaded = {}
     for name, official in names.items():
-        if official in found and found[official].shape == wanted[name].shape:
-            loaded[name] = found[official]
-        elif official in found or not name.endswith(_COUNTER):  # old torch counted no batches
+        if official in stored and stored[official].shape == own[name].shape:
+            loaded[name] = stored[official]
+        elif official in stored or not name.endswith(_COUNTER):  # old torch counted no batches
             raise WeightsError(
                 f"{where}, tensor '{official}'",
-                found=f"size {tuple(found[official].shape)}" if official in found else "none",
-                expected=f"size {tuple(wanted[name].shape)}, of EDITOR in the variant {method.config.variant}",
+                found=f"size {tuple(stored[official].shape)}" if official in stored else "none",
+                expected=f"size {tuple(own[name].shape)}, of EDITOR in the variant {method.config.variant}",
                 remedy="Build the method with the checkpoint's variant, trunk, identities and cameras.",
             )
     method.load_state_dict(loaded, strict=False)
-    return tuple(name for name in found if name not in set(names.values()))
+    return tuple(name for name in stored if name not in set(names.values()))
 
 
 def _prefixes(method: Editor) -> dict[str, str]:
-    """Beginnings of our names and theirs; where one begins like another, the longer stands first."""
+    """Prefixes of names here, and in the released code; of two that begin alike, the longer stands first."""
     stage_one, read_out = {}, {}
     for name in method.network.spectra:
-        ours, letter = f"network.aggregation.independent.{name}", _OFFICIAL[name][0]
+        block, letter = f"network.aggregation.independent.{name}", _OFFICIAL[name][0]
         stage_one |= {
-            f"{ours}.norm1.": f"FUSE_block.norm{letter}.",
-            f"{ours}.norm2.": f"FUSE_block.norm{letter}_.",
-            f"{ours}.attn.": f"FUSE_block.attn{letter}.",
-            f"{ours}.mlp.": f"FUSE_block.mlp{letter}.",
+            f"{block}.norm1.": f"FUSE_block.norm{letter}.",
+            f"{block}.norm2.": f"FUSE_block.norm{letter}_.",
+            f"{block}.attn.": f"FUSE_block.attn{letter}.",
+            f"{block}.mlp.": f"FUSE_block.mlp{letter}.",
         }
         read_out[f"network.aggregation.reduce.{name}."] = f"{_OFFICIAL[name]}_REDUCE."
         read_out[f"centers.{name}"] = f"FUSE_block.memory_cls.{_OFFICIAL[name]}_centers"

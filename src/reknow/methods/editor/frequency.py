@@ -1,16 +1,24 @@
-"""Frequency selection: patches chosen by the pixels themselves (EDITOR section 3.2; spec section 2.3).
+"""Frequency selection: patches chosen by their pixels (EDITOR, section 3.2), and the transforms for it.
 
-Two modes, because the paper and its code disagree:
+There are two modes, because the paper and its code disagree (decision 4 in docs/methods/editor.md):
 
-- ``as_released``: per patch, how many pixels of the mean image lie above mid-gray. The released code takes the images
-  apart with a four-level Haar transform, averages every band over spectra and puts them together again; since that is
-  linear and exact, it is the plain mean [D]. :func:`mean_by_wavelets` is that way, and a test holds the two equal.
-- ``highpass_energy``: per patch, the energy of what changes fast, as the paper's words have it.
+- ``as_released``: per patch, how many pixels of the mean image lie above mid-gray. The released code transforms the
+  images with a four-level Haar transform, averages every band over the spectra and transforms back. Since that is
+  linear and exact, the result is the plain mean. :func:`mean_by_wavelets` computes it that way, and a test holds the
+  two equal.
+- ``highpass_energy``: per patch, the energy of high frequencies, as the paper's words say.
 
-The transform of the latter may be exchanged (an open question of the paper): ``haar``, octaves; ``packet``, the Haar
-packet's even bands; ``dct``, cosines. Each acts on one patch at a time, so that the energy is the patch's own. Above a
-cutoff of 0 all three count everything but the patch's mean, and by Parseval's theorem they agree then: it is the
-number of pixels times their variance. Half precision would move pixels across mid-gray, so everything is in 32 bit.
+The transform of the latter can be exchanged (an open question of the paper): ``haar``, octaves; ``packet``, the even
+bands of the Haar packet; ``dct``, cosines. Each is applied to one patch at a time, so that the energy is the patch's
+own. Above a cutoff of 0 all three count everything but the patch's mean, and by Parseval's theorem they then agree: the
+energy is the number of pixels times their variance. Half precision would move pixels across mid-gray, so everything is
+in 32 bit.
+
+The Haar transform is orthonormal. On each 2 x 2 block [[a, b], [c, d]]: LL = (a+b+c+d)/2, LH = (a+b-c-d)/2 (difference
+of rows), HL = (a-b+c-d)/2 (difference of columns), HH = (a-b-c+d)/2. Level 1 is the finest; a further level transforms
+LL again. Odd edges are padded with zeros. The Haar packet splits every band again and is Walsh's transform (rows
+ordered by their sign changes); the cosine transform is DCT-II. Both are orthonormal and have one frequency per
+coefficient.
 """
 
 from __future__ import annotations
@@ -27,11 +35,10 @@ from torch.nn import functional
 
 from reknow.errors import RecipeError
 from reknow.fields import ShareBelowOne, check_fields
-from reknow.methods.editor.keeping import keep_largest
-from reknow.methods.editor.wavelets import Details, cosines, haar, inverse_haar, walsh
+from reknow.methods.editor.spatial import keep_largest
 
 LEVELS = 4
-"""Of the released code's transform [C]."""
+"""Levels of the released code's transform."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +46,10 @@ class FrequencyConfig:
     """How patches are scored by their pixels.
 
     Attributes:
-        mode: ``as_released``: bright pixels; ``highpass_energy``: energy of high frequencies.
-        transform: of ``highpass_energy``.
-        cutoff: of ``highpass_energy``: the lowest frequency that counts, as a share of the highest; 0 counts everything
-            but the patch's mean.
+        mode: as_released counts the bright pixels of a patch, highpass_energy sums its energy in high frequencies.
+        transform: transform that highpass_energy uses: Haar wavelets, Haar wavelet packet, or cosines.
+        cutoff: lowest frequency that highpass_energy counts, as a share of the highest; 0 counts everything but the
+            patch's mean.
     """
 
     mode: Literal["as_released", "highpass_energy"] = "as_released"
@@ -83,7 +90,7 @@ def frequency_patches(
     """The `keep` patches with the largest scores over all spectra together.
 
     Args:
-        images: per spectrum, (B, 3, H, W) as the trunk sees them.
+        images: per spectrum, (B, 3, H, W), the input of the trunk.
         present: per spectrum, (B,): which observations have it; the others do not count.
         config: how patches are scored.
         windows: where the trunk's patches lie.
@@ -92,7 +99,7 @@ def frequency_patches(
     if config.mode == "as_released":
         return keep_largest(bright_pixels(mean_image(images, present), windows), keep)
     energies = [
-        detail_energy(image, config, windows) * there[:, None] for image, there in zip(images, present, strict=True)
+        detail_energy(image, config, windows) * mask[:, None] for image, mask in zip(images, present, strict=True)
     ]
     return keep_largest(torch.stack(energies).sum(0), keep)
 
@@ -101,17 +108,19 @@ def mean_image(
     images: Sequence[Float[Tensor, "batch 3 height width"]], present: Sequence[Bool[Tensor, "batch"]]
 ) -> Float[Tensor, "batch height width"]:
     """The mean over colors and over the spectra that an observation has."""
-    total = torch.stack([image.mean(1) * there[:, None, None] for image, there in zip(images, present, strict=True)])
+    total = torch.stack([image.mean(1) * mask[:, None, None] for image, mask in zip(images, present, strict=True)])
     return total.sum(0) / torch.stack(list(present)).sum(0).clamp(min=1)[:, None, None]
 
 
 def mean_by_wavelets(images: Sequence[Float[Tensor, "batch 3 height width"]]) -> Float[Tensor, "batch height width"]:
-    """The mean over colors and spectra as the released code computes it, band by band [C]; for comparison."""
-    taken_apart = [haar(image, LEVELS) for image in images]
-    low = torch.stack([low for low, _ in taken_apart]).mean(0)
-    levels = zip(*(details for _, details in taken_apart), strict=True)
+    """The mean over colors and spectra as the released code computes it, band by band; for comparison."""
+    transformed = [haar(image, LEVELS) for image in images]
+    low = torch.stack([low for low, _ in transformed]).mean(0)
+    levels = zip(*(details for _, details in transformed), strict=True)
     details = [
-        Details(*(torch.stack([getattr(one, band) for one in level]).mean(0) for band in ("rows", "columns", "both")))
+        Details(
+            *(torch.stack([getattr(bands, band) for bands in level]).mean(0) for band in ("rows", "columns", "both"))
+        )
         for level in levels
     ]
     height, width = images[0].shape[-2:]
@@ -129,7 +138,7 @@ def detail_energy(
     """Per patch, the energy from the cutoff on, summed over colors.
 
     Raises:
-        RecipeError: patches that the transform cannot halve to the end.
+        RecipeError: the edge of a patch is no power of two, and the transform needs one.
     """
     edge = windows.edge
     if config.transform != "dct" and edge & (edge - 1):
@@ -152,3 +161,67 @@ def detail_energy(
         radius = torch.hypot(frequency[:, None], frequency[None])
         counts = (radius >= config.cutoff) & (radius > 0)
         return ((rows @ patches @ rows.T).square() * counts).sum((2, 3, 4))
+
+
+@dataclass(frozen=True)
+class Details:
+    """The three detail bands of one level, each (..., H / 2, W / 2)."""
+
+    rows: Float[Tensor, "*batch height width"]
+    columns: Float[Tensor, "*batch height width"]
+    both: Float[Tensor, "*batch height width"]
+
+
+def haar(
+    images: Float[Tensor, "*batch height width"], levels: int
+) -> tuple[Float[Tensor, "*batch low_height low_width"], list[Details]]:
+    """The low band LL of the last level, and the details of every level, finest first.
+
+    Example:
+        >>> low, details = haar(torch.ones(1, 4, 4), levels=2)
+        >>> low, details[0].rows.abs().max()
+        (tensor([[[4.]]]), tensor(0.))
+    """
+    low, details = images, []
+    for _ in range(levels):
+        padded = functional.pad(low, (0, low.shape[-1] % 2, 0, low.shape[-2] % 2))
+        a, b = padded[..., 0::2, 0::2], padded[..., 0::2, 1::2]
+        c, d = padded[..., 1::2, 0::2], padded[..., 1::2, 1::2]
+        details.append(Details((a + b - c - d) / 2, (a - b + c - d) / 2, (a - b - c + d) / 2))
+        low = (a + b + c + d) / 2
+    return low, details
+
+
+def inverse_haar(
+    low: Float[Tensor, "*batch low_height low_width"], details: list[Details], size: tuple[int, int]
+) -> Float[Tensor, "*batch height width"]:
+    """The images that :func:`haar` transformed; `size` is their (height, width), so that padding is cut off."""
+    for level in reversed(details):
+        rows, columns, both = level.rows, level.columns, level.both
+        low = low[..., : rows.shape[-2], : rows.shape[-1]]
+        top = torch.stack([low + rows + columns + both, low + rows - columns - both], dim=-1).flatten(-2)
+        bottom = torch.stack([low - rows + columns - both, low - rows - columns + both], dim=-1).flatten(-2)
+        low = torch.stack([top, bottom], dim=-2).flatten(-3, -2) / 2
+    return low[..., : size[0], : size[1]]
+
+
+def walsh(edge: int) -> Float[Tensor, "edge edge"]:
+    """The Haar packet of a line of `edge` values, a power of two: orthonormal rows by growing frequency.
+
+    Example:
+        >>> (2 * walsh(4)).int().tolist()
+        [[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, -1, 1], [1, -1, 1, -1]]
+    """
+    rows = torch.ones(1, 1)
+    while len(rows) < edge:
+        rows = torch.cat([torch.cat([rows, rows], dim=1), torch.cat([rows, -rows], dim=1)])
+    sign_changes = (rows[:, 1:] != rows[:, :-1]).sum(1)
+    return rows[sign_changes.argsort()] / edge**0.5
+
+
+def cosines(edge: int) -> Float[Tensor, "edge edge"]:
+    """The cosine transform (DCT-II) of a line of `edge` values: orthonormal rows by growing frequency."""
+    frequency, place = torch.arange(edge)[:, None], torch.arange(edge)[None]
+    rows = torch.cos(torch.pi / edge * (place + 0.5) * frequency) * (2 / edge) ** 0.5
+    rows[0] /= 2**0.5
+    return rows

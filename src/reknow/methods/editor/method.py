@@ -1,14 +1,13 @@
-"""EDITOR: token selection for objects that are seen in several spectra at once.
+"""EDITOR: token selection for objects with pictures in several spectra.
 
 Zhang et al., "Magic Tokens: Select Diverse Tokens for Multi-modal Object Re-Identification" (CVPR 2024, arXiv
-2403.10254; spec section 2). Per step:
+2403.10254). Per step:
 
     L = sum of pairs + L_BCC + L_OCFR
 
-with a pair for the fused descriptor and, on the trunk's CLS, one per spectrum (BL) or one for all (AL); everything has
-weight 1. Centers move before they are compared with. A step that is carried out in parts moves them once for each
-part; processes that share a step move them by the rows of all. Decision: under BL, the pair of a spectrum that fewer
-than two observations of a part have is 0, since a batch norm needs two.
+with a pair for the fused descriptor and, on the trunk's CLS, one per spectrum (BL) or one for all (AL); every term has
+weight 1. Centers move before they are compared with (decisions 10 and 11 in docs/methods/editor.md). Under BL, the pair
+of a spectrum that fewer than two observations of a part have is 0, since a batch norm needs two (decision 14).
 """
 
 from __future__ import annotations
@@ -26,18 +25,16 @@ from reknow.data.manifest import Manifest
 from reknow.distributed import gathered, in_part
 from reknow.errors import RecipeError
 from reknow.fields import NonNegativeFloat, Share, check_fields
-from reknow.methods.editor.background import background_consistency
-from reknow.methods.editor.heads import Head, Pair, Variant
+from reknow.methods.editor.losses import Centers, Head, Pair, Variant, background_consistency
 from reknow.methods.editor.missing import completed, drop_spectra
-from reknow.methods.editor.network import EditorNetwork, EditorNetworkConfig, Seen
-from reknow.methods.editor.refinement import Centers
+from reknow.methods.editor.network import EditorNetwork, EditorNetworkConfig, Outputs
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Moment, identity_labels
 from reknow.methods.selected import PatchScores, PatchSet, SelectedPatches, arrays
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch, Spectrum
 
 MEASURED_ON = 256
-"""Training observations that means of descriptors are measured on: a few hundred are enough."""
+"""Training observations that the means of descriptors are measured on; some hundreds are enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +42,13 @@ class EditorConfig(MethodConfig):
     """Settings of EDITOR.
 
     Attributes:
-        variant: how labels reach the trunk's CLS: ``BL``, a pair for each spectrum; ``AL``, one for all of them.
-        smoothing: label smoothing of the classifiers' targets.
-        background_weight: of the background consistency; 0 leaves it out.
-        center_weight: of the object-centric refinement; 0 leaves it out.
-        center_share: of the new mean when a center moves.
-        spectrum_dropout: probability that a training observation loses a spectrum; not in the paper.
+        variant: which losses act on the trunk's CLS tokens: BL has cross-entropy and triplet for each spectrum, AL has
+            them once for all spectra side by side.
+        smoothing: label smoothing of the classifiers' targets, from 0 to 1.
+        background_weight: weight of the background consistency loss; 0 leaves it out.
+        center_weight: weight of the object-centric refinement loss; 0 leaves it out.
+        center_share: share of the new mean when an identity's center moves, from 0 to 1.
+        spectrum_dropout: probability that a spectrum of a training observation is dropped; not in the paper.
     """
 
     variant: Variant = "BL"
@@ -79,27 +77,31 @@ class EditorConfig(MethodConfig):
                 remedy="Set it to 0, or network.aggregate to True.",
             )
         manifest = training_set.manifest
-        return Editor(network, identity_labels(manifest), self, _unseen(network, manifest))
+        return Editor(network, identity_labels(manifest), self, _untrained_spectra(network, manifest))
 
     def selects_patches(self, network: EditorNetworkConfig) -> bool:
-        """Where something is made of the selection: by the aggregation, or by the background consistency."""
+        """Whether the aggregation or the background consistency uses the selection."""
         return network.aggregate or self.background_weight > 0
 
     def selected_patches(self, network: EditorNetwork, batch: Batch) -> SelectedPatches | None:
-        """What is kept of each spectrum, and what its heads and its pixels ask for (section 3.2)."""
+        """The kept patches of each spectrum, and those that heads and frequency scores select (section 3.2)."""
         if not self.selects_patches(network.config):
             return None
-        selected = network.look(batch).selected
+        selected = network.outputs(batch).selected
         rollout: dict[Spectrum, Tensor] = {name: selected.attention[name].mean(1) for name in network.spectra}
         sets = {
-            "kept": (selected.kept, "that stay, whoever asked for them"),
-            "spatial": (selected.spatial, "picked by attention"),
-            "frequency": (selected.frequency, "picked by frequency"),
+            "kept": (selected.kept, "kept, for either reason"),
+            "spatial": (selected.spatial, "selected by attention"),
+            "frequency": (selected.frequency, "selected by frequency"),
         }
         return SelectedPatches(
             grid=network.trunk.grid,
             sets=tuple(
-                PatchSet(name=name, meaning=meaning, patches=arrays({one: masks[one] for one in network.spectra}))
+                PatchSet(
+                    name=name,
+                    meaning=meaning,
+                    patches=arrays({spectrum: masks[spectrum] for spectrum in network.spectra}),
+                )
                 for name, (masks, meaning) in sets.items()
             ),
             scores=PatchScores(
@@ -141,13 +143,14 @@ class Editor(Method):
         if self.training and self.config.spectrum_dropout:
             whole = completed(batch, self.network.spectra)
             batch = replace(whole, present=drop_spectra(whole.present, self.config.spectrum_dropout))
-        seen = self.network.look(batch)
-        terms = {"fused": self.pair(self.fused, seen.descriptor, batch.label), **self._trunk_pairs(seen, batch.label)}
+        outputs = self.network.outputs(batch)
+        pairs = self._trunk_pairs(outputs, batch.label)
+        terms = {"fused": self.pair(self.fused, outputs.descriptor, batch.label), **pairs}
         if self.config.background_weight:
-            consistency = background_consistency(seen.patches, seen.selected.kept, seen.present)
+            consistency = background_consistency(outputs.patches, outputs.selected.kept, outputs.present)
             terms["background"] = self.config.background_weight * consistency
         if self.config.center_weight:
-            terms["centers"] = self.config.center_weight * self._refinement(seen, batch.label)
+            terms["centers"] = self.config.center_weight * self._refinement(outputs, batch.label)
         return terms
 
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
@@ -160,39 +163,41 @@ class Editor(Method):
         means = self.network.means
         if means is None:
             return
-        means.forget()
+        means.reset()
         for batch in training_set.batches(training_set.sample(MEASURED_ON)):
             whole = completed(batch, self.network.spectra)
-            for subset, rows, left in means.subsets(whole.present):
-                means.add(subset, self.network.look(replace(whole[rows], present=left)).descriptor)
+            for subset, rows, present in means.subsets(whole.present):
+                means.add(subset, self.network.outputs(replace(whole[rows], present=present)).descriptor)
 
-    def _trunk_pairs(self, seen: Seen, labels: Tensor) -> dict[str, Tensor]:
+    def _trunk_pairs(self, outputs: Outputs, labels: Tensor) -> dict[str, Tensor]:
         if self.config.variant == "AL":
-            return {"trunk": self.pair(self.trunk, torch.cat(list(seen.cls.values()), dim=1), labels)}
-        return {name: self._spectrum_pair(seen.cls[name], there, labels) for name, there in seen.present.items()}
+            return {"trunk": self.pair(self.trunk, torch.cat(list(outputs.cls.values()), dim=1), labels)}
+        return {
+            name: self._spectrum_pair(outputs.cls[name], present, labels) for name, present in outputs.present.items()
+        }
 
-    def _spectrum_pair(self, cls: Tensor, there: Bool[Tensor, "batch"], labels: Tensor) -> Tensor:
-        if in_part(int(there.sum())) < 2:
+    def _spectrum_pair(self, cls: Tensor, present: Bool[Tensor, "batch"], labels: Tensor) -> Tensor:
+        if in_part(int(present.sum())) < 2:
             return cls.sum() * 0
-        if not there.any():  # other processes that share this part normalize and compare with this one
-            return (self.trunk(cls[there]).sum() + self.pair.triplet(cls[there], labels[there])) * 0
-        return self.pair(self.trunk, cls[there], labels[there])
+        if not present.any():  # other processes that share this part normalize and compare with this one
+            return (self.trunk(cls[present]).sum() + self.pair.triplet(cls[present], labels[present])) * 0
+        return self.pair(self.trunk, cls[present], labels[present])
 
-    def _refinement(self, seen: Seen, labels: Tensor) -> Tensor:
+    def _refinement(self, outputs: Outputs, labels: Tensor) -> Tensor:
         vectors: dict[Spectrum, Tensor] = {
-            name: functional.normalize(vector, dim=1) for name, vector in seen.alone.items()
+            name: functional.normalize(vector, dim=1) for name, vector in outputs.alone.items()
         }
         if self.training:
-            self.centers.update(_gathered(vectors), _gathered(seen.present), gathered(labels))
-        return self.centers(vectors, seen.present, labels)
+            self.centers.update(_gathered(vectors), _gathered(outputs.present), gathered(labels))
+        return self.centers(vectors, outputs.present, labels)
 
 
 def _gathered(tensors: Mapping[Spectrum, Tensor]) -> dict[Spectrum, Tensor]:
     return {name: gathered(tensor) for name, tensor in tensors.items()}
 
 
-def _unseen(network: EditorNetwork, manifest: Manifest) -> tuple[str, ...]:
-    unseen = [spectrum for spectrum in network.spectra if not manifest.has(spectrum)]
-    if not unseen:
+def _untrained_spectra(network: EditorNetwork, manifest: Manifest) -> tuple[str, ...]:
+    missing = [spectrum for spectrum in network.spectra if not manifest.has(spectrum)]
+    if not missing:
         return ()
-    return (f"No training row has {' or '.join(unseen)}: of what the network joins, this is not learned.",)
+    return (f"No training row has {' or '.join(missing)}, so this run does not learn that part of the network.",)

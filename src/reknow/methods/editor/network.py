@@ -1,8 +1,8 @@
-"""EDITOR's network: one trunk for all spectra, token selection, aggregation (EDITOR section 3; spec section 2).
+"""EDITOR's network: one trunk for all spectra, token selection, aggregation (EDITOR, section 3).
 
-All pictures of a batch, whatever their spectrum, run through the trunk at once; only those that are there do. The
-descriptor is before any batch norm [C]. Without aggregation it is the CLS of the spectra side by side: the baseline
-of the paper's ablation (row A).
+All pictures of a batch, of all spectra, run through the trunk at once; spectra that an observation lacks do not. The
+descriptor is the output before any batch norm (decision 9 in docs/methods/editor.md). Without aggregation it is the CLS
+of the spectra side by side: the baseline of the paper's ablation (row A).
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from torch.nn import functional
 from reknow.errors import RecipeError
 from reknow.fields import PositiveFloat, PositiveInt, check_fields
 from reknow.methods.editor.aggregation import Aggregation
-from reknow.methods.editor.centering import Means
 from reknow.methods.editor.frequency import Windows
-from reknow.methods.editor.missing import completed
+from reknow.methods.editor.missing import Means, completed
 from reknow.methods.editor.selection import Selected, SelectionConfig, kept_tokens, select
 from reknow.methods.editor.spatial import Rollout
 from reknow.models.network import Network, NetworkConfig, TrunkConfig
@@ -35,13 +34,13 @@ class EditorNetworkConfig(NetworkConfig):
 
     Attributes:
         trunk: shape of the shared trunk: its size and its patches.
-        spectra: what it looks at, in the order of the descriptor's parts.
+        spectra: spectra that the network reads, in the order of the descriptor's parts.
         selection: which patches are kept.
-        aggregate: whether kept tokens are aggregated; without it the descriptor is the trunk's CLS.
-        heads: of the aggregation's attention; None for as many as the trunk has.
-        mlp_ratio: hidden width of the aggregation's MLPs over the trunk's width.
-        center: whether descriptors are compared without what they have in common (:mod:`.centering`); as released, they
-            are compared with it.
+        aggregate: whether kept tokens are aggregated; without it the descriptor is the CLS tokens of the trunk.
+        heads: attention heads of the aggregation; None for as many as the trunk has.
+        mlp_ratio: hidden width of the aggregation's MLPs, as a multiple of the trunk's width.
+        center: whether the mean descriptor of the training pictures is subtracted before descriptors are compared; not
+            in the paper.
     """
 
     trunk: TransformerConfig
@@ -94,13 +93,13 @@ class EditorNetworkConfig(NetworkConfig):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the network made of B observations; mappings are by spectrum.
+class Outputs:
+    """The network's outputs for B observations; mappings are by spectrum.
 
     Attributes:
         present: (B,) which observations have the spectrum.
-        cls: (B, D) the trunk's, zero where absent.
-        patches: (B, N, D) the trunk's, zero where absent.
+        cls: (B, D) CLS of the trunk, zero where absent.
+        patches: (B, N, D) patch tokens of the trunk, zero where absent.
         selected: which patches were kept, and why.
         alone: (B, D) CLS after the spectrum's own aggregation; empty without aggregation.
         descriptor: (B, spectra x D), not normalized.
@@ -159,40 +158,41 @@ class EditorNetwork(Network):
         return self.config.spectra
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
-        """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`. Any subset of spectra will do."""
-        seen = self.look(batch)
-        descriptor = seen.descriptor if self.means is None else self.means(seen.descriptor, seen.present)
+        """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`. Any subset of the spectra is
+        enough."""
+        outputs = self.outputs(batch)
+        descriptor = outputs.descriptor if self.means is None else self.means(outputs.descriptor, outputs.present)
         return functional.normalize(descriptor, dim=1)
 
-    def look(self, batch: Batch) -> Seen:
-        """Everything that losses and explanations need.
+    def outputs(self, batch: Batch) -> Outputs:
+        """Tokens, selection and descriptor: what losses and explanations need.
 
         Raises:
             DataError: an observation without any of the network's spectra.
         """
         whole = completed(batch, self.spectra)
-        pictures, there = whole.images, whole.present
+        present = whole.present
         sequences, attention = self._encode(whole)
-        selected = self._select(pictures, there, attention)
+        selected = self._select(whole.images, present, attention)
         cls: dict[Spectrum, Tensor] = {name: sequence[:, 0] for name, sequence in sequences.items()}
         patches: dict[Spectrum, Tensor] = {
             name: sequence[:, self.trunk.prefix :] for name, sequence in sequences.items()
         }
         if self.aggregation is None:
-            return Seen(there, cls, patches, selected, {}, torch.cat(list(cls.values()), dim=1))
+            return Outputs(present, cls, patches, selected, {}, torch.cat(list(cls.values()), dim=1))
         tokens: Mapping[Spectrum, Tensor] = sequences
         if self.trunk.prefix > 1:  # extra tokens and registers are not aggregated
             tokens = {name: torch.cat([cls[name][:, None], patches[name]], dim=1) for name in cls}
-        masks = {name: kept_tokens(selected.kept[name], there[name]) for name in cls}
+        masks = {name: kept_tokens(selected.kept[name], present[name]) for name in cls}
         aggregated = self.aggregation(tokens, masks)
-        return Seen(there, cls, patches, selected, aggregated.alone, aggregated.descriptor)
+        return Outputs(present, cls, patches, selected, aggregated.alone, aggregated.descriptor)
 
     def _encode(self, whole: Batch) -> tuple[dict[Spectrum, Tensor], dict[Spectrum, Tensor]]:
-        """Per spectrum, the trunk's sequence (B, L, D) and what CLS attends to (B, heads, N); zero where absent."""
+        """Per spectrum, the trunk's sequence (B, L, D) and the rollout of CLS (B, heads, N); zero where absent."""
         pictures, present = whole.images, whole.present
         rows: dict[Spectrum, Tensor] = {name: present[name].nonzero()[:, 0] for name in pictures}
         cameras = torch.cat([whole.camera[chosen] for chosen in rows.values()])
-        rollout = Rollout() if self.config.selection.looks_at_attention else None
+        rollout = Rollout() if self.config.selection.needs_attention else None
         entering = self.trunk.tokenize(torch.cat([pictures[name][chosen] for name, chosen in rows.items()]), cameras)
         leaving = self.trunk.encode(entering, observe=rollout)
         if rollout is None:
@@ -219,6 +219,6 @@ class EditorNetwork(Network):
         present: Mapping[Spectrum, Bool[Tensor, "batch"]],
         attention: Mapping[Spectrum, Float[Tensor, "batch heads patches"]],
     ) -> Selected:
-        # Random selection, a comparison, must give the same vectors whenever it embeds.
+        # The rule 'random', a comparison, must give the same vectors whenever it embeds (decision 24).
         generator = None if self.training else torch.Generator().manual_seed(0)
         return select(self.config.selection, pictures, present, attention, self.windows, generator)

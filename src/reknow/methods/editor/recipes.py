@@ -9,7 +9,7 @@ from reknow.methods.editor.method import EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.shipped import SHIPPED_AUGMENTATION, SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow.models.transformer import TransformerConfig
 
 __all__ = ["market1501_mm", "msvr310", "own_data", "rgbnt100", "rgbnt201", "rgbnt201_al", "world", "world_vehicles"]
@@ -20,7 +20,7 @@ VEHICLE = (128, 256)
 
 def own_data() -> Recipe:
     """Your own labelled pictures in several spectra, from the shipped weights, on a laptop."""
-    return _small("editor", SMALL_PREPROCESSING)
+    return _small("editor", SHIPPED_PREPROCESSING)
 
 
 def world() -> Recipe:
@@ -30,14 +30,14 @@ def world() -> Recipe:
 
 def world_vehicles() -> Recipe:
     """The world's vehicles at night in three spectra."""
-    lying = replace(SMALL_PREPROCESSING, size=(64, 128))
+    lying = replace(SHIPPED_PREPROCESSING, size=(64, 128))
     data = "world:target?kind=vehicles&spectra=rgb,nir,tir&light=night"
     return replace(_small("editor/world_vehicles", lying), data=data)
 
 
 def rgbnt201() -> Recipe:
     """RGBNT201 with labels, ViT-B from ImageNet-21k: the paper's run, in its variant B (BL)."""
-    # The paper's headline and ablations are BL; the configuration in the released code is AL [P][C].
+    # Decision 13 in docs/methods/editor.md.
     return _published("editor/rgbnt201", PERSON, cameras=4)
 
 
@@ -64,7 +64,7 @@ def market1501_mm() -> Recipe:
 
 
 def _published(name: str, size: tuple[int, int], cameras: int) -> Recipe:
-    """What the released configurations share (spec section 3 [C])."""
+    """What the released configurations share."""
     return Recipe(
         name=name,
         method=EditorConfig(),
@@ -86,18 +86,18 @@ def _published(name: str, size: tuple[int, int], cameras: int) -> Recipe:
 def _small(name: str, preprocessing: Preprocessing) -> Recipe:
     """The shipped trunk on every spectrum; it has 32 patches and not 128, so fewer of them are kept.
 
-    Batch and learning rate were chosen on the world at night, 80 people, 8 epochs: 64 and 0.001 barely began to learn,
+    Batch and learning rate were chosen on the world at night, 80 people, 8 epochs: 64 and 0.001 hardly began to learn,
     32 and 0.001 gave mAP 56 (54 by concatenation), 32 and 0.002 gave 61 (56).
     """
-    assert isinstance(SMALL_NETWORK.trunk, TransformerConfig)
-    trunk = replace(SMALL_NETWORK.trunk, image_size=preprocessing.size)
+    assert isinstance(SHIPPED_NETWORK.trunk, TransformerConfig)
+    trunk = replace(SHIPPED_NETWORK.trunk, image_size=preprocessing.size)
     return Recipe(
         name=name,
         method=EditorConfig(),
         network=EditorNetworkConfig(trunk=trunk, selection=SelectionConfig(head_keep=1, frequency_keep=3), center=True),
         follow_weights=True,
         preprocessing=preprocessing,
-        augmentation=replace(SMALL_AUGMENTATION, erase_value="noise"),
+        augmentation=replace(SHIPPED_AUGMENTATION, erase_value="noise"),
         sampling=Sampling(batch_size=32, instances=4),
         optimizer=Optimizer(kind="adamw", lr=2e-3, weight_decay=0.05, clip=5.0),
         schedule=Schedule(kind="cosine", warmup=2),

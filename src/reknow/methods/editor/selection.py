@@ -1,9 +1,9 @@
-"""Selection: which patches of an observation are kept, and for which reason (EDITOR section 3.2; spec 2.2 to 2.4).
+"""Token selection: which patches of an observation are kept, and for which reason (EDITOR, section 3.2, "SFTS").
 
-M = S or F: the patches that heads attend to (:mod:`.spatial`), and those that the pixels speak for
-(:mod:`.frequency`). As released, one mask serves all spectra of an observation: a patch that one spectrum asks for is
-kept in all of them. With ``per_spectrum``, each chooses for itself. A spectrum that an observation lacks asks for
-nothing and keeps nothing. Selections are hard; no gradient passes.
+M = S or F: the patches that heads attend to (:mod:`.spatial`), and those with the largest frequency score
+(:mod:`.frequency`). As released, one mask serves all spectra of an observation: a patch that one spectrum selects is
+kept in all of them. With ``per_spectrum``, each spectrum has its own mask (decision 5 in docs/methods/editor.md). A
+spectrum that an observation lacks selects nothing and keeps nothing. Selections are hard; no gradient passes.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class SelectionConfig:
     """How patches are chosen.
 
     Attributes:
-        rule: ``salient`` is EDITOR's; ``random`` keeps as many, anywhere, and ``everything`` keeps all: for comparison.
-        head_keep: patches that each head of each spectrum may keep; 0 leaves the spatial selection out.
-        frequency_keep: patches that the pixels may keep; 0 leaves the frequency selection out.
-        frequency: how pixels speak.
-        masks: one for all spectra, or one for each.
+        rule: salient is EDITOR's rule; for comparison, random keeps as many patches in random places, and everything
+            keeps all.
+        head_keep: patches that each attention head of each spectrum keeps; 0 leaves the spatial selection out.
+        frequency_keep: patches that the frequency score keeps; 0 leaves the frequency selection out.
+        frequency: how the frequency score of a patch is computed.
+        masks: shared keeps the same patches in all spectra, per_spectrum selects in each spectrum by itself.
     """
 
     rule: Literal["salient", "random", "everything"] = "salient"
@@ -55,20 +56,21 @@ class SelectionConfig:
             )
 
     @property
-    def looks_at_attention(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether the trunk's attention has to be observed."""
         return self.rule != "everything" and self.head_keep > 0
 
 
 @dataclass(frozen=True)
 class Selected:
-    """What was chosen; each (B, N) and per spectrum.
+    """The selected patches; each (B, N) and per spectrum.
 
     Attributes:
-        spatial: patches that heads of this spectrum ask for; none where everything is kept unasked.
-        frequency: patches that the pixels ask for; the same for all spectra under a shared mask; likewise.
-        kept: patches that stay.
-        attention: (B, heads, N) what `spatial` was chosen by, as it was handed in; for explanations.
+        spatial: patches that heads of this spectrum select; none under the rule ``everything``.
+        frequency: patches that the frequency score selects, the same for all spectra under a shared mask; none under
+            the rule ``everything``.
+        kept: patches that are kept.
+        attention: (B, heads, N) the attention that `spatial` was chosen by; for explanations.
     """
 
     spatial: BySpectrum
@@ -85,33 +87,33 @@ def select(
     windows: Windows,
     generator: torch.Generator | None = None,
 ) -> Selected:
-    """Choose.
+    """Select patches.
 
     Args:
-        config: how.
-        images: per spectrum, (B, 3, H, W) as the trunk sees them.
+        config: by which rule.
+        images: per spectrum, (B, 3, H, W), the input of the trunk.
         present: per spectrum, (B,): which observations have it.
         attention: per spectrum, (B, heads, N) a rollout's row of CLS; anything where a spectrum is absent.
         windows: where the trunk's patches lie in the images.
-        generator: what the rule ``random`` draws from.
+        generator: random numbers of the rule ``random``.
     """
-    there = {spectrum: present[spectrum][:, None] for spectrum in images}
+    has = {spectrum: present[spectrum][:, None] for spectrum in images}
     if config.rule == "everything":
-        whole: dict[Spectrum, Tensor] = {name: there[name].repeat(1, attention[name].shape[2]) for name in images}
-        unasked: dict[Spectrum, Tensor] = {name: torch.zeros_like(mask) for name, mask in whole.items()}
-        return Selected(unasked, unasked, whole, attention)
+        whole: dict[Spectrum, Tensor] = {name: has[name].repeat(1, attention[name].shape[2]) for name in images}
+        none: dict[Spectrum, Tensor] = {name: torch.zeros_like(mask) for name, mask in whole.items()}
+        return Selected(none, none, whole, attention)
     spatial: dict[Spectrum, Tensor] = {
-        name: spatial_patches(attention[name], config.head_keep) & there[name] for name in images
+        name: spatial_patches(attention[name], config.head_keep) & has[name] for name in images
     }
     frequency = _frequency(config, images, present, windows)
     if config.masks == "shared":
         union = torch.stack([*spatial.values(), *frequency.values()]).any(0)
-        asked: dict[Spectrum, Tensor] = dict.fromkeys(images, union)
+        chosen: dict[Spectrum, Tensor] = dict.fromkeys(images, union)
     else:
-        asked = {name: spatial[name] | frequency[name] for name in images}
+        chosen = {name: spatial[name] | frequency[name] for name in images}
     if config.rule == "random":
-        asked = _as_many_anywhere(asked, generator)
-    return Selected(spatial, frequency, {name: asked[name] & there[name] for name in images}, attention)
+        chosen = _as_many_at_random(chosen, generator)
+    return Selected(spatial, frequency, {name: chosen[name] & has[name] for name in images}, attention)
 
 
 def _frequency(
@@ -129,15 +131,15 @@ def _frequency(
     }
 
 
-def _as_many_anywhere(
-    asked: BySpectrum, generator: torch.Generator | None
+def _as_many_at_random(
+    chosen: BySpectrum, generator: torch.Generator | None
 ) -> dict[Spectrum, Bool[Tensor, "batch patches"]]:
-    """As many patches as were asked for, but drawn; one draw for all spectra, as a shared mask would be."""
-    one = next(iter(asked.values()))
-    order = torch.rand(one.shape, generator=generator).to(one.device).argsort(dim=1).argsort(dim=1)
-    return {name: order < mask.sum(1, keepdim=True) for name, mask in asked.items()}
+    """As many patches as were chosen, but drawn at random; one draw for all spectra, as with a shared mask."""
+    first = next(iter(chosen.values()))
+    order = torch.rand(first.shape, generator=generator).to(first.device).argsort(dim=1).argsort(dim=1)
+    return {name: order < mask.sum(1, keepdim=True) for name, mask in chosen.items()}
 
 
 def kept_tokens(patches: Bool[Tensor, "batch patches"], present: Bool[Tensor, "batch"]) -> Bool[Tensor, "batch length"]:
-    """The mask of a sequence that begins with CLS, which is kept wherever the spectrum is there: (B, 1 + N)."""
+    """The mask of a sequence that begins with CLS, which is kept wherever the spectrum is present: (B, 1 + N)."""
     return torch.cat([present[:, None], patches], dim=1)

@@ -1,8 +1,8 @@
 """Supervised baseline: identity classification and batch-hard triplets around a batch-norm neck.
 
-Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification" (CVPR workshops 2019), as
-TransReID keeps it: the triplet loss sees the feature before the neck, the classifier the feature behind it, and
-retrieval uses the normalized feature behind the neck. Both terms have weight 1.
+Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification" (CVPR workshops 2019), as TransReID
+keeps it: the triplet loss reads the feature before the neck, the classifier the feature behind it, and retrieval uses
+the normalized feature behind the neck (decision 1 in docs/methods/supervised.md). Both terms have weight 1.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class SupervisedConfig(MethodConfig):
     """Settings of the supervised baseline.
 
     Attributes:
-        smoothing: label smoothing of the classifier's targets.
-        margin: of the triplet loss, in feature units; None is the soft margin log(1 + exp(.)).
-        triplet_weight: share of the triplet term in the sum; 0 leaves it out.
+        smoothing: label smoothing of the classifier's targets, from 0 to 1.
+        margin: margin of the triplet loss, in units of the feature; None is the soft margin log(1 + exp(.)).
+        triplet_weight: weight of the triplet loss; 0 leaves it out.
     """
 
     smoothing: Share = 0.1
@@ -61,7 +61,7 @@ class Supervised(Method):
         self.labels = labels
         self.triplet_weight = config.triplet_weight
         self.classifier = nn.Linear(network.dim, int(labels.max()) + 1, bias=False)
-        nn.init.normal_(self.classifier.weight, std=0.001)  # as in the paper's code: logits start near zero
+        nn.init.normal_(self.classifier.weight, std=0.001)  # logits start near zero (decision 6)
         self.cross_entropy = SmoothedCrossEntropy(config.smoothing)
         self.triplet = BatchHardTriplet(config.margin)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reknow.data.transforms import Preprocessing
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.small import SMALL_AUGMENTATION, SMALL_NETWORK, SMALL_PREPROCESSING
+from reknow.methods.shipped import SHIPPED_AUGMENTATION, SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow.methods.supervised.method import SupervisedConfig
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.resnet import ResNetConfig
@@ -19,10 +19,10 @@ def own_data() -> Recipe:
     return Recipe(
         name="supervised",
         method=SupervisedConfig(),
-        network=SMALL_NETWORK,
+        network=SHIPPED_NETWORK,
         follow_weights=True,
-        preprocessing=SMALL_PREPROCESSING,
-        augmentation=SMALL_AUGMENTATION,
+        preprocessing=SHIPPED_PREPROCESSING,
+        augmentation=SHIPPED_AUGMENTATION,
         sampling=Sampling(batch_size=64, instances=4),
         optimizer=Optimizer(kind="adamw", lr=1e-3, weight_decay=0.05, clip=5.0),
         schedule=Schedule(kind="cosine", warmup=2),
@@ -38,7 +38,7 @@ def world_source() -> Recipe:
         name="supervised/world_source",
         data="world:source?train_identities=1500&test_identities=100",
         weights="random",
-        augmentation=replace(SMALL_AUGMENTATION, brightness=0.3, contrast=0.3),
+        augmentation=replace(SHIPPED_AUGMENTATION, brightness=0.3, contrast=0.3),
         epochs=20,
         evaluate_every=5,
         precision="bf16",

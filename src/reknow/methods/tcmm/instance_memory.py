@@ -1,18 +1,16 @@
-"""Instance memory: one unit vector per training picture, outliers included (TCMM, spec section 2.5).
+"""Instance memory: one unit vector per training picture, outliers included (TCMM).
 
 A batch row b with cluster y_b is compared with the memory as it was before the step:
 
     positive    the row with label y_b that is LEAST similar (its own row is a candidate)
-    negatives   the K most similar rows with another label; outliers (-1) have another label than everybody
+    negatives   the K most similar rows with another label; outliers (-1) have another label than any picture
     loss        L = mean over b of  - log ( e^(p/t) / ( e^(p/t) + sum over k of e^(n_k/t) ) )
 
-After the step the batch's rows follow, in batch order: g <- m g + (1 - m) x, g <- g / |g|, with m the share of the OLD
-vector. The memory is filled once, before the first epoch, and never rebuilt; an epoch only brings new labels [C]. So
-the row of an outlier stays as it was when the picture last stood in a batch [D]; `refresh_outliers` is the named
-deviation that renews those rows from each epoch's embeddings.
-
-Where the released code fails, this is defined: with fewer than K other rows all of them are negatives, with none the
-loss is 0.
+After the step the batch's rows are updated, in batch order: g <- m g + (1 - m) x, g <- g / |g|, with m the share of the
+OLD vector. The memory is filled once, before the first epoch, and never rebuilt; an epoch only brings new labels
+(decision 7 in docs/methods/tcmm.md). So the row of an outlier stays as it was when the picture was last in a batch;
+`refresh_outliers` renews those rows from each epoch's embeddings (decision 8). With fewer than K other rows all of them
+are negatives, with none the loss is 0 (decision 16).
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ class InstanceMemory(nn.Module):
         negatives: K.
         momentum: share of the old vector that an update keeps, in [0, 1].
         temperature: t of the softmax.
-        outliers: whether outliers are negatives; without them they only rest in the memory (an ablation).
+        outliers: whether outliers are negatives (without them: an ablation).
         refresh_outliers: renew the outliers' rows every epoch.
 
     Example:
@@ -88,14 +86,14 @@ class InstanceMemory(nn.Module):
         self.labels.copy_(labels)
 
     def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
-        """The loss; rows whose label nobody in the memory has take no part in it."""
+        """The loss; rows whose label is not in the memory are left out of it."""
         # 32 bit also under autocast, as the logits are similarities over a temperature of 0.05.
         with torch.autocast(embeddings.device.type, enabled=False):
             embeddings = embeddings.float()
-            rows, there = self.choose(embeddings, labels)
+            rows, exists = self.choose(embeddings, labels)
             logits = torch.einsum("bd,bkd->bk", embeddings, self.vectors[rows]) / self.temperature
-            logits = logits.masked_fill(~there, -torch.inf)
-            compared = there[:, 0]
+            logits = logits.masked_fill(~exists, -torch.inf)
+            compared = exists[:, 0]
             if not bool(compared.any()):
                 return (embeddings * 0).sum()
             logits = logits[compared]
@@ -121,17 +119,17 @@ class InstanceMemory(nn.Module):
             positive = torch.where(value < lowest, row + start, positive)
             lowest = torch.minimum(value, lowest)
             similarity.masked_fill_(same if self.outliers else same | (held < 0), -torch.inf)
-            values, found = similarity.topk(min(self.negatives, similarity.shape[1]), dim=1)
-            highest, negative = torch.cat([highest, values], 1), torch.cat([negative, found + start], 1)
+            values, rows = similarity.topk(min(self.negatives, similarity.shape[1]), dim=1)
+            highest, negative = torch.cat([highest, values], 1), torch.cat([negative, rows + start], 1)
             if highest.shape[1] > self.negatives:
                 highest, order = highest.topk(self.negatives, dim=1)
                 negative = negative.gather(1, order)
-        there = torch.cat([lowest[:, None] < torch.inf, highest > -torch.inf], dim=1)
-        return torch.cat([positive[:, None], negative], dim=1), there
+        exists = torch.cat([lowest[:, None] < torch.inf, highest > -torch.inf], dim=1)
+        return torch.cat([positive[:, None], negative], dim=1), exists
 
     @torch.no_grad()
     def update(self, embeddings: Float[Tensor, "batch dim"], index: Int[Tensor, "batch"]) -> None:
-        """The rows of these pictures follow; one that occurs twice moves twice, in batch order."""
+        """Move the rows of these pictures; one that occurs twice moves twice, in batch order."""
         embeddings = embeddings.to(self.vectors)
         turn = occurrence(index.unique(return_inverse=True)[1])
         for k in range(int(turn.max().item()) + 1 if len(turn) else 0):

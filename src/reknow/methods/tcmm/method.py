@@ -1,9 +1,9 @@
 """TCMM: cluster contrast with a constraint on patch tokens and a second memory, of single pictures.
 
 Zhu et al., "TCMM: Token Constraint and Multi-Scale Memory Bank of Contrastive Learning for Unsupervised Person
-Re-identification" (arXiv 2501.09044; spec section 2.6). Per epoch: embed, Jaccard distances, DBSCAN, new prototypes,
-new labels for the instance memory. Per step: the three losses, all of weight 1, against both memories as they were;
-then both follow.
+Re-identification" (arXiv 2501.09044). Per epoch: embed, Jaccard distances, DBSCAN, new prototypes, new labels for the
+instance memory. Per step: the three losses, all of weight 1, against both memories as they were; then both memories are
+updated (decisions 10 and 11 in docs/methods/tcmm.md).
 
     L = L_prototype + L_token + L_instance
 
@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reknow.errors import RecipeError
 from reknow.fields import NonNegativeFloat, PositiveInt, Share
 from reknow.losses.prototype_memory import Update
 from reknow.methods.clustered import Clustered, ClusteredConfig
@@ -36,19 +37,22 @@ from reknow.observation import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class TCMMConfig(ClusteredConfig):
-    """Settings of TCMM; those of :class:`ClusteredConfig` with TCMM's momentum and update, and:
+    """Settings of TCMM: those that clustering methods share, with TCMM's momentum and update, and its own.
 
     Attributes:
-        momentum: share of the old vector that an update of either memory keeps.
-        token_weight: of the token constraint; 0 leaves it out.
-        instance_weight: of the instance memory's loss; 0 leaves the memory out.
-        alpha: patch noise rate: the share of a picture's patches that are pushed away.
-        normalize: ``feature``, or ``as_released`` for what the published numbers were made with.
-        negatives: K of the instance memory; 4 for MSMT17, 4 or 8 for Market [C].
-        outliers: whether outliers are negatives in the instance memory.
-        refresh_outliers: renew the outliers' rows every epoch; not in the paper.
-        capacity: rows of the instance memory; None keeps every picture, a number makes it a sampled one, which is not
-            in the paper.
+        momentum: share of the old vector that an update of either memory keeps, from 0 to 1.
+        temperature: temperature of the softmax in all three losses; similarities are divided by it.
+        token_weight: weight of the token constraint; 0 leaves it out.
+        instance_weight: weight of the instance memory's loss; 0 leaves the memory out.
+        alpha: patch noise rate: the share of a picture's patches that are pushed away, at most 1.
+        normalize: how patches are made comparable with their picture: feature uses cosines, as_released does what the
+            authors' code does, which the published numbers were made with.
+        negatives: pictures of other clusters that a picture is compared with in the instance memory, the most similar
+            ones; 4 for MSMT17, 8 for Market-1501.
+        outliers: whether outliers can be negatives in the instance memory.
+        refresh_outliers: whether the outliers' vectors are renewed every epoch; not in the paper.
+        capacity: pictures that the instance memory keeps; None keeps all of them, a number draws so many anew in each
+            epoch, which is not in the paper.
     """
 
     momentum: Share = 0.2
@@ -62,6 +66,24 @@ class TCMMConfig(ClusteredConfig):
     refresh_outliers: bool = False
     capacity: PositiveInt | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.refresh_outliers and self.capacity is not None:
+            raise RecipeError(
+                "method.refresh_outliers",
+                found=f"True with a capacity of {self.capacity}",
+                expected="one of them, since a memory with a capacity takes all vectors anew in every epoch",
+                remedy="--method.no-refresh-outliers, or --method.capacity None.",
+            )
+        if not self.instance_weight and (self.refresh_outliers or self.capacity is not None):
+            field, unset = ("refresh_outliers", "False") if self.refresh_outliers else ("capacity", "None")
+            raise RecipeError(
+                f"method.{field}",
+                found=f"{getattr(self, field)} with an instance_weight of 0",
+                expected=f"{unset}, since there is no instance memory then",
+                remedy="Leave it out, or set --method.instance-weight above 0.",
+            )
+
     def build(self, network: Embedder, training_set: TrainingSet) -> TCMM:
         """The method for these training rows, which need neither identity nor camera.
 
@@ -69,9 +91,31 @@ class TCMMConfig(ClusteredConfig):
             RecipeError: alpha makes no negative of the network's patches.
         """
         if self.token_weight and isinstance(network.trunk, VisionTransformer):
-            # A convolutional trunk has as many patches as its pictures allow, so there the first step finds out.
+            # The patches of a convolutional trunk depend on the size of the pictures; there the first step checks.
             negatives_of(prod(network.trunk.grid), self.alpha)
         return TCMM(network, training_set, self)
+
+    def token_constraint(self) -> TokenConstraint:
+        """The constraint on patch tokens."""
+        return TokenConstraint(self.alpha, self.normalize, self.temperature)
+
+    def instance_memory(self, pictures: int, dim: int) -> InstanceMemory | SampledMemory:
+        """The memory of single pictures: of all of them, or sampled where `capacity` says so.
+
+        Args:
+            pictures: N, of the training set.
+            dim: D, the embedding size.
+        """
+        memory = InstanceMemory(
+            pictures if self.capacity is None else min(self.capacity, pictures),
+            dim,
+            negatives=self.negatives,
+            momentum=self.momentum,
+            temperature=self.temperature,
+            outliers=self.outliers,
+            refresh_outliers=self.refresh_outliers,
+        )
+        return memory if self.capacity is None else SampledMemory(pictures, memory)
 
     def selects_patches(self, network: EmbedderConfig) -> bool:
         """With the token constraint."""
@@ -85,8 +129,8 @@ class TCMMConfig(ClusteredConfig):
         """
         if not self.token_weight:
             return None
-        tokens, constraint = network.tokens(batch), TokenConstraint(self.alpha, self.normalize, self.temperature)
-        chosen = constraint.choose(tokens)
+        tokens = network.tokens(batch)
+        chosen = self.token_constraint().choose(tokens)
         nothing = torch.zeros_like(chosen.similarity, dtype=torch.bool)
         positives = PatchSet(
             name="positives",
@@ -110,7 +154,7 @@ class TCMMConfig(ClusteredConfig):
 
 
 class TCMM(Clustered):
-    """Clusters are classes, pictures have a memory of their own, and patches answer for their picture.
+    """Three losses and two memories: of clusters (prototypes) and of single pictures (instances).
 
     Args:
         network: from pictures to unit vectors, by way of tokens.
@@ -119,21 +163,21 @@ class TCMM(Clustered):
     """
 
     def __init__(self, network: Embedder, training_set: TrainingSet, config: TCMMConfig) -> None:
-        super().__init__(network, training_set, config)
+        super().__init__(network, training_set, config)  # makes the prototype memory, `self.memory`
         self.token_weight = config.token_weight
         self.instance_weight = config.instance_weight
-        self.constraint = TokenConstraint(config.alpha, config.normalize, config.temperature)
-        self.instances = _instance_memory(config, len(training_set), network.dim)
+        self.constraint = config.token_constraint()
+        self.instances = config.instance_memory(len(training_set), network.dim) if config.instance_weight else None
 
     def planned(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> EpochPlan:
-        """The plan by clusters; then the instance memory learns which picture is in which cluster."""
+        """The plan by clusters, and new prototypes; then the instance memory gets the new labels."""
         plan = super().planned(embeddings, cameras)
         if self.instances is not None:
             self.instances.begin_epoch(embeddings, self.last_labels.cpu())
         return plan
 
     def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
-        """``prototype``, ``token`` and ``instance``."""
+        """L_prototype, L_token and L_instance, as ``prototype``, ``token`` and ``instance``."""
         tokens = self.network.tokens(batch)
         embeddings = self.network.embeddings_of(tokens)
         self.remember(batch, embeddings)
@@ -145,23 +189,7 @@ class TCMM(Clustered):
         return terms
 
     def follow(self, embeddings: Tensor, labels: Tensor, index: Tensor) -> None:
-        """Both memories follow the step's pictures."""
+        """Update both memories with the pictures of a step."""
         super().follow(embeddings, labels, index)
         if self.instances is not None:
             self.instances.update(embeddings, index)
-
-
-def _instance_memory(config: TCMMConfig, rows: int, dim: int) -> InstanceMemory | SampledMemory | None:
-    if not config.instance_weight:
-        return None
-    held = rows if config.capacity is None else min(config.capacity, rows)
-    memory = InstanceMemory(
-        held,
-        dim,
-        negatives=config.negatives,
-        momentum=config.momentum,
-        temperature=config.temperature,
-        outliers=config.outliers,
-        refresh_outliers=config.refresh_outliers,
-    )
-    return memory if config.capacity is None else SampledMemory(rows, memory)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.methods.clustered import Clustering
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.small import CHARACTERS, OWN_DATA_CLUSTERING, small_unsupervised
+from reknow.methods.shipped import CHARACTERS, OWN_DATA_CLUSTERING, unsupervised_from_shipped
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
@@ -17,12 +17,13 @@ __all__ = ["dukemtmc", "market1501", "msmt17", "omniglot", "own_data", "personx"
 PASS_NETWORK = EmbedderConfig(
     trunk=TransformerConfig(size="small", extra_tokens=3, registers=1, drop_path=0.3), feature="cls+extra"
 )
-"""ViT-S/16 with CLS, three PART tokens and the EXTRA token that nobody reads; 768 numbers (spec section 2.1)."""
+"""ViT-S/16 with CLS, three PART tokens and the EXTRA token, a register; 768 numbers (decision 13 in
+docs/methods/tcmm.md)."""
 
 
 def own_data() -> Recipe:
     """Your own unlabelled pictures, from the shipped weights or from a file of yours, on a laptop."""
-    return small_unsupervised("tcmm", TCMMConfig(clustering=OWN_DATA_CLUSTERING))
+    return unsupervised_from_shipped("tcmm", TCMMConfig(clustering=OWN_DATA_CLUSTERING))
 
 
 def world() -> Recipe:
@@ -39,13 +40,13 @@ def market1501() -> Recipe:
     """Market-1501 without labels: ViT-S from PASS's LUPerson weights, the authors' settings."""
     return Recipe(
         name="tcmm/market1501",
-        # eps 0.6 is PASS's and TransReID-SSL's for this set; alpha and K as in the released code's last runs.
+        # Decisions 1, 5 and 9 in docs/methods/tcmm.md.
         method=TCMMConfig(clustering=Clustering(eps=0.6), normalize="as_released", negatives=8),
         network=PASS_NETWORK,
         weights="",  # PASS's pass_vit_small_full.pth, named with --weights
         preprocessing=Preprocessing(),
         augmentation=Augmentation(),
-        # Four GPUs with 128 pictures each; statistics are over those 128 wherever the run takes place.
+        # The authors have four GPUs with 128 pictures each (decision 12).
         sampling=Sampling(batch_size=512, instances=8, statistics_over=128),
         optimizer=Optimizer(kind="sgd", lr=3.5e-4, momentum=0.9, weight_decay=5e-4),
         schedule=Schedule(kind="step", every=20, gamma=0.1),
@@ -66,7 +67,7 @@ def msmt17() -> Recipe:
 
 
 def personx() -> Recipe:
-    """PersonX without labels: nobody published settings, so Market-1501's."""
+    """PersonX without labels: no settings were published, so Market-1501's."""
     return replace(market1501(), name="tcmm/personx")
 
 

@@ -1,10 +1,10 @@
-"""Sampled memory: the instance memory for collections too large to keep whole. Ours, not the paper's.
+"""Sampled memory: the instance memory for collections too large to keep whole. Not in the paper.
 
-The paper keeps every training picture and asks itself what becomes of that at web scale (its open question). Here S
-rows are kept: every epoch draws them anew, one of each cluster first, so that nobody lacks a positive, the others
-evenly from the rest, outliers in their share; and takes their vectors from that epoch's embeddings. Within an epoch
-they follow the batches as in :mod:`.instance_memory`, which does all the rest. With S = N it differs from the full
-memory in one thing: the vectors are renewed every epoch.
+The paper keeps every training picture and asks whether that holds at web scale (its open question). Here S rows are
+kept (decision 17 in docs/methods/tcmm.md). Every epoch draws them anew: one of each cluster first, so that every
+cluster has a positive, the others evenly from the rest, outliers in their share. Their vectors are taken from that
+epoch's embeddings. Within an epoch the batches update them as in :mod:`.instance_memory`, which does all the rest. With
+S = N it differs from the full memory in one thing: the vectors are renewed every epoch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class SampledMemory(nn.Module):
 
     Args:
         rows: N, training pictures.
-        memory: what holds the vectors; its size is S.
+        memory: holds the vectors; its size is S.
         seed: of the draw, together with the number of epochs drawn so far.
     """
 
@@ -48,12 +48,12 @@ class SampledMemory(nn.Module):
         self.memory.filled.fill_(True)
 
     def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
-        """The loss against the kept rows; where S is below the number of clusters, some rows take no part."""
+        """The loss against the kept rows; where S is below the number of clusters, some rows are left out."""
         return self.memory(embeddings, labels)
 
     @torch.no_grad()
     def update(self, embeddings: Float[Tensor, "batch dim"], index: Int[Tensor, "batch"]) -> None:
-        """Those of the batch's pictures that are kept follow."""
+        """Move the rows of those pictures of the batch that are kept."""
         place = self.place[index]
         self.memory.update(embeddings[place >= 0], place[place >= 0])
 

@@ -1,15 +1,16 @@
 """Token constraint: pull a picture toward its most related patch, push it from the least related ones.
 
-Zhu et al., TCMM (arXiv 2501.09044; spec section 2.2). Of one picture's N patches, with
+Zhu et al., TCMM (arXiv 2501.09044). Of one picture's N patches, with
 s_j = (<cls, patch_j> + <part, patch_j>) / 2, the largest s is the positive and the R = floor(N alpha) smallest are the
 negatives:
 
     L = mean over pictures of  - log ( e^(s+/t) / ( e^(s+/t) + sum over r of e^(s-_r/t) ) )
 
-Decisions. The paper does not say what makes the vectors comparable: ``feature`` gives each of them length 1, so that s
-is a cosine. ``as_released`` is what the authors' code does, and what the published numbers were made with [C]: a fresh
-batch norm per token slot (over pictures and channels, in training mode also at test time), then length 1 over the
-*tokens* instead of the channels. A trunk without PART tokens compares with CLS alone.
+The paper does not say what makes the vectors comparable (decision 1 in docs/methods/tcmm.md): ``feature`` gives each of
+them length 1, so that s is a cosine. ``as_released`` is what the released code does, and what the published numbers
+were made with: a fresh batch norm per token slot (over pictures and channels, in training mode also at test time), then
+length 1 over the *tokens* instead of the channels. A trunk without PART tokens compares with CLS alone (decision 2).
+There is one positive (decision 3).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def negatives_of(patches: int, alpha: float) -> int:
     """R: how many of a picture's patches are pushed away.
 
     Raises:
-        RecipeError: none or all would be; the loss then says nothing, or pushes the positive away as well.
+        RecipeError: the number is 0 or more than there are patches.
 
     Example:
         >>> negatives_of(128, alpha=0.075)

@@ -1,15 +1,14 @@
-"""``editor``: what does each part of EDITOR give on objects seen in three spectra?
+"""``editor``: what does each part of EDITOR give on objects in three spectra?
 
-Rows A to F are those of the paper's ablation (spec section 4.2). Beside them stand the same trunk on one spectrum
-alone, and what the paper does not compare: attention alone, pixels alone, as many patches anywhere, a mask for each
+Rows A to F are those of the paper's ablation table. Beside them stand the same trunk on one spectrum
+alone, and what the paper does not compare: attention alone, pixels alone, as many patches at random, a mask for each
 spectrum, and augmentation that moves all spectra of an observation alike, which the released code does not do although
-they share a mask. All at night, where color sees little.
+they share a mask. All at night, where color shows little.
 """
 
 from __future__ import annotations
 
-from reknow.studies.editor.base import ALONE, CONCATENATED, WITHOUT_LOSSES, on_world
-from reknow.studies.editor.kept import kept_tokens
+from reknow.studies.editor.base import ALONE, CONCATENATED, WITHOUT_LOSSES, kept_tokens, on_world
 from reknow.studies.sizes import THREE_SPECTRA, Scale
 from reknow.studies.study import Study, Variant
 
@@ -20,7 +19,7 @@ def study(scale: Scale) -> Study:
     """The ablation."""
     return Study(
         name="editor",
-        question="What does each part of EDITOR give on objects that are seen in three spectra?",
+        question="What does each part of EDITOR give on objects with pictures in three spectra?",
         scale=scale,
         base=on_world(THREE_SPECTRA[scale]),
         variants=(
@@ -38,5 +37,5 @@ def study(scale: Scale) -> Study:
             Variant("F, synchronized transforms", {"augmentation.synchronized": True}),
         ),
         columns=("mAP", "rank1", "start_mAP", "precision", "recall", "seconds"),
-        examine=kept_tokens,
+        score_run=kept_tokens,
     )

@@ -1,6 +1,7 @@
-"""``editor-frequency``: does it matter how pixels speak for patches?
+"""``editor-frequency``: does it matter by which frequency score patches are kept?
 
-As released, the transform is undone before anything is counted, so bright patches are kept (spec section 2.3). The
+As released, the transform is undone before anything is counted, so bright patches are kept (decision 4 in
+docs/methods/editor.md). The
 other rows keep patches with energy in high frequencies, by three transforms; the first keeps none by their pixels.
 """
 
@@ -9,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reknow.methods.editor.frequency import FrequencyConfig
-from reknow.studies.editor.base import on_world
-from reknow.studies.editor.kept import kept_tokens
+from reknow.studies.editor.base import kept_tokens, on_world
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
 from reknow.studies.study import Study, Variant, replaced
 
@@ -28,7 +28,7 @@ def study(scale: Scale) -> Study:
     """One row for each way."""
     return Study(
         name="editor-frequency",
-        question="Does it matter how pixels speak for the patches that EDITOR keeps?",
+        question="Does it matter by which frequency score EDITOR keeps patches?",
         scale=scale,
         base=replaced(on_world(THREE_SPECTRA_SWEPT[scale]), KEEP, 0),
         variants=(
@@ -37,5 +37,5 @@ def study(scale: Scale) -> Study:
             *(Variant(f"high frequencies, {name}", {KEEP: KEPT, HOW: how}) for name, how in HIGHPASS.items()),
         ),
         columns=("mAP", "rank1", "precision", "recall", "precision_frequency"),
-        examine=kept_tokens,
+        score_run=kept_tokens,
     )

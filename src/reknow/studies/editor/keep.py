@@ -1,6 +1,6 @@
 """``editor-keep``: how many patches should heads and pixels keep?
 
-The paper's own sweeps could not be found (spec section 4.5). The small trunk has 32 patches and 5 heads, where the
+The paper's own sweeps could not be found. The small trunk has 32 patches and 5 heads, where the
 paper's has 128 and 12, so its 2 per head and 10 by pixels are about 1 and 3 here.
 """
 
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from reknow.studies.editor.base import on_world
-from reknow.studies.editor.kept import kept_tokens
+from reknow.studies.editor.base import kept_tokens, on_world
 from reknow.studies.figures import label, line, panels, style
 from reknow.studies.findings import Findings
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale
@@ -41,7 +40,7 @@ def study(scale: Scale) -> Study:
             ),
         ),
         columns=("mAP", "rank1", KEPT, "precision", "recall"),
-        examine=kept_tokens,
+        score_run=kept_tokens,
         plot=plot,
     )
 
@@ -60,7 +59,7 @@ def plot(findings: Findings) -> Figure:
                     name,
                     [float(row.change[BY_HEADS]) for row in rows],
                     stroke=stroke,
-                    said=f"{count} by pixels",
+                    legend=f"{count} by pixels",
                 )
             place.axhline(everything.mean(name), linestyle=(0, (1, 4)), color="black", label=everything.variant)
             place.set_xlabel("patches that each head keeps")

@@ -1,4 +1,4 @@
-"""``editor-missing``: what is an observation worth that lacks spectra, and does training with gaps help?
+"""``editor-missing``: what is the score of observations that lack spectra, and does training with missing spectra help?
 
 Each run is scored with every subset of the spectra, on both sides of the comparison and in the query alone. At night
 color fails everywhere; in ``mixed`` light each spectrum fails at a third of the cameras.
@@ -23,7 +23,7 @@ def study(scale: Scale) -> Study:
     day, mixed = (size.world(SPECTRA, light) for light in (DAY, MIXED))
     return Study(
         name="editor-missing",
-        question="What is an observation worth that lacks spectra, and does training with gaps help?",
+        question="How do observations score that lack spectra, and does training with missing spectra help?",
         scale=scale,
         base=on_world(THREE_SPECTRA_SWEPT[scale]),
         variants=(
@@ -35,12 +35,12 @@ def study(scale: Scale) -> Study:
             Variant("mixed, dropout 0.2", {"data": mixed, DROPOUT: 0.2}),
         ),
         columns=("mAP", *("+".join(subset) for subset in subsets(("rgb", "nir", "tir"))[:-1]), "query nir+tir"),
-        examine=by_subset,
+        score_run=by_subset,
     )
 
 
 def by_subset(outcome: Outcome) -> dict[str, float]:
     """mAP in percent with each subset of the spectra in query and gallery, and (``query ...``) in the query alone."""
     scored = subset_scores(load(outcome.run.folder), outcome.recipe.data, display=Display(quiet=True))
-    both = {one.name: one.both for one in scored}
-    return both | {f"query {one.name}": one.query for one in scored}
+    both = {subset.name: subset.both for subset in scored}
+    return both | {f"query {subset.name}": subset.query for subset in scored}

@@ -57,7 +57,7 @@ def study(scale: Scale) -> Study:
     everywhere = {name: world.data(scale) for name, world in WORLDS.items()}
     first, *others = WORLDS
 
-    def examine(outcome: Outcome) -> dict[str, float]:
+    def score_run(outcome: Outcome) -> dict[str, float]:
         """The trained network's mAP on all worlds of the run's seed, in percent."""
         recognizer, quiet = load(outcome.run.folder), Display(quiet=True)
         return {
@@ -75,5 +75,5 @@ def study(scale: Scale) -> Study:
             *(Variant(name, {"data": everywhere[name], **WORLDS[name].shape}) for name in others),
         ),
         columns=tuple(WORLDS),
-        examine=examine,
+        score_run=score_run,
     )

@@ -1,6 +1,6 @@
 """``editor-trunk``: which trunk, and how small a patch?
 
-The paper asks (its first open question) what other trunks would give. Where weights for them are at hand, name them in
+The paper asks (its first open question) what other trunks would give. Where their weights are available, name them in
 a run: ``reknow train editor/rgbnt201 --network.trunk.size large --network.trunk.patch 32``. The package has weights of
 the small trunk alone. With them the patches grow or shrink against the object when the pictures shrink or grow. All
 other rows start from random weights, and say what a trunk learns from a small world and nothing else. What a step costs
@@ -90,7 +90,7 @@ def cost(size: SizeName, patch: int) -> dict[str, float]:
 
     def step() -> float:
         started = time.perf_counter()
-        network.look(batch).descriptor.sum().backward()
+        network.outputs(batch).descriptor.sum().backward()
         network.zero_grad(set_to_none=True)
         if device == "cuda":
             torch.cuda.synchronize()

@@ -1,7 +1,7 @@
 """``tcmm``: what do the token constraint and the instance memory give, alone and together?
 
 The base is TCMM with both left out, which is cluster contrast with TCMM's own update of the prototypes (hard, a fifth
-of the old one kept). The paper's ablation could not be found (spec section 4.3), so nothing is drawn beside ours. The
+of the old one kept). The paper's ablation could not be found, so nothing is drawn beside these results. The
 last row is the project's cluster contrast with its own update, at the same pictures, epochs and batches.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from reknow.methods.cluster_contrast import recipes as cluster_contrast
 from reknow.methods.tcmm import recipes as tcmm
-from reknow.studies.sizes import FEW, Scale
+from reknow.studies.sizes import FEW_ROWS, Scale
 from reknow.studies.study import Study, Variant, replaced
 
 
 def study(scale: Scale) -> Study:
     """The component table."""
-    base = FEW[scale].on_world(tcmm.world())
+    base = FEW_ROWS[scale].on_world(tcmm.world())
     for weight in ("method.token_weight", "method.instance_weight"):
         base = replaced(base, weight, 0.0)
     return Study(

@@ -1,7 +1,7 @@
 """``tcmm-dbscan``: how much do the clustering's two settings matter, which the paper does not give?
 
 The values of the code bases it stands on are eps 0.6 (Market-1501) or 0.7 (MSMT17) with 4 samples; users report
-collapses with others (spec section 6). One more row lets each epoch find its own eps.
+collapses with others (decision 5 in docs/methods/tcmm.md). One more row lets each epoch find its own eps.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reknow.methods.tcmm import recipes as tcmm
 from reknow.studies.figures import SOFT, label, line, panels, style
 from reknow.studies.findings import Findings
-from reknow.studies.sizes import MANY, Scale
+from reknow.studies.sizes import MANY_ROWS, Scale
 from reknow.studies.study import Study, Variant, replaced
 
 EPS = (0.4, 0.5, 0.6, 0.7)
@@ -24,10 +24,10 @@ def study(scale: Scale) -> Study:
     """The grid of eps and min_samples, the usual pair first."""
     quick = scale == "quick"
     grid = [
-        (eps, few) for eps in (QUICK_EPS if quick else EPS) for few in (QUICK_MIN_SAMPLES if quick else MIN_SAMPLES)
+        (eps, least) for eps in (QUICK_EPS if quick else EPS) for least in (QUICK_MIN_SAMPLES if quick else MIN_SAMPLES)
     ]
     grid.sort(key=lambda pair: pair != USUAL)
-    usual = replaced(MANY[scale].on_world(tcmm.world()), "method.clustering.eps", USUAL[0])
+    usual = replaced(MANY_ROWS[scale].on_world(tcmm.world()), "method.clustering.eps", USUAL[0])
     usual = replaced(usual, "method.clustering.min_samples", USUAL[1])
     return Study(
         name="tcmm-dbscan",
@@ -37,9 +37,10 @@ def study(scale: Scale) -> Study:
         variants=(
             *(
                 Variant(
-                    f"eps {eps}, {few} samples", {"method.clustering.eps": eps, "method.clustering.min_samples": few}
+                    f"eps {eps}, {least} samples",
+                    {"method.clustering.eps": eps, "method.clustering.min_samples": least},
                 )
-                for eps, few in grid
+                for eps, least in grid
             ),
             *(() if quick else (Variant("eps auto, 4 samples", {"method.clustering.eps": "auto"}),)),
         ),
@@ -60,7 +61,7 @@ def plot(findings: Findings) -> Figure:
                 rows = [row for row in swept if row.change["method.clustering.min_samples"] == count]
                 rows.sort(key=lambda row: row.change["method.clustering.eps"])
                 at = [row.change["method.clustering.eps"] for row in rows]
-                line(axes, rows, name, at, stroke=stroke, said=f"{count} samples")
+                line(axes, rows, name, at, stroke=stroke, legend=f"{count} samples")
             for row in free:
                 axes.axhline(row.mean(name), color=SOFT, linestyle=(0, (1, 4)), label=row.variant)
             if name == "clusters":

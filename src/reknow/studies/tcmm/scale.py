@@ -1,37 +1,51 @@
 """``tcmm-scale``: what does the instance memory cost at web scale, and what does a bounded one cost in accuracy?
 
-The paper keeps a vector of every training picture and asks itself whether that holds at web scale. Two halves:
+The paper keeps a vector of every training picture and asks whether that holds at web scale. The study has two halves:
 
-- measured without training (:mod:`.memory_cost`): bytes and seconds per step of the full memory, and of the sampled
-  one with 32,768 rows, up to a million pictures of 768 numbers; at 10^6 that takes 7 GB of RAM for a minute or two;
+- measured without training, on random vectors (:func:`memory_cost`): bytes and seconds per step of the full memory, and
+  of the sampled one with 32,768 rows, up to a million pictures of 768 numbers; at 10^6 that takes 7 GB of RAM for a
+  minute or two;
 - trained: TCMM with all pictures in the memory (N), with a sampled memory of N, N/4 and N/16 rows, and without one.
   The sampled memory takes fresh vectors every epoch, so the row of N tells that apart from what the bound costs.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
 from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn import functional
 
 from reknow.methods.tcmm import recipes as tcmm
+from reknow.methods.tcmm.instance_memory import InstanceMemory
+from reknow.methods.tcmm.sampled_memory import SampledMemory
 from reknow.studies.figures import SOFT, STROKES, label, panels, runs, style
 from reknow.studies.findings import Findings
-from reknow.studies.sizes import FEW, PICTURES_OF_A_PERSON, Scale
+from reknow.studies.sizes import FEW_ROWS, PICTURES_OF_A_PERSON, Scale
 from reknow.studies.study import Measurement, Study, Variant
-from reknow.studies.tcmm.memory_cost import memory_cost
 
 ROWS = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 QUICK_ROWS = ROWS[:3]
 BOUND = 32_768
 
+BATCH, DIM, NEGATIVES, CLUSTER = 128, 768, 4, 14
+OUTLIERS = 0.1
+STEPS = 5
+AT_ONCE = 65_536
+
 
 def study(scale: Scale) -> Study:
     """The cost against N, and the score against the bound."""
-    pictures = FEW[scale].train_identities * PICTURES_OF_A_PERSON
+    pictures = FEW_ROWS[scale].train_identities * PICTURES_OF_A_PERSON
     return Study(
         name="tcmm-scale",
         question="What does TCMM's instance memory cost at web scale, and what does a bounded one lose?",
         scale=scale,
-        base=FEW[scale].on_world(tcmm.world()),
+        base=FEW_ROWS[scale].on_world(tcmm.world()),
         variants=(
             Variant("full memory"),
             # Three times the mean is more than any world of this size has.
@@ -56,6 +70,59 @@ def study(scale: Scale) -> Study:
         columns=("mAP", "rank1", "clusters", "purity", "seconds"),
         plot=plot,
     )
+
+
+def memory_cost(memory: str, pictures: int, rows: int) -> dict[str, float]:
+    """Bytes and seconds of one memory; on the GPU where there is one, the survey's embeddings in RAM as in training.
+
+    Args:
+        memory: ``full`` or ``sampled``.
+        pictures: N, in clusters of 14, a tenth of them outliers.
+        rows: that the memory keeps.
+
+    Returns:
+        ``megabytes`` of its buffers, ``step_seconds`` (median of five), ``epoch_seconds`` of starting an epoch.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    generator = torch.Generator().manual_seed(0)
+    embeddings = made_embeddings(pictures, generator)
+    labels = (torch.arange(pictures) // CLUSTER).masked_fill(torch.rand(pictures, generator=generator) < OUTLIERS, -1)
+    held = InstanceMemory(rows, DIM, negatives=NEGATIVES)
+    instances = (SampledMemory(pictures, held) if memory == "sampled" else held).to(device)
+    epoch = seconds_of(lambda: instances.begin_epoch(embeddings, labels))
+    clustered = (labels >= 0).nonzero()[:, 0]
+    index = clustered[torch.randperm(len(clustered), generator=generator)[:BATCH]]
+    batch, batch_labels, index = embeddings[index].to(device), labels[index].to(device), index.to(device)
+
+    def step() -> None:
+        features = batch.clone().requires_grad_()
+        instances(features, batch_labels).backward()
+        instances.update(features.detach(), index)
+
+    step()
+    return {
+        "megabytes": sum(buffer.numel() * buffer.element_size() for buffer in instances.buffers()) / 1e6,
+        "step_seconds": median(seconds_of(step) for _ in range(STEPS)),
+        "epoch_seconds": epoch,
+    }
+
+
+def made_embeddings(pictures: int, generator: torch.Generator) -> Tensor:
+    """(N, 768) unit rows of random direction, block by block, so that no second copy is in memory."""
+    embeddings = torch.empty(pictures, DIM)
+    for start in range(0, pictures, AT_ONCE):
+        block = embeddings[start : start + AT_ONCE].normal_(generator=generator)
+        functional.normalize(block, dim=1, out=block)
+    return embeddings
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall-clock seconds, the GPU's included."""
+    started = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
 
 
 def plot(findings: Findings) -> Figure:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 
-from reknow.methods.editor.centering import Means
 from reknow.methods.editor.method import Editor
+from reknow.methods.editor.missing import Means
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch
@@ -24,7 +24,7 @@ def test_each_subset_has_its_own_mean() -> None:
     means.add(0b01, one)
     torch.testing.assert_close(means(both, {"rgb": HERE, "tir": HERE}), both - both.mean(0))
     torch.testing.assert_close(means(one, {"rgb": HERE, "tir": GONE}), one - one.mean(0))
-    means.forget()
+    means.reset()
     torch.testing.assert_close(means(one, {"rgb": HERE, "tir": GONE}), one)
 
 
@@ -76,7 +76,7 @@ def test_settling_measures_every_subset_and_vectors_are_then_compared_without(
             rows = torch.tensor([0, 1, 2, 4, 5, 6, 7] if "tir" in kind else range(8))
             left = {name: there[rows] & (name in kind) for name, there in present.items()}
             reduced = replace(batch[rows], present=left)
-            seen = method.network.look(reduced)
+            seen = method.network.outputs(reduced)
             expected = seen.descriptor - seen.descriptor.mean(0)
             found = method.network(reduced)
             torch.testing.assert_close(found, expected / expected.norm(dim=1, keepdim=True), atol=2e-4, rtol=1e-3)

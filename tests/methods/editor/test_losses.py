@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import normalize
 
-from reknow.methods.editor.background import background_consistency
-from reknow.methods.editor.refinement import Centers
+from reknow.methods.editor.losses import Centers, background_consistency
 
 SPECTRA = ("rgb", "nir", "tir")
 

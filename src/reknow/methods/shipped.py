@@ -1,9 +1,9 @@
-"""The small network that the package ships weights for, and the settings that every small recipe shares.
+"""The shipped network: the small trunk whose weights the package contains, and what recipes that start from it share.
 
-Chosen on two cores, batch 64, 128 x 64 pixels, by training pictures per second: width 128, depth 4, stride 8: 143;
-the same with stride 16: 528; width 192, depth 4, stride 16: 325. Stride 16 leaves 32 patch tokens, which a laptop can
-train in minutes. Ours lies between the last two: 1.5 M parameters, 6 MB. Three extra tokens beside CLS play the part
-of PASS's PART tokens.
+Chosen on two cores, batch 64, 128 x 64 pixels, by training pictures per second: width 128, depth 4, stride 8: 143; the
+same with stride 16: 528; width 192, depth 4, stride 16: 325. Stride 16 leaves 32 patch tokens, which a laptop can train
+in minutes. The shipped one lies between the last two: 1.5 M parameters, 6 MB. Three extra tokens beside CLS play the
+part of PASS's PART tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reknow.methods.sampling import Sampling
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
 
-SMALL_NETWORK = EmbedderConfig(
+SHIPPED_NETWORK = EmbedderConfig(
     trunk=TransformerConfig(
         image_size=(128, 64),
         width=160,
@@ -32,9 +32,9 @@ SMALL_NETWORK = EmbedderConfig(
     feature="cls+extra",
 )
 
-SMALL_PREPROCESSING = Preprocessing(size=(128, 64))
+SHIPPED_PREPROCESSING = Preprocessing(size=(128, 64))
 
-SMALL_AUGMENTATION = Augmentation(pad=6, erase_area=(0.02, 0.3))
+SHIPPED_AUGMENTATION = Augmentation(pad=6, erase_area=(0.02, 0.3))
 """The papers' augmentation at half their picture size: 6 pixels of padding instead of 10."""
 
 CHARACTERS = Augmentation(
@@ -51,18 +51,18 @@ CHARACTERS = Augmentation(
 """For handwritten characters: strokes want small rotations and shears, and no mirror image."""
 
 OWN_DATA_CLUSTERING = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto", camera_centered=True)
-"""Nobody knows beforehand how many pictures there are of an individual."""
+"""Sizes follow from the data, since the number of pictures of an individual is not known beforehand."""
 
 
-def small_unsupervised(name: str, method: MethodConfig) -> Recipe:
+def unsupervised_from_shipped(name: str, method: MethodConfig) -> Recipe:
     """A recipe for unlabelled pictures on a laptop, from the shipped weights or from a file of the user's."""
     return Recipe(
         name=name,
         method=method,
-        network=SMALL_NETWORK,
+        network=SHIPPED_NETWORK,
         follow_weights=True,
-        preprocessing=SMALL_PREPROCESSING,
-        augmentation=SMALL_AUGMENTATION,
+        preprocessing=SHIPPED_PREPROCESSING,
+        augmentation=SHIPPED_AUGMENTATION,
         sampling=Sampling(batch_size=64, instances=4),
         optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
         schedule=Schedule(kind="cosine", warmup=1, floor=0.01),
