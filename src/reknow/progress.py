@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-Advance = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 
-class _Speed(ProgressColumn):
+class _Speed(bars.ProgressColumn):
     """Pictures per second."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: bars.Task) -> Text:
         """Empty until the first report."""
         factor = task.fields.get("pictures", 1)
         speed = (task.finished_speed or task.speed or 0) * factor
@@ -35,12 +35,12 @@ class Display:
 
     def __init__(self, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
+        self._bars = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(bar_width=28),
+            bars.MofNCompleteColumn(),
             _Speed(),
-            TimeRemainingColumn(compact=True),
+            bars.TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
             speed_estimate_period=10.0,
@@ -59,7 +59,7 @@ class Display:
         """A line that stays."""
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def bar(self, what: str, pictures: int = 1) -> Advance:
+    def bar(self, what: str, pictures: int = 1) -> Progress:
         """A new bar; call the returned function with (done, total).
 
         Args:

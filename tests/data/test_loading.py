@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reknow.data.augmentation import apply_draws
 from reknow.data.cache import Pictures
-from reknow.data.loading import load_batches
-from reknow.data.sampling import sequential_batches
+from reknow.data.loading import load_batches, sequential_batches
 from reknow.data.transforms import Augmentation, Preprocessing, draw
 from reknow.observation import Batch
 
@@ -160,3 +161,10 @@ def test_arguments_that_do_not_fit_together_are_refused():
         load(preprocessing=Preprocessing(size=(8, 12)))
     with pytest.raises(ValueError, match="20 pictures, 21 labels and 21 cameras"):
         load(labels=np.zeros(21, dtype=np.int64), cameras=np.zeros(21, dtype=np.int64))
+
+
+@given(rows=st.integers(0, 40), batch_size=st.integers(1, 12))
+def test_sequential_batches_are_every_row_in_order(rows, batch_size):
+    made = sequential_batches(rows, batch_size)
+    np.testing.assert_array_equal(np.concatenate([*made, np.zeros(0, dtype=np.int64)]), np.arange(rows))
+    assert all(len(batch) == batch_size for batch in made[:-1])

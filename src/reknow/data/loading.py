@@ -27,10 +27,10 @@ from torch import Tensor
 
 from reknow.data.augmentation import apply_draws
 from reknow.data.cache import Pictures
-from reknow.data.sampling import sequential_batches
 from reknow.data.transforms import Augmentation, Draws, Preprocessing, draw
 from reknow.errors import ContractError
 from reknow.observation import Batch, Spectrum
+from reknow.progress import Progress
 
 
 def load_batches(
@@ -91,6 +91,16 @@ def load_batches(
 
 EVALUATION_BATCH_SIZE = 128
 """Pictures per batch: on two cores 64 to 256 embed equally fast, and more costs memory."""
+
+
+def sequential_batches(rows: int, batch_size: int) -> list[Int[np.ndarray, "_"]]:
+    """Every row once, in order; the last batch may be smaller.
+
+    Example:
+        >>> sequential_batches(5, 2)
+        [array([0, 1]), array([2, 3]), array([4])]
+    """
+    return [np.arange(first, min(first + batch_size, rows)) for first in range(0, rows, batch_size)]
 
 
 def evaluation_batches(
@@ -194,10 +204,6 @@ class _Loader:
         if self.augmentation is None:
             return self.preprocessing.normalize(pixels)
         return apply_draws(pixels, self.preprocessing, self.augmentation, draws[spectrum])
-
-
-Progress = Callable[[int, int], None]
-"""Called with (observations done, observations in all)."""
 
 
 @overload

@@ -14,7 +14,7 @@ import torch
 
 from reknow.data.cache import Pictures
 from reknow.data.formats import open_dataset
-from reknow.data.loading import EVALUATION_BATCH_SIZE, Progress, evaluation_batches
+from reknow.data.loading import EVALUATION_BATCH_SIZE, evaluation_batches
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, ReknowError, RunError
 from reknow.explain.explanation import Explanation
@@ -24,6 +24,7 @@ from reknow.methods.method import MethodConfig
 from reknow.methods.recipe import Recipe
 from reknow.methods.selected import SelectedPatches, joined
 from reknow.observation import Spectrum
+from reknow.progress import Progress
 from reknow.recognizer import Card, Recognizer, load
 from reknow.training.initialization import initialized
 from reknow.training.run import Run

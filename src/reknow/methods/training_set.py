@@ -18,12 +18,13 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from reknow.data.cache import Pictures
-from reknow.data.loading import Progress, evaluation_batches, load_batches, outputs_of
+from reknow.data.loading import evaluation_batches, load_batches, outputs_of
 from reknow.data.manifest import Manifest, without_names
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.distributed import gathered, processes, rank, summed
 from reknow.errors import ContractError
 from reknow.observation import Batch, Spectrum
+from reknow.progress import Progress
 
 ToTensor = Callable[[Batch], Tensor]
 ToTensors = Callable[[Batch], Mapping[str, Tensor]]

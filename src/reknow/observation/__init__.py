@@ -6,18 +6,14 @@ which is imported when :class:`Batch` is first used: tables of observations do n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
+
+from reknow.observation.spectrum import SPECTRA, Spectrum
 
 if TYPE_CHECKING:
     from reknow.observation.batch import Batch
 
 __all__ = ["SPECTRA", "Batch", "Spectrum"]
-
-Spectrum = Literal["rgb", "nir", "tir"]
-"""Visible light, near infrared, thermal infrared."""
-
-SPECTRA: tuple[Spectrum, ...] = get_args(Spectrum)
-"""The spectra in the order of tables, networks and reports."""
 
 
 def __getattr__(name: str) -> Any:

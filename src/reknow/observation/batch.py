@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from reknow.observation import Spectrum
+from reknow.observation.spectrum import Spectrum
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reknow.data.cache import Pictures
 from reknow.data.embeddings import Embeddings
-from reknow.data.loading import EVALUATION_BATCH_SIZE, Progress, evaluation_batches, outputs_of
+from reknow.data.loading import EVALUATION_BATCH_SIZE, evaluation_batches, outputs_of
 from reknow.data.manifest import Manifest, encode
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecognizerError, ReknowError
@@ -25,6 +25,7 @@ from reknow.models.transformer import VisionTransformer
 from reknow.models.weights import resolve
 from reknow.observation import Batch
 from reknow.precision import Precision, computing, resolved
+from reknow.progress import Progress
 from reknow.recognizer.card import Card, known_cameras
 from reknow.recognizer.folder import read_folder, write_folder
 from reknow.recognizer.pretrained import read_file

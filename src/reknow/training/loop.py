@@ -21,7 +21,6 @@ from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from reknow.data.loading import Progress
 from reknow.errors import RunError
 from reknow.evaluation.scores import purity
 from reknow.methods.method import EpochPlan, Method, Moment
@@ -29,7 +28,7 @@ from reknow.methods.recipe import Recipe
 from reknow.methods.sampling import BatchRule, PlannedRows
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch, Spectrum
-from reknow.progress import Display
+from reknow.progress import Display, Progress
 from reknow.training.batch_norm import BatchNormStatistics, check_parts, parts_of, shares_of
 from reknow.training.checkpoint import Position, RunStart
 from reknow.training.contract import check_batches, check_phase, check_plan, check_terms

@@ -28,7 +28,7 @@ from reknow.methods.recipe import Recipe
 from reknow.methods.training_set import TrainingSet
 from reknow.models.network import Network
 from reknow.precision import resolved
-from reknow.progress import Advance, Display
+from reknow.progress import Display, Progress
 from reknow.recognizer import Card, Recognizer, known_cameras
 from reknow.recognizer.evaluation import EvaluationResult, EvaluationSplit
 from reknow.training.contract import check_groups
@@ -85,7 +85,7 @@ class TestRows:
     pixels: Shaped[np.ndarray, "rows"]
 
     def score(
-        self, network: Network, recipe: Recipe, card: Card, device: torch.device, progress: Advance
+        self, network: Network, recipe: Recipe, card: Card, device: torch.device, progress: Progress
     ) -> EvaluationResult:
         """Score a network as it is; in 32 bit, whatever the run trains in."""
         recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, device, "32")
@@ -99,7 +99,7 @@ class TestRows:
         return self.split.score(Embeddings(vectors, manifest, pixels=self.pixels))
 
 
-def prepare(recipe: Recipe, resumed: Path | None, display: Display, watch: Callable[[str], Advance]) -> Prepared:
+def prepare(recipe: Recipe, resumed: Path | None, display: Display, watch: Callable[[str], Progress]) -> Prepared:
     """Everything that a run needs; nothing is written but the picture cache.
 
     Args:

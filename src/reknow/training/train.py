@@ -15,7 +15,7 @@ from reknow.errors import RecipeError
 from reknow.evaluation.scores import RankingScores
 from reknow.machine import peak_memory_gb
 from reknow.methods.recipe import Recipe
-from reknow.progress import Advance, Display
+from reknow.progress import Display, Progress
 from reknow.recognizer import Card, Recognizer
 from reknow.recognizer.evaluation import EvaluationResult, PercentScores, in_percent
 from reknow.training.checkpoint import RunStart
@@ -69,7 +69,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         recipe = replace(Run.open(folder).recipe(), data=recipe.data)
     trainer: Trainer | None = None
 
-    def watch(title: str) -> Advance:
+    def watch(title: str) -> Progress:
         """Progress of work on the training set; once training goes on, Ctrl-C stops there."""
         return shown.bar(title) if trainer is None else trainer.watch(title)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reknow.data.sampling import identity_batches, random_batches, sequential_batches
 from reknow.errors import DataError, RecipeError
+from reknow.methods.sampling import identity_batches
 
 
 @st.composite
@@ -111,8 +111,6 @@ def test_what_cannot_be_sampled_is_refused():
         identity_batches(np.zeros(3, dtype=np.int64), None, batch_size=50, instances=8, rng=rng)
     with pytest.raises(DataError, match="no row has a label"):
         identity_batches(np.array([-1, -1]), None, batch_size=4, instances=2, rng=rng)
-    with pytest.raises(DataError, match="none"):
-        random_batches(0, 4, rng=rng)
 
 
 def test_an_epoch_of_msmt17_is_sampled_in_no_time():
@@ -122,22 +120,3 @@ def test_an_epoch_of_msmt17_is_sampled_in_no_time():
     made = identity_batches(labels, cameras, batch_size=512, instances=8, rng=rng, batches=200)
     assert time.perf_counter() - start < 0.5  # measured: 0.01 s
     assert np.stack(made).shape == (200, 512)
-
-
-@settings(max_examples=50, deadline=None)
-@given(rows=st.integers(1, 40), batch_size=st.integers(1, 12), batches=st.one_of(st.none(), st.integers(1, 9)))
-def test_random_batches_repeat_no_row_within_a_pass(rows, batch_size, batches):
-    made = random_batches(rows, batch_size, rng=np.random.default_rng(0), batches=batches)
-    size, per_pass = min(batch_size, rows), rows // min(batch_size, rows)
-    assert len(made) == (per_pass if batches is None else batches)
-    assert all(len(batch) == size for batch in made)
-    for first in range(0, len(made), per_pass):
-        drawn = np.concatenate(made[first : first + per_pass])
-        assert len(np.unique(drawn)) == len(drawn) and drawn.min() >= 0 and drawn.max() < rows
-
-
-@given(rows=st.integers(0, 40), batch_size=st.integers(1, 12))
-def test_sequential_batches_are_every_row_in_order(rows, batch_size):
-    made = sequential_batches(rows, batch_size)
-    np.testing.assert_array_equal(np.concatenate([*made, np.zeros(0, dtype=np.int64)]), np.arange(rows))
-    assert all(len(batch) == batch_size for batch in made[:-1])
