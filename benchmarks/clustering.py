@@ -20,21 +20,21 @@ rows, clusters = (2_000, 120) if options.quick else (100_000, 5_000) if options.
 
 pseudo_labels(made_embeddings(200, 768, 10), eps=EPS)  # compiles
 features = made_embeddings(rows, 768, clusters)
-found = {}
+kept = {}
 
 
 def search() -> None:
     """The bare search: the limit."""
-    found["similarity"], found["rows"] = faiss.knn(features, features, K1, metric=faiss.METRIC_INNER_PRODUCT)
+    kept["similarity"], kept["rows"] = faiss.knn(features, features, K1, metric=faiss.METRIC_INNER_PRODUCT)
 
 
 def all_but_the_search() -> None:
     """The rest of pseudo_labels, from checking the features to the labels."""
     unit = unit_rows(features).numpy()
     assert len(np.unique(first_copies(unit))) == rows  # made rows repeat none, so nothing is left out below
-    neighbors = ordered(found["rows"].astype(np.int32), found["similarity"])
+    neighbors = ordered(kept["rows"].astype(np.int32), kept["similarity"])
     distances = distances_among(neighbors, unit, K1, K2, EPS)
-    found["labels"] = density_clusters(distances, EPS, MIN_SAMPLES)
+    kept["labels"] = density_clusters(distances, EPS, MIN_SAMPLES)
 
 
 with peak_memory() as peak:
@@ -49,6 +49,6 @@ report(
     # 300 MB is the promise at 12,936 rows; it grows with the rows, where N x N would take 40 GB at 100,000.
     allowed_peak=round(300 * max(1, rows / 12_936)),
     rows=rows,
-    clusters=int(found["labels"].max()) + 1,
-    outliers=int((found["labels"] < 0).sum()),
+    clusters=int(kept["labels"].max()) + 1,
+    outliers=int((kept["labels"] < 0).sum()),
 )

@@ -2,7 +2,8 @@
 
 Run: ``python benchmarks/group_sizes.py [--quick]``. The figure is the adjusted Rand index with the true individuals,
 rows in no group counting as groups of one; eps is auto throughout. Made rows, and the shipped network on the world's
-target, whole and cut to few pictures a person. No case may lose more than a hundredth to the usual sizes, but bursts.
+target, whole and cut to two or four pictures a person. No case may lose more than a hundredth to the usual sizes, but
+bursts.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ def made(sizes: list[int], noise: float, seed: int = 1) -> tuple[np.ndarray, np.
 
 
 def bursts(noise: float) -> tuple[np.ndarray, np.ndarray]:
-    """Individuals of five moments, each seen in three frames that are nearly the same."""
+    """Individuals of five moments, each of three frames that are nearly the same."""
     rows, truth = made([5] * 60, noise, seed=2)
     frames = np.repeat(rows, 3, axis=0)
     return frames + 0.15 * np.random.default_rng(5).normal(size=frames.shape) / np.sqrt(128), np.repeat(truth, 3)
 
 
 def world(seed: int, pictures: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """The shipped network on people that it has never seen, camera means taken off as the recipes do."""
+    """The shipped network on people that it was not trained on, camera means subtracted as the recipes do."""
     people = "&train_identities=40" if options.quick else ""
     rows = open_dataset(f"world:target?seed={seed}{people}").training()
     truth = rows.codes("identity")
@@ -57,10 +58,10 @@ def world(seed: int, pictures: int | None) -> tuple[np.ndarray, np.ndarray]:
 
 def index(rows: np.ndarray, truth: np.ndarray, **sizes: int | str) -> tuple[float, list[int]]:
     """The adjusted Rand index, and the sizes that were used."""
-    found = pseudo_labels(rows.astype(np.float32), eps="auto", **sizes)
-    alone = found.labels < 0
-    labels = np.where(alone, len(truth) + np.arange(len(truth)), found.labels)
-    return float(adjusted_rand_score(truth, labels)), [found.sizes.k1, found.sizes.k2, found.sizes.min_samples]
+    clusters = pseudo_labels(rows.astype(np.float32), eps="auto", **sizes)
+    alone = clusters.labels < 0
+    labels = np.where(alone, len(truth) + np.arange(len(truth)), clusters.labels)
+    return float(adjusted_rand_score(truth, labels)), [clusters.sizes.k1, clusters.sizes.k2, clusters.sizes.min_samples]
 
 
 generator = np.random.default_rng(5)

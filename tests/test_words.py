@@ -25,7 +25,7 @@ NOTES = re.compile(r"\[[A-D]\]|\bspecs?\b", re.IGNORECASE)
 # What these hold has a name of its own. The errors' keyword `found=` is no variable, and the modules that make errors
 # pass it on.
 VAGUE = {"found", "one", "few", "seen", "look", "looking", "evaluated"}
-PASSING_ON = {"errors.py", "packages.py", "fields.py", "contract.py"}
+PASSING_ON = {"errors.py", "packages.py", "fields.py"}
 
 
 def name_of(path: Path) -> str:

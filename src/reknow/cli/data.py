@@ -19,7 +19,7 @@ def check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json 
 
     manifest = open_dataset(data)
     with Display() as display:
-        findings = check_manifest(manifest, progress=display.bar("examining"))
+        findings = check_manifest(manifest, progress=display.bar("checking rows"))
     errors = sum(finding.severity == "error" for finding in findings)
     rows = [
         {

@@ -158,9 +158,9 @@ def check_batches(rule: BatchRule, batches: object, planned: int) -> list[Int[np
         ContractError: otherwise.
     """
 
-    def fault(found: str, expected: str) -> ContractError:
+    def fault(actual: str, expected: str) -> ContractError:
         remedy = "Plan more rows, or ask the rule for other batches."
-        return ContractError(f"{author_of(rule)}, draw", found=found, expected=expected, remedy=remedy)
+        return ContractError(f"{author_of(rule)}, draw", found=actual, expected=expected, remedy=remedy)
 
     if not isinstance(batches, Sequence):
         raise fault(_kind(batches), "a list of arrays of positions")
