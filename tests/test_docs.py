@@ -43,7 +43,7 @@ from reknow.recognizer import SHIPPED
 from reknow.studies.catalog import STUDIES
 from reknow.studies.findings import Findings
 from reknow.studies.study import Study, seeded
-from reknow.training.initialization import initial_network
+from reknow.training.initialization import initialized
 from reknow.training.records import EpochLine, Summary
 from reknow.training.run import Run
 
@@ -286,7 +286,7 @@ def workplace(stock: Path, checked: set[str], tmp_path: Path, monkeypatch: pytes
         open_dataset(recipe.data)
         start = f"{recipe.weights} {recipe.network}"
         if recipe.weights not in ("shipped", "random") and start not in checked:
-            initial_network(recipe)  # are these weights for this network?
+            initialized(recipe)  # are these weights for this network?
             checked.add(start)
         run = Run.open(folder) if resume else Run.create(folder, recipe)
         if recipe.weights != "shipped" or isinstance(recipe.network, EmbedderConfig):

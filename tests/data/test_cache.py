@@ -16,7 +16,7 @@ from PIL import Image
 
 from reknow.data import cache
 from reknow.data import pictures as pictures_module
-from reknow.data.cache import Pictures, memory_needed
+from reknow.data.cache import Pictures
 from reknow.data.levels import Levels
 from reknow.data.manifest import Manifest
 from reknow.data.transforms import Preprocessing
@@ -249,11 +249,6 @@ def test_a_folder_that_cannot_be_written_is_named(manifest, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"cannot be written.*Set REKNOW_CACHE"):
         Pictures.open(manifest, SIZE, folder=tmp_path / "file" / "cache")
-
-
-def test_memory_needed_is_what_the_files_take(manifest, folder):
-    Pictures.open(manifest, SIZE, folder=folder)
-    assert memory_needed(manifest, SIZE) == sum(path.stat().st_size for path in folder.iterdir())
 
 
 def test_pictures_from_arrays():

@@ -136,11 +136,6 @@ class Pictures:
         )
 
 
-def memory_needed(manifest: Manifest, size: tuple[int, int]) -> int:
-    """Bytes on disk that :meth:`Pictures.open` takes for a manifest at this size."""
-    return len(manifest.spectra) * len(manifest) * size[0] * size[1] * 3
-
-
 def _boxes(manifest: Manifest) -> list[dict[Spectrum, Box | None]]:
     columns: dict[Spectrum, list[str | None]] = {spectrum: manifest.column(spectrum) for spectrum in manifest.spectra}
     boxes = []

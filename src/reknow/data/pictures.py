@@ -114,24 +114,6 @@ def rgb_pixels(image: Image.Image, where: object, levels: Levels | None = None) 
         raise _damaged(image, where, error) from error
 
 
-def header_size(data: bytes, where: object) -> tuple[int, int]:
-    """(width, height) from the header, before any rotation; no pixel is decoded.
-
-    Raises:
-        DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
-    """
-    return open_bytes(data, where).size
-
-
-def is_deep(data: bytes, where: object) -> bool:
-    """Whether the header announces gray of more than 8 bits, or floating-point pixels; no pixel is decoded.
-
-    Raises:
-        DataError: not a picture, or one above :data:`PIXEL_LIMIT`.
-    """
-    return _is_deep(open_bytes(data, where))
-
-
 def deep_values(image: Image.Image, where: object) -> Shaped[np.ndarray, "height width"] | None:
     """The numbers of a picture that Pillow has opened, upright; None where it has 8 bits.
 

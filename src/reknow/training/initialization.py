@@ -84,11 +84,6 @@ def _initialized(recipe: Recipe) -> Initialized:
     return _from_recognizer(recipe)
 
 
-def initial_network(recipe: Recipe) -> Network:
-    """The network alone; see :func:`initialized`."""
-    return initialized(recipe).network
-
-
 def starting_from(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with network, preprocessing and weights of a recognizer: what ``--init-from`` means."""
     source = load(SHIPPED if str(folder) == "shipped" else folder, device="cpu")

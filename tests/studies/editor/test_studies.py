@@ -26,7 +26,7 @@ from reknow.studies.findings import Findings
 from reknow.studies.folder import Record
 from reknow.studies.sizes import THREE_SPECTRA, THREE_SPECTRA_SWEPT, Scale, Size
 from reknow.studies.study import seeded
-from reknow.training.initialization import initial_network
+from reknow.training.initialization import initialized
 from reknow.training.train import Outcome, train
 
 EDITOR = sorted(name for name in STUDIES if name.startswith("editor"))
@@ -131,7 +131,7 @@ def test_shipped_weights_start_at_every_picture_size() -> None:
     study = study_named("editor-trunk", "laptop")
     shipped = [variant.of(study.base) for variant in study.variants if variant.of(study.base).weights == "shipped"]
     assert [recipe.preprocessing.size for recipe in shipped] == [(128, 64), (256, 128), (64, 32)]
-    assert [math.prod(initial_network(recipe).trunk.grid) for recipe in shipped] == [32, 128, 8]
+    assert [math.prod(initialized(recipe).network.trunk.grid) for recipe in shipped] == [32, 128, 8]
 
 
 def test_a_trunk_s_cost_counts_its_patches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,11 +97,6 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def is_picture(name: str) -> bool:
-    """Whether the suffix is one that pictures have."""
-    return picture_suffix(name) in PICTURE_SUFFIXES
-
-
 def subfolders(folder: Path) -> list[str]:
     """Names of the folders in `folder`, sorted."""
     return [entry.name for entry in entries(folder) if is_folder(entry) and is_utf_8(entry.name)]
