@@ -58,7 +58,7 @@ def _data(arguments: list[str]) -> int:
 
 
 def train() -> int:
-    """Train by a recipe; `reknow train --help` lists the recipes, `reknow train RECIPE --help` its fields."""
+    """Train with a recipe, a set of settings: `reknow train --help` lists all, `reknow train RECIPE --help` the settings."""
     return train_by([])
 
 

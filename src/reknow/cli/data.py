@@ -7,12 +7,12 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from reknow.cli.options import Json, check_new_file
+from reknow.cli.options import DATA_HELP, Json, check_new_file
 from reknow.cli.printing import first_of_each_kind, notes, own_columns, print_facts
 
 
-def check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
-    """Check every row for what would spoil training or scores; the exit code is 1 if there are errors."""
+def check(data: Annotated[Positional[str], arg(help=DATA_HELP)], json: Json = False) -> int:
+    """Check every row for errors that harm training or scores; the exit code is 1 if there are any."""
     from reknow.data.doctor import check_manifest
     from reknow.data.formats import open_dataset
     from reknow.progress import Display
@@ -42,7 +42,7 @@ def check(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json 
 
 
 def import_as_table(
-    data: Annotated[Positional[str], arg(help="FORMAT:PATH")],
+    data: Annotated[Positional[str], arg(help=DATA_HELP)],
     out: Annotated[Path, arg(help="The .csv or .parquet file to write; must be new.")],
     json: Json = False,
 ) -> int:
@@ -59,7 +59,7 @@ def import_as_table(
     return 0
 
 
-def show(data: Annotated[Positional[str], arg(help="FORMAT:PATH")], json: Json = False) -> int:
+def show(data: Annotated[Positional[str], arg(help=DATA_HELP)], json: Json = False) -> int:
     """Count pictures, identities, cameras and spectra of a data set, per split, and show your own columns."""
     from reknow.data.doctor import summary
     from reknow.data.formats import open_dataset

@@ -15,7 +15,8 @@ from reknow.errors import RunError
 from reknow.writing import beside_of
 
 Json = Annotated[bool, arg(help="Print one JSON object instead of text.")]
-Data = Annotated[str, arg(help="The data set, as FORMAT:PATH; e.g. folder:crops, market1501:PATH, table:rows.csv.")]
+DATA_HELP = "The data set, FORMAT:PATH or FORMAT:PATH?option=value; e.g. folder:crops, market1501:PATH, table:rows.csv."
+Data = Annotated[str, arg(help=DATA_HELP)]
 SHIPPED_HELP = (
     "A recognizer's folder, a finished run or a file of weights (FILE?stride=12 tells what it does not); "
     "'shipped' is the package's own small one."

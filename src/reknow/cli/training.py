@@ -35,7 +35,7 @@ def demo(
 
 
 def train_by(arguments: list[str]) -> int:
-    """Train by a recipe; any field of the recipe is an option."""
+    """Train with a recipe, a named set of settings; each of them is an option."""
     from reknow.methods.catalog import listing, recipe_named
     from reknow.methods.recipe import Recipe
 
@@ -70,8 +70,9 @@ def train_by(arguments: list[str]) -> int:
             options_type,
             args=arguments[1:],
             prog=f"reknow train {arguments[0]}",
-            description=f"Train by the recipe '{arguments[0]}' (status: {preset.status}). Any field can be replaced. "
-            "To continue a run with everything it had: reknow train --resume RUN",
+            description=f"Train with the recipe '{arguments[0]}' (status: {preset.status}). "
+            "Every option changes one setting of the recipe. "
+            "To continue a run where it stopped: reknow train --resume RUN",
             config=(AvoidSubcommands,),
         )
     recipe = options.recipe

@@ -40,7 +40,7 @@ LOG_LINES_PER_EPOCH = 20
 
 
 class Window:
-    """Sums of the loss terms since the last line of the log, over all processes once they are asked for."""
+    """Sums of the loss terms since the last line of the log, which :meth:`line` adds over all processes."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
@@ -133,7 +133,7 @@ class Trainer:
             )
             check_phase(self.method, self.optimizers.groups, plan.phase)
             position.plan = plan
-            self._report_plan(plan)
+            self._log_plan(plan)
         rule = position.plan.sampling or self.recipe.sampling
         batches = self._draw(position.plan, rule)
         advance = self.display.bar(f"epoch {position.epoch + 1}/{self.recipe.epochs}", rule.batch_size)
@@ -323,7 +323,7 @@ class Trainer:
             )
         return slice(int(mine[0]), int(mine[-1]) + 1)
 
-    def _report_plan(self, plan: EpochPlan) -> None:
+    def _log_plan(self, plan: EpochPlan) -> None:
         if not self.fabric.is_global_zero:
             return
         diagnostics = {name: float(value) for name, value in plan.diagnostics.items()}

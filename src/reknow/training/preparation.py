@@ -109,15 +109,15 @@ def prepare(recipe: Recipe, resumed: Path | None, display: Display, watch: Calla
         watch: shows the progress of work on the training set, by the work's name.
 
     Raises:
-        DataError, RecipeError, WeightsError, ContractError: see there.
+        DataError, RecipeError, WeightsError, ContractError: what is wrong with data, recipe, weights or method.
     """
     manifest = _open_data(recipe, resumed)
     rows = manifest.training()
     if not len(rows):
         raise DataError(manifest.name, found="no row in the split 'train'", remedy="Mark the rows to train on.")
     torch.manual_seed(recipe.seed)
-    # A checkpoint holds every weight, and the recipe of a run that began the shape of its network: what it started from
-    # may be gone.
+    # A resumed run takes its weights from the checkpoint and the shape of its network from its recipe.yaml: the file
+    # that it started from may be gone.
     initial = Initialized(recipe, recipe.network.build(), ()) if resumed else initialized(recipe)
     recipe, network = initial.recipe, initial.network
     cameras = _cameras_of(rows, recipe)

@@ -1,7 +1,8 @@
 """What a run records: the lines of ``metrics.jsonl`` and ``summary.json``, as values that are written and read here.
 
-To log one more number per epoch, a method adds it to the ``diagnostics`` of its plan (:class:`EpochPlan`); to log one
-per step, the loop adds it to the terms of :class:`StepLine`. Reports and studies read :class:`Metrics` and
+To log one more number per epoch, a method adds it to the ``diagnostics`` of its plan
+(:class:`~reknow.methods.method.EpochPlan`); to log one per line of steps, the loop adds it to the terms that its step
+returns. Reports and studies read :class:`Metrics` and
 :class:`Summary`.
 """
 
@@ -15,19 +16,20 @@ from typing import Any
 from reknow.errors import RunError
 from reknow.recognizer.evaluation import PercentScores
 
-METRICS = ("mAP", "rank1", "rank5", "rank10", "mINP")
+SCORES = ("mAP", "rank1", "rank5", "rank10", "mINP")
 
 
 @dataclass(frozen=True)
 class StepLine:
-    """Some steps of an epoch, up to and with this one.
+    """The steps of an epoch since the line before.
 
     Attributes:
         epoch: from 0.
         step: the last of these steps, from 1.
-        terms: means over these steps: ``loss``, the sum, and each term of it as ``loss/NAME``.
+        terms: means over these steps: ``loss``, the sum, each term of it as ``loss/NAME``, and whatever else
+            the loop measures.
         images_per_second: their speed.
-        learning_rate: of the last step.
+        learning_rate: of the last step, of the first parameter group that moves.
     """
 
     epoch: int
@@ -175,7 +177,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """The content of ``summary.json``: scores at the top, null where the data cannot tell."""
-        unknown: dict[str, Any] = dict.fromkeys(METRICS)
+        unknown: dict[str, Any] = dict.fromkeys(SCORES)
         return {
             "recipe": self.recipe,
             "method": self.method,

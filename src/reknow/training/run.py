@@ -128,7 +128,9 @@ class Run:
         """
         if not self.log_file.exists():
             return Metrics()
-        return Metrics.read(self.log_file.read_text(encoding="utf-8", errors="replace"), str(self.log_file))
+        # A line is appended, not renamed: a machine that stopped while it wrote leaves half of one.
+        whole, _, _ = self.log_file.read_text(encoding="utf-8", errors="replace").rpartition("\n")
+        return Metrics.read(whole, str(self.log_file))
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint; on a full disk the previous one stays whole."""

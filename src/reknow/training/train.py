@@ -59,7 +59,8 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         display: what the user sees.
 
     Raises:
-        DataError, RecipeError, RunError: see there. What is wrong with data or recipe shows before anything is written.
+        DataError, RecipeError, WeightsError, RunError: what is wrong with data, recipe, weights or folder. It shows
+            before anything is written.
     """
     if not recipe.data:
         raise RecipeError(
@@ -81,14 +82,14 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
             trainer.resume()
             _keep_place(run, prepared, shown)
         scores = _Scores(prepared, trainer, run, shown)
-        if not resume and (untrained := scores.measure(-1, "before training")) is not None:
+        if not resume and (untrained := scores.score_and_log(-1, "before training")) is not None:
             trainer.start = replace(trainer.start, scores=untrained.scores)
         latest: EvaluationResult | None = None
         for epoch in trainer.fit():
             if prepared.recipe.evaluates_after(epoch):
-                latest = scores.measure(epoch, f"after epoch {epoch + 1}")
+                latest = scores.score_and_log(epoch, f"after epoch {epoch + 1}")
         if latest is None:
-            latest = scores.now()
+            latest = scores.score()
         training = Embeddings(trainer.embed().numpy(), prepared.rows)
         summary = _summary(prepared, trainer, latest)
         if prepared.fabric.is_global_zero:
@@ -110,7 +111,7 @@ class _Scores:
         self.run = run
         self.display = display
 
-    def now(self) -> EvaluationResult | None:
+    def score(self) -> EvaluationResult | None:
         """None where the data have no rows to score."""
         prepared = self.prepared
         if prepared.test is None:
@@ -119,9 +120,9 @@ class _Scores:
         progress = self.display.bar("embedding test rows")
         return prepared.test.score(prepared.method.network, prepared.recipe, card, prepared.fabric.device, progress)
 
-    def measure(self, epoch: int, when: str) -> EvaluationResult | None:
+    def score_and_log(self, epoch: int, when: str) -> EvaluationResult | None:
         """The same, as a line of the log and one on the screen."""
-        result = self.now()
+        result = self.score()
         if result is not None and self.prepared.fabric.is_global_zero:
             numbers = result.in_percent().as_json()
             del numbers["protocol"]

@@ -223,7 +223,7 @@ def test_a_table_in_which_nobody_is_known_says_why(tmp_path):
     assert not manifest.has("identity")
     assert [note for note in manifest.notes if "'-1'" in note or "'nan'" in note] == list(manifest.notes[1:])
     (finding,) = [finding for finding in check_manifest(manifest) if finding.kind == "identity"]
-    assert "no row says whom it shows" in finding.message
+    assert "no row has an identity" in finding.message
     with pytest.raises(DataError, match="Did you mean 'keep'"):
         open_dataset(f"table:{tmp_path}/m.csv?unknown=keeps")
 

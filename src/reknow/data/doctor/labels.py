@@ -47,13 +47,14 @@ def _identities(rows: Rows) -> Iterator[Finding]:
     by_identity = rows.by_identity()
     unknown = [row for row, identity in enumerate(rows.identity) if identity is None]
     if not by_identity:
-        message = "no row says whom it shows (no identity is known)"
+        message = "no row has an identity"
         remedy = "Nothing to do for training without labels; to measure a recognizer, fill the column."
         yield rows.finding("identity", "warning", -1, message, remedy)
         return
     if unknown:
-        message = f"{len(unknown):,} of {len(rows.identity):,} rows do not say whom they show"
-        yield rows.finding("identity", "warning", unknown[0], message, "Fill the column identity, or leave it so.")
+        message = f"{len(unknown):,} of {len(rows.identity):,} rows have no identity"
+        remedy = "Give them one, or leave them out of the split train for supervised training, which refuses them."
+        yield rows.finding("identity", "warning", unknown[0], message, remedy)
     for identity, members in by_identity.items():
         train = [row for row in members if rows.split[row] == "train"]
         test = [row for row in members if rows.split[row] in TEST]

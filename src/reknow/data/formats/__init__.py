@@ -1,4 +1,5 @@
-"""Formats: how data sets are stored on disk. One module per format, each with ``read(path, *, options) -> Manifest``.
+"""Formats: how data sets are stored on disk. One module per format, each with
+``read(path, *, option=default) -> Manifest``.
 
 A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``; options reach ``read`` as text. Two
 options every format has: ``protocol=NAME`` names the evaluation protocol, and ``gallery=train`` declares a closed set
@@ -60,7 +61,7 @@ FORMATS: dict[str, ModuleType] = {
     "table": table,
     "world": world,
 }
-"""Each format's module. A new format is a line here."""
+"""Each format's module. A new format is an import and a line here."""
 
 COMMON = {"protocol", CLOSED_SET_OPTION}
 
