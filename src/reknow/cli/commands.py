@@ -58,7 +58,7 @@ def _data(arguments: list[str]) -> int:
 
 
 def train() -> int:
-    """Train with a recipe, a set of settings: `reknow train --help` lists all, `reknow train RECIPE --help` the settings."""
+    """Train with a recipe: `reknow train --help` lists all recipes, `reknow train RECIPE --help` the settings of one."""
     return train_by([])
 
 
