@@ -58,7 +58,7 @@ def _data(arguments: list[str]) -> int:
 
 
 def train() -> int:
-    """Train with a recipe: `reknow train --help` lists all recipes, `reknow train RECIPE --help` the settings of one."""
+    """Train with a recipe: `reknow train --help` lists the recipes, `reknow train RECIPE --help` its settings."""
     return train_by([])
 
 
