@@ -13,6 +13,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from reknow.data import compiled_augmentation
 from reknow.data.augmentation import apply_draws, apply_draws_plainly
 from reknow.data.transforms import Augmentation, Draws, Preprocessing, draw
 from reknow.errors import RecipeError
@@ -120,6 +121,16 @@ def test_compiled_form_equals_the_plain_form(augmentation, count, height, width)
     plain = apply_draws_plainly(images, Preprocessing(), augmentation, drawn)
     # The two round positions differently: some 1e-5 of a pixel, times the difference between neighbors.
     torch.testing.assert_close(compiled, plain, atol=1e-3 if drawn.inverse is not None else 1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("columns", range(-4, 5))
+def test_a_crop_beside_a_narrow_picture_stays_within_its_row(columns):
+    """As Python, which checks every index, unlike the compiled kernel."""
+    picture, target = np.full((2, 3, 3), 7, np.uint8), np.full((3, 2, 3), -1, np.float32)
+    kernel = compiled_augmentation._copy.py_func
+    kernel(picture, target, False, np.array([0, columns]), 9)
+    inside = [0 <= column + columns < 3 for column in range(3)]
+    np.testing.assert_array_equal(target, np.broadcast_to(np.where(inside, 7, 9), target.shape))
 
 
 def test_flip_mirrors_columns():

@@ -73,7 +73,7 @@ def test_the_readme_says_what_a_stranger_needs(folder: Path) -> None:
     for said in (
         "16 numbers per picture", "32 x 16 pixels", "spectrum rgb and nir", "folder:crops", "0123456789abcdef",
         "6 identities", "Loaded 10 of 12 tensors of a ViT. The position table was resized.", "CC0-1.0", "Tests.",
-        "Everything else.", "mAP (folder:crops, market): 41.2", "cameras: not looked at",
+        "Everything else.", "mAP (folder:crops, market): 41.2", "cameras: not used",
     ):  # fmt: skip
         assert said in text, said
     assert text == in_words(CARD, tiny().config, Preprocessing(size=(32, 16)), 16)

@@ -73,9 +73,7 @@ def test_rows_without_any_of_a_subset_are_left_out(recognizer: Recognizer, quiet
 
 
 def test_one_spectrum_has_no_subsets(quiet: Display) -> None:
-    with pytest.raises(
-        EvaluationError, match="rgb, nir, tir; the recognizer looks at rgb; expected two spectra or more"
-    ):
+    with pytest.raises(EvaluationError, match="rgb, nir, tir; the recognizer uses rgb; expected two spectra or more"):
         subset_scores(load(device="cpu"), WORLD, display=quiet)
 
 

@@ -76,7 +76,8 @@ def _apply(images, result, factor, offset, flip, shift, inverse, color, erase, v
 @compiled(nogil=True)
 def _copy(picture, target, flip, shift, fill):  # noqa: ANN001, ANN202
     height, width, _ = picture.shape
-    first, last = max(0, -shift[1]), min(width, width - shift[1])
+    # Within the row also where the crop lies beside the picture: compiled code does not check an index.
+    first, last = min(width, max(0, -shift[1])), max(0, min(width, width - shift[1]))
     for row in range(height):
         source = row + shift[0]
         if source < 0 or source >= height:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -135,14 +136,13 @@ def test_shipped_weights_start_at_every_picture_size() -> None:
 
 
 def test_a_trunk_s_cost_counts_its_patches(monkeypatch: pytest.MonkeyPatch) -> None:
-    def little(**changes: object) -> object:
-        return trunk.TransformerConfig(image_size=(128, 64), width=16, depth=1, heads=2, **changes)  # type: ignore[arg-type]
-
-    monkeypatch.setitem(trunk.TRUNKS, "S", little)
-    found = trunk.cost("small", 8)
-    assert found["patches"] == 128
-    assert found["seconds"] > 0
-    assert found["parameters"] > trunk.cost("small", 16)["parameters"] - 1
+    config = trunk.TransformerConfig
+    little = partial(config, image_size=(128, 64), width=16, depth=1, heads=2)
+    monkeypatch.setattr(trunk, "TransformerConfig", lambda size, patch: little(patch=patch))
+    costs = trunk.cost("small", 8)
+    assert costs["patches"] == 128
+    assert costs["seconds"] > 0
+    assert costs["parameters"] > trunk.cost("small", 16)["parameters"] - 1
 
 
 @pytest.mark.parametrize("scale", SCALES)
