@@ -92,7 +92,7 @@ class Augmentation:
         erase: probability of random erasing (Zhong et al., AAAI 2020).
         erase_area: smallest and largest erased share of the picture.
         erase_aspect: smallest ratio of height to width; the largest is its inverse, uniform between the two.
-        erase_value: per channel, in normalized values (the papers' code writes ImageNet's mean there), or ``noise``:
+        erase_value: per channel, in normalized values (the papers' code writes ImageNet's mean there), or noise:
             a standard normal value per pixel and channel, as TransReID and EDITOR do.
         rotate: largest angle in degrees, either way.
         shear: largest angle in degrees, along the rows, either way.
