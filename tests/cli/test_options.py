@@ -73,10 +73,12 @@ def test_a_folder_that_may_hold_something(path, says):
 
 
 def test_what_is_right_is_let_through_and_leaves_nothing():
+    before = sorted(Path().rglob("*"))
     for path in ("x.csv", "empty/x.csv", "ümläut 識.csv"):
         check_new_file(Path(path))
     for path in ("empty", "new", "new/below/it"):
         check_new_folder(Path(path))
+    assert sorted(Path().rglob("*")) == before
 
 
 def test_a_suffix_is_checked_with_the_rest():

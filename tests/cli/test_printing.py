@@ -67,6 +67,13 @@ def test_without_standard_output_it_works_and_is_silent():
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_without_standard_output_training_reads_its_options(tmp_path):
+    command = f"{sys.executable} -m reknow.cli train tcmm --data folder:missing >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"reknow: missing: no such folder")
+
+
 @pytest.mark.parametrize("system", ["win32", "cygwin"])
 def test_windows_is_refused_with_one_sentence(reknow, monkeypatch, system):
     monkeypatch.setattr(machine.sys, "platform", system)

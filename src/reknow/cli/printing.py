@@ -131,8 +131,12 @@ def first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
 @contextmanager
 def empty_defaults_named() -> Iterator[None]:
     """What the block prints, with the default of an empty list written as ``none``: tyro writes nothing there."""
-    # Of the same encoding, by which tyro chooses the lines that it draws.
+    if sys.stdout is None:  # it was closed, and nothing can be printed
+        yield
+        return
+    # tyro draws its lines by the encoding, and in colors for a terminal.
     printed = io.TextIOWrapper(io.BytesIO(), encoding=sys.stdout.encoding, errors="backslashreplace")
+    printed.isatty = sys.stdout.isatty
     try:
         with redirect_stdout(printed):
             yield
@@ -140,7 +144,8 @@ def empty_defaults_named() -> Iterator[None]:
         printed.seek(0)
         if text := printed.read():
             # The four letters take the place of four of the blanks that fill the line.
-            say(re.sub(r"\(default: \)(?: {4})?", "(default: none)", text).rstrip("\n"))
+            pattern = r"\(default:((?:\x1b\[[\d;]*m)*) \)(?: {4})?"
+            say(re.sub(pattern, r"(default:\1 none)", text).rstrip("\n"))
 
 
 def show_any_letter() -> None:

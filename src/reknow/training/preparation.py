@@ -39,27 +39,38 @@ logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A run before its first step.
+class Inputs:
+    """Data, network and device of a run, before any picture is read.
 
     Attributes:
         recipe: with the network that the run has, where the recipe follows its weights.
         manifest: the whole data set.
         rows: those to train on.
         cameras: their names where the network has a table for them, in its order; else none.
+        network: with the weights that it starts from.
         weights: what was loaded, resized, ignored and left random.
         fabric: device, precision and processes.
-        training_set: the rows with their pictures, as the method may use them.
-        method: with its network on the device.
-        test: the rows to score; None where the data have none.
     """
 
     recipe: Recipe
     manifest: Manifest
     rows: Manifest
     cameras: tuple[str, ...]
+    network: Network
     weights: tuple[str, ...]
     fabric: Fabric
+
+
+@dataclass(frozen=True)
+class Prepared(Inputs):
+    """A run before its first step.
+
+    Attributes:
+        training_set: the rows with their pictures, as the method may use them.
+        method: with its network, as a rule that of the inputs, on the device; a momentum encoder may be a copy of it.
+        test: the rows to score; None where the data have none.
+    """
+
     training_set: TrainingSet
     method: Method
     test: TestRows | None
@@ -99,17 +110,15 @@ class TestRows:
         return self.split.score(Embeddings(vectors, manifest, pixels=self.pixels))
 
 
-def prepare(recipe: Recipe, resumed: Path | None, display: Display, watch: Callable[[str], Progress]) -> Prepared:
-    """Everything that a run needs; nothing is written but the picture cache.
+def inputs_of(recipe: Recipe, resumed: Path | None) -> Inputs:
+    """What a recipe names, opened and built.
 
     Args:
         recipe: what to do.
         resumed: the folder of the run that goes on; None for a new run.
-        display: what the user sees.
-        watch: shows the progress of work on the training set, by the work's name.
 
     Raises:
-        DataError, RecipeError, WeightsError, ContractError: what is wrong with data, recipe, weights or method.
+        DataError, RecipeError, WeightsError: what is wrong with data, recipe or weights.
     """
     manifest = _open_data(recipe, resumed)
     rows = manifest.training()
@@ -122,7 +131,21 @@ def prepare(recipe: Recipe, resumed: Path | None, display: Display, watch: Calla
     recipe, network = initial.recipe, initial.network
     cameras = _cameras_of(rows, recipe)
     _check_pictures(rows, network)
-    fabric = start_fabric(recipe)
+    return Inputs(recipe, manifest, rows, cameras, network, initial.report, start_fabric(recipe))
+
+
+def prepare(inputs: Inputs, display: Display, watch: Callable[[str], Progress]) -> Prepared:
+    """Everything that a run needs; nothing is written but the picture cache.
+
+    Args:
+        inputs: of the run.
+        display: what the user sees.
+        watch: shows the progress of work on the training set, by the work's name.
+
+    Raises:
+        DataError, RecipeError, ContractError: what is wrong with pictures, recipe or method.
+    """
+    recipe, rows, network, fabric = inputs.recipe, inputs.rows, inputs.network, inputs.fabric
     training_set = TrainingSet(
         rows,
         lambda: _open_pictures(rows, recipe, display),
@@ -138,11 +161,11 @@ def prepare(recipe: Recipe, resumed: Path | None, display: Display, watch: Calla
     )
     method = recipe.method.build(network.to(fabric.device).eval(), training_set)
     check_groups(method, method.parameter_groups(recipe.optimizer.bias_lr_factor))
-    split = EvaluationSplit.of(manifest)
-    prepared = Prepared(recipe, manifest, rows, cameras, initial.report, fabric, training_set, method, None)
+    split = EvaluationSplit.of(inputs.manifest)
+    prepared = Prepared(**vars(inputs), training_set=training_set, method=method, test=None)
     for note in prepared.notes:
         display.line(f"note: {note}")
-    for line in initial.report:
+    for line in inputs.weights:
         display.line(line)
     training_set.open()
     if split is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from reknow.recognizer import Card, Recognizer
 from reknow.recognizer.evaluation import EvaluationResult, PercentScores, in_percent
 from reknow.training.checkpoint import RunStart
 from reknow.training.loop import Trainer
-from reknow.training.preparation import Prepared, prepare
+from reknow.training.preparation import Prepared, inputs_of, prepare
 from reknow.training.records import EvaluationLine, Summary
 from reknow.training.run import Run
 
@@ -74,8 +73,9 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         """Progress of work on the training set; once training goes on, Ctrl-C stops there."""
         return shown.bar(title) if trainer is None else trainer.watch(title)
 
-    with display or Display(quiet=os.environ.get("RANK", "0") != "0") as shown:
-        prepared = prepare(recipe, folder if resume else None, shown, watch)
+    inputs = inputs_of(recipe, folder if resume else None)
+    with display or Display(quiet=not inputs.fabric.is_global_zero) as shown:
+        prepared = prepare(inputs, shown, watch)
         run = _open_run(folder, prepared, resume)
         trainer = _trainer(prepared, run, shown)
         if resume:
