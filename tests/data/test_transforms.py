@@ -17,6 +17,7 @@ from reknow.data import compiled_augmentation
 from reknow.data.augmentation import apply_draws, apply_draws_plainly
 from reknow.data.transforms import Augmentation, Draws, Preprocessing, draw
 from reknow.errors import RecipeError
+from reknow.methods.editor.recipes import rgbnt201
 
 PLAIN = Augmentation(flip=0.0, pad=0, erase=0.0)
 IDENTITY = Preprocessing(
@@ -225,13 +226,17 @@ def test_erasing_writes_its_value_after_normalization_and_nothing_else():
     assert torch.equal(apply_draws_plainly(images, Preprocessing(size=(12, 8)), PLAIN, draws(3, erase=erase)), expected)
 
 
-def erased_sizes_one_by_one(count: int, height: int, width: int) -> np.ndarray:
+def erased_sizes_one_by_one(
+    count: int, height: int, width: int, log_uniform: bool = False, largest: float = 0.4, tries: int = 100
+) -> np.ndarray:
     """The algorithm as the original loop: try up to 100 times, take the first rectangle that fits."""
     rng = np.random.default_rng(7)
     sizes = []
     for _ in range(count):
-        for _ in range(100):
-            area, aspect = rng.uniform(0.02, 0.4) * height * width, rng.uniform(0.3, 1 / 0.3)
+        for _ in range(tries):
+            area, aspect = rng.uniform(0.02, largest) * height * width, rng.uniform(0.3, 1 / 0.3)
+            if log_uniform:
+                aspect = np.exp(rng.uniform(np.log(0.3), np.log(1 / 0.3)))
             tall, wide = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
             if tall < height and wide < width:
                 sizes.append((tall, wide))
@@ -251,6 +256,30 @@ def test_erased_rectangles_are_those_of_the_original_loop():
     deciles = np.linspace(0.1, 0.9, 9)
     for drawn, original in ((tall, expected[:, 0]), (wide, expected[:, 1])):
         np.testing.assert_allclose(np.quantile(drawn, deciles), np.quantile(original, deciles), rtol=0.08)
+
+
+def test_rectangles_of_transreid_are_tall_less_often():
+    augmentation = rgbnt201().augmentation
+    assert augmentation.erase_tries == 10
+    rectangles = draw(20000, (256, 128), augmentation, np.random.default_rng(0)).erase
+    _, _, tall, wide = rectangles[rectangles[:, 2] > 0].T
+    assert len(tall) / 20000 == pytest.approx(0.5, abs=0.02)
+    expected = erased_sizes_one_by_one(8000, 256, 128, log_uniform=True, largest=1 / 3, tries=10)
+    deciles = np.linspace(0.1, 0.9, 9)
+    for drawn, original in ((tall, expected[:, 0]), (wide, expected[:, 1])):
+        np.testing.assert_allclose(np.quantile(drawn, deciles), np.quantile(original, deciles), rtol=0.05, atol=1)
+    assert (tall > wide).mean() == pytest.approx(0.56, abs=0.02)
+    _, _, tall, wide = draw(20000, (256, 128), Augmentation(erase=1.0), np.random.default_rng(0)).erase.T
+    assert (tall > wide).mean() == pytest.approx(0.80, abs=0.02)
+
+
+def test_with_few_tries_a_picture_stays_whole_more_often():
+    hard = Augmentation(erase=1.0, erase_area=(0.9, 0.99))
+    once, often = (
+        draw(2000, (64, 64), replace(hard, erase_tries=tries), np.random.default_rng(0)).erase[:, 2].astype(bool).mean()
+        for tries in (1, 100)
+    )
+    assert once < 0.5 < often
 
 
 def test_a_picture_too_small_for_any_rectangle_stays_whole():

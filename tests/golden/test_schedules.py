@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
+from reknow.methods.cluster_contrast import recipes as cluster_contrast
+from reknow.methods.editor import recipes as editor
 from reknow.methods.recipe import Schedule
+from reknow.methods.tcmm import recipes as tcmm
 from reknow.training.optimization import learning_rate
 
 with safe_open(Path(__file__).parent / "data" / "schedules.safetensors", "pt") as case:
@@ -37,3 +40,20 @@ def test_steps():
         for epoch in range(given["epochs"])
     ]
     assert rates == pytest.approx(EXPECTED["expected/tcmm/lr"].tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "recipe"), [("editor_70", editor.rgbnt201()), ("editor_70", editor.market1501_mm())])
+def test_published_recipes_with_a_cosine(name, recipe):
+    lr = recipe.optimizer.lr
+    peaks = {"lr_weight": lr, "lr_bias": lr * recipe.optimizer.bias_lr_factor}
+    for tensor, peak in peaks.items():
+        rates = [learning_rate(peak, lr, recipe.schedule, epoch, recipe.epochs) for epoch in range(recipe.epochs)]
+        assert rates == pytest.approx(EXPECTED[f"expected/{name}/{tensor}"].tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize("recipe", [tcmm.market1501(), tcmm.msmt17(), cluster_contrast.market1501()])
+def test_published_recipes_with_steps(recipe):
+    expected = EXPECTED["expected/tcmm/lr"].tolist()[: recipe.epochs]  # cluster contrast's 50 epochs: the same rates
+    lr = recipe.optimizer.lr
+    rates = [learning_rate(lr, lr, recipe.schedule, epoch, recipe.epochs) for epoch in range(recipe.epochs)]
+    assert rates == pytest.approx(expected, rel=1e-6)

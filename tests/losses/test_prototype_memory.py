@@ -103,3 +103,12 @@ def test_a_colder_softmax_trusts_the_nearest_prototype_more() -> None:
     features = functional.normalize(torch.tensor([[1.0, 0.2]]), dim=1)
     cold, warm = (prototype_contrast(features, torch.eye(2), torch.tensor([0]), t) for t in (0.05, 1.0))
     assert cold < warm
+
+
+def test_under_autocast_logits_are_in_32_bit() -> None:
+    torch.manual_seed(0)
+    features, prototypes = (functional.normalize(torch.randn(rows, 32), dim=1) for rows in (6, 4))
+    labels = torch.tensor([0, 1, 2, 3, 0, 1])
+    exact = prototype_contrast(features, prototypes, labels)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(prototype_contrast(features, prototypes, labels), exact)

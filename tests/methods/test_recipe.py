@@ -149,6 +149,26 @@ def test_a_warm_up_that_the_run_does_not_outlast_is_said(tiny):
     assert "schedule.warmup 2" in note and "epochs 2" in note and "--schedule.warmup" in note
 
 
+def test_a_cosine_of_one_turn_is_said(tiny):
+    cosine = Schedule(kind="cosine", floor=0.01, warmup=1)
+    assert replace(tiny, epochs=2, schedule=cosine).notes == ()
+    (note,) = replace(tiny, epochs=1, schedule=cosine).notes
+    assert "one of its epochs" in note and "0.01 of its peak" in note and "--schedule.kind constant" in note
+
+
+def test_a_milestone_past_the_end_is_refused(tiny):
+    drops = Schedule(kind="step", milestones=(2, 5))
+    assert replace(tiny, epochs=6, schedule=drops).notes == ()
+    with pytest.raises(RecipeError, match=r"schedule.milestones: 5 in a run of 5 epochs.*--schedule.milestones 2"):
+        replace(tiny, epochs=5, schedule=drops)
+    with pytest.raises(RecipeError, match=r"5 in a run of 2 epochs.*--schedule.kind constant --schedule.milestones"):
+        replace(tiny, epochs=2, schedule=drops)
+    in_steps = replace(drops, counts="steps")
+    assert replace(tiny, epochs=2, iterations=None, schedule=in_steps).notes == ()
+    with pytest.raises(RecipeError, match=r"5 in a run of 4 steps"):
+        replace(tiny, epochs=2, iterations=2, schedule=in_steps)
+
+
 def test_checkpoints_come_as_often_as_asked_and_in_any_case_at_the_end(tiny):
     for every, kept in ((1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (9, [4]), (0, [4])):
         recipe = replace(tiny, epochs=5, checkpoint_every=every)

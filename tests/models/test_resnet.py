@@ -11,6 +11,15 @@ from torchvision.models import resnet50
 from reknow.models.resnet import GeneralizedMean, ResNet50, ResNetConfig
 
 
+def test_with_mean_pooling_cls_is_the_mean_of_the_patches_and_nothing_is_learned() -> None:
+    torch.manual_seed(0)
+    trunk = ResNetConfig(pooling="mean").build().eval()
+    assert not [name for name, _ in trunk.named_parameters() if name.startswith("pool")]
+    with torch.inference_mode():
+        tokens = trunk(torch.randn(2, 3, 64, 32))
+    torch.testing.assert_close(tokens.cls, tokens.patches.mean(1))
+
+
 @pytest.fixture(scope="module")
 def trunk() -> ResNet50:
     torch.manual_seed(0)

@@ -37,7 +37,9 @@ def prototype_contrast(
         >>> prototype_contrast(torch.eye(2), torch.eye(2), torch.tensor([0, 1]), temperature=1.0)
         tensor(0.3133)
     """
-    return functional.cross_entropy(features @ prototypes.T / temperature, labels)
+    # 32 bit also under autocast: over a temperature of 0.05, bf16 would round a logit of 16 to the next 0.125.
+    with torch.autocast(features.device.type, enabled=False):
+        return functional.cross_entropy(features.to(prototypes) @ prototypes.T / temperature, labels)
 
 
 class PrototypeMemory(nn.Module):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reknow.data.transforms import Augmentation, Preprocessing
+from reknow.errors import RecipeError
 from reknow.fields import NonNegativeInt, PositiveInt, Seed, check_fields
 from reknow.methods.method import MethodConfig
 from reknow.methods.optimization import Optimizer, Schedule
@@ -70,21 +71,46 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        self._check_milestones()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Warnings about settings that are allowed and probably not meant; printed when the recipe is run."""
-        schedule, counts = self.schedule, self.schedule.counts
-        turns = self.epochs if counts == "epochs" else self.epochs * (self.iterations or 0)
-        notes = []
-        if 0 < turns <= schedule.warmup:
-            notes.append(
-                f"The warm-up (schedule.warmup {schedule.warmup}) lasts as long as the run ({counts} {turns}), so the "
-                "learning rate never comes to its peak; --schedule.warmup shortens it."
+        schedule, turns = self.schedule, self._turns
+        if turns is None:
+            return ()
+        if turns == 1 and schedule.kind == "cosine":
+            return (
+                f"The cosine (schedule.kind) of a run of one of its {schedule.counts} is at its end from the start, so "
+                f"the learning rate is {schedule.floor:g} of its peak; --schedule.kind constant leaves it at the peak.",
             )
-        if turns and (late := [turn for turn in schedule.milestones if turn >= turns]):
-            notes.append(f"The run ({counts} {turns}) ends before the milestone {late[0]} of its schedule.")
-        return tuple(notes)
+        if turns <= schedule.warmup:
+            return (
+                f"The warm-up (schedule.warmup {schedule.warmup}) lasts as long as the run ({schedule.counts} {turns}),"
+                " so the learning rate never comes to its peak; --schedule.warmup shortens it.",
+            )
+        return ()
+
+    @property
+    def _turns(self) -> int | None:
+        """Epochs or steps of the run, as its schedule counts; None where the sampling decides how many steps."""
+        if self.schedule.counts == "epochs":
+            return self.epochs
+        return None if self.iterations is None else self.epochs * self.iterations
+
+    def _check_milestones(self) -> None:
+        milestones, turns = self.schedule.milestones, self._turns
+        if turns is None or not milestones or milestones[-1] < turns:
+            return
+        within = " ".join(str(turn) for turn in milestones if turn < turns)
+        raise RecipeError(
+            "schedule.milestones",
+            found=f"{milestones[-1]} in a run of {turns} {self.schedule.counts}, which are counted from 0",
+            expected=f"at most {turns - 1}",
+            remedy=f"--schedule.milestones {within}, or a longer run."
+            if within
+            else "--schedule.kind constant --schedule.milestones, without a number, or a longer run.",
+        )
 
     def evaluates_after(self, epoch: int) -> bool:
         """Whether the test rows are embedded after this epoch, counted from 0: after the last in any case."""

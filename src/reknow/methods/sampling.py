@@ -1,8 +1,10 @@
 """Batch rules: which planned rows are in a batch together, as values in a recipe or in the plan of an epoch.
 
-A rule reads labels, cameras and spectra of the planned rows and nothing else. :class:`Sampling` is the field's P x K
-rule: P identities with K pictures each. A method that draws in another way (as many visible pictures as infrared ones,
-or until all identities are used) has a rule of its own.
+A rule reads labels, cameras and spectra of the planned rows and nothing else. The field has two P x K rules, P
+identities with K pictures each. In a pass of :class:`Sampling` (cluster contrast, PASS, TCMM) every identity gives K
+pictures, so all identities weigh the same. In a pass of :class:`ExhaustiveSampling` (the strong baseline, TransReID,
+EDITOR) an identity gives all its pictures, K at a time, so identities weigh by their pictures. A method that draws in
+another way (as many visible pictures as infrared ones) has a rule of its own.
 
 :func:`identity_batches` draws P x K with the cross-camera rule of cluster contrast and its descendants (decision 10 in
 docs/methods/cluster_contrast.md). Per pass, identities are permuted; each gives K pictures: a random anchor, then K - 1
@@ -107,14 +109,7 @@ class Sampling(BatchRule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.batch_size % self.instances:
-            whole = max(self.instances, self.batch_size - self.batch_size % self.instances)
-            raise RecipeError(
-                "sampling.batch_size",
-                found=f"{self.batch_size} with {self.instances} instances",
-                expected="a multiple of sampling.instances, since a batch has that many pictures of each identity",
-                remedy=f"--sampling.batch-size {whole}, or another number of instances.",
-            )
+        _check_instances(self.batch_size, self.instances)
 
     def draw(self, planned: PlannedRows, rng: np.random.Generator, steps: int | None) -> list[Int[np.ndarray, "_"]]:
         """As many batches as the recipe says, or as many as hold about the number of planned rows."""
@@ -125,6 +120,51 @@ class Sampling(BatchRule):
             instances=self.instances,
             rng=rng,
             batches=steps or max(1, round(len(planned) / self.batch_size)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExhaustiveSampling(BatchRule):
+    """P identities with K pictures each, until fewer than P identities have pictures left (:func:`exhaustive_batches`).
+
+    Attributes:
+        batch_size: pictures per step, over all processes; a multiple of instances, so that 128 with 16 instances are 8
+            identities with 16 pictures each.
+        instances: pictures per identity in a batch.
+        statistics_over: pictures that the statistics of batch norms are computed over, a divisor of the batch size
+            above 1; None means the whole batch.
+    """
+
+    instances: PositiveInt = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_instances(self.batch_size, self.instances)
+
+    def draw(self, planned: PlannedRows, rng: np.random.Generator, steps: int | None) -> list[Int[np.ndarray, "_"]]:
+        """The batches of one pass; where the recipe fixes their number, of as many passes as give it.
+
+        Raises:
+            DataError: fewer identities than a batch holds, or none with as many pictures as a batch holds of it.
+        """
+
+        def one_pass() -> list[Int[np.ndarray, "_"]]:
+            return exhaustive_batches(planned.labels, batch_size=self.batch_size, instances=self.instances, rng=rng)
+
+        batches = one_pass()
+        while steps and len(batches) < steps:
+            batches += one_pass()
+        return batches[:steps]
+
+
+def _check_instances(batch_size: int, instances: int) -> None:
+    if batch_size % instances:
+        whole = max(instances, batch_size - batch_size % instances)
+        raise RecipeError(
+            "sampling.batch_size",
+            found=f"{batch_size} with {instances} instances",
+            expected="a multiple of sampling.instances, since a batch has that many pictures of each identity",
+            remedy=f"--sampling.batch-size {whole}, or another number of instances.",
         )
 
 
@@ -175,6 +215,62 @@ def identity_batches(
         rows = members.draw(order, instances, rng)
         made.extend(rows.reshape(per_pass, identities * instances))
     return made[:count]
+
+
+def exhaustive_batches(
+    labels: Int[np.ndarray, "rows"], *, batch_size: int, instances: int, rng: np.random.Generator
+) -> list[Int[np.ndarray, "batch"]]:
+    """One pass of the sampler that the strong baseline, TransReID and EDITOR release.
+
+    The rows of an identity are shuffled and cut into groups of K; a remainder below K stays out of the pass, and an
+    identity with fewer than K rows gives one group, drawn with replacement. Each batch takes a group of P identities,
+    drawn from all that have one left, until fewer than P have. The number of batches depends on the draws.
+
+    Args:
+        labels: identity per row, 0 and up; rows with -1 are never drawn.
+        batch_size: P times K.
+        instances: K, rows per identity.
+        rng: the only source of randomness.
+
+    Returns:
+        positions into `labels`; in each batch the K rows of an identity stand together.
+
+    Raises:
+        DataError: fewer than P identities, or none with K rows.
+    """
+    order = np.argsort(labels, kind="stable")[np.count_nonzero(labels < 0) :]
+    members = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
+    _check_identities([len(rows) for rows in members], batch_size // instances, instances)
+    groups: list[list[Int[np.ndarray, "instances"]]] = []
+    for rows in members:
+        if len(rows) < instances:
+            groups.append([rng.choice(rows, instances)])
+        else:
+            groups.append(list(rng.permutation(rows)[: len(rows) // instances * instances].reshape(-1, instances)))
+    left = np.array([len(of_identity) for of_identity in groups])
+    batches = []
+    while len(having := np.flatnonzero(left)) >= batch_size // instances:
+        drawn = rng.choice(having, batch_size // instances, replace=False)
+        batches.append(np.concatenate([groups[identity].pop() for identity in drawn]))
+        left[drawn] -= 1
+    return batches
+
+
+def _check_identities(sizes: list[int], identities: int, instances: int) -> None:
+    if len(sizes) < identities:
+        raise DataError(
+            "training rows",
+            found=f"{len(sizes)} {'identity' if len(sizes) == 1 else 'identities'}",
+            expected=f"at least {identities}, since a batch holds that many",
+            remedy=f"--sampling.batch-size {max(1, len(sizes)) * instances}, or add pictures of other identities.",
+        )
+    if max(sizes) < instances:
+        raise DataError(
+            "training rows",
+            found=f"no identity with more than {max(sizes)} {'picture' if max(sizes) == 1 else 'pictures'}",
+            expected=f"one with {instances}, since a batch holds that many of each identity",
+            remedy=f"--sampling.instances {max(sizes)} --sampling.batch-size {identities * max(sizes)}.",
+        )
 
 
 class _Members:

@@ -1,8 +1,8 @@
 """ResNet-50 as re-identification uses it (Luo et al., "Bag of Tricks", 2019; cluster-contrast's backbone).
 
 torchvision's network without its classifier, under torchvision's state-dict names. The last stage keeps its resolution
-(`last_stride` 1 instead of 2: four times the positions, no new weight). Generalized-mean pooling (Radenović et al.,
-TPAMI 2019, eq. 3) replaces the mean. A recipe may insert modules into the blocks and behind the stages
+(`last_stride` 1 instead of 2: four times the positions, no new weight). `pooling` is the generalized mean
+(Radenović et al., TPAMI 2019, eq. 3) or the mean. A recipe may insert modules into the blocks and behind the stages
 (:mod:`~reknow.models.insertion`), and give each spectrum its own first convolution and norm (AGW's two streams).
 """
 
@@ -30,12 +30,14 @@ class ResNetConfig(ConvolutionalConfig):
 
     Attributes:
         last_stride: stride of the last stage; with 1 a patch has 16 pixels, with 2 it has 32.
+        pooling: of the last map, generalized_mean (cluster contrast) or mean (the strong baseline, torchvision).
         within: the module in every block, after the last norm and before the addition.
         after: names of stages (layer1 to layer4), each with the module that follows it.
         stems: spectra that have a first convolution and norm of their own; empty for one for all pictures.
     """
 
     last_stride: Literal[1, 2] = 1
+    pooling: Literal["generalized_mean", "mean"] = "generalized_mean"
 
     @property
     def stages(self) -> Mapping[str, int]:
@@ -69,7 +71,7 @@ class ResNet50(ConvolutionalTrunk):
             convolution = self.get_submodule(reducing)
             assert isinstance(convolution, nn.Conv2d)
             convolution.stride = (config.last_stride, config.last_stride)
-        self.pool = GeneralizedMean()
+        self.pool = GeneralizedMean() if config.pooling == "generalized_mean" else Mean()
         for name, channels in STAGES.items():
             for block in self.get_submodule(name).children():
                 block.within = config.within.build(channels)
@@ -90,7 +92,7 @@ class ResNet50(ConvolutionalTrunk):
     def pooled(
         self, maps: Float[Tensor, "batch dim rows columns"], patches: Float[Tensor, "batch patches dim"]
     ) -> Float[Tensor, "batch dim"]:
-        """The generalized mean over positions."""
+        """The mean over positions, or the generalized one."""
         return self.pool(maps)
 
 
@@ -110,6 +112,14 @@ class Block(Bottleneck):
         maps = self.relu(self.bn2(self.conv2(maps)))
         maps = self.within(self.bn3(self.conv3(maps)))
         return self.relu(maps + shortcut)
+
+
+class Mean(nn.Module):
+    """Pooling by the mean over positions."""
+
+    def forward(self, maps: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels"]:
+        """Pool (B, C, H, W) to (B, C)."""
+        return maps.mean(dim=(2, 3))
 
 
 class GeneralizedMean(nn.Module):

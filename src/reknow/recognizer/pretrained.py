@@ -8,11 +8,11 @@ the neck is the identity. A camera table stays; its rows have names where the us
 
 from __future__ import annotations
 
-import torch
+from dataclasses import replace
 
 from reknow.data.transforms import Preprocessing
 from reknow.models.embedder import Embedder, EmbedderConfig
-from reknow.models.resnet import ResNet50
+from reknow.models.resnet import ResNetConfig
 from reknow.models.weights import PretrainedWeights, Source, fill, read_weights
 from reknow.recognizer.card import Card, known_cameras
 
@@ -27,14 +27,14 @@ def read_file(source: Source) -> tuple[EmbedderConfig, Embedder, Preprocessing, 
         WeightsError: no file of weights, or one of an unknown origin.
     """
     pretrained = read_weights(source)
-    config = EmbedderConfig(trunk=pretrained.trunk, feature=pretrained.feature)
+    trunk = pretrained.trunk
+    if isinstance(trunk, ResNetConfig) and "pool.p" not in pretrained.state:
+        trunk = replace(trunk, pooling="mean")  # as ImageNet's networks, which have no exponent
+    config = EmbedderConfig(trunk=trunk, feature=pretrained.feature)
     network = config.build()
     loaded = fill(network.trunk, pretrained)
     if pretrained.compared == "behind":
         network.neck.load_state_dict(dict(pretrained.neck), strict=False)
-    if isinstance(network.trunk, ResNet50) and "pool.p" in loaded.left:  # ImageNet's networks pool by the mean
-        with torch.no_grad():
-            network.trunk.pool.p.fill_(1)
     preprocessing = Preprocessing(size=pretrained.size or UNTOLD_SIZE, mean=pretrained.mean, std=pretrained.std)
     card = Card(
         name=f"{pretrained.origin} ({pretrained.path.name})",

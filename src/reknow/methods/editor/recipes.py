@@ -9,6 +9,7 @@ from reknow.methods.editor.method import EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
+from reknow.methods.sampling import ExhaustiveSampling
 from reknow.methods.shipped import SHIPPED_AUGMENTATION, SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow.models.transformer import TransformerConfig
 
@@ -73,13 +74,16 @@ def _published(name: str, size: tuple[int, int], cameras: int) -> Recipe:
         ),
         weights="",  # vitb_16_224_21k.pth, named with --weights
         preprocessing=Preprocessing(size=size),
-        augmentation=Augmentation(erase_area=(0.02, 0.33), erase_value="noise"),
-        sampling=Sampling(batch_size=128, instances=16, cross_camera=False),
+        augmentation=Augmentation(
+            erase_area=(0.02, 1 / 3), erase_aspect_law="log_uniform", erase_tries=10, erase_value="noise"
+        ),
+        sampling=ExhaustiveSampling(batch_size=128, instances=16),
         optimizer=Optimizer(kind="sgd", lr=1e-3, bias_lr_factor=2.0, momentum=0.9, weight_decay=1e-4),
         schedule=Schedule(kind="cosine", warmup=10, floor=0.001),
         epochs=70,
         evaluate_every=10,
         seed=1111,
+        precision="bf16",  # for the authors' fp16
     )
 
 
