@@ -74,6 +74,19 @@ def test_without_standard_output_training_reads_its_options(tmp_path):
     assert done.stderr.startswith(b"reknow: missing: no such folder")
 
 
+@pytest.mark.parametrize("arguments", ["--help", "train tcmm --help", "data --help", "recipes"])
+def test_help_without_standard_output_is_silent(arguments):
+    command = f"{sys.executable} -m reknow.cli {arguments} >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_without_standard_error_nothing_of_an_error_is_in_the_output():
+    command = f"{sys.executable} -m reknow.cli data check folder:missing --json 2>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
 @pytest.mark.parametrize("system", ["win32", "cygwin"])
 def test_windows_is_refused_with_one_sentence(reknow, monkeypatch, system):
     monkeypatch.setattr(machine.sys, "platform", system)

@@ -22,12 +22,12 @@ from reknow.methods.editor.frequency import (
     bright_pixels,
     frequency_patches,
     haar,
-    mean_by_wavelets,
     mean_image,
 )
 from reknow.methods.editor.losses import Centers, background_consistency
 from reknow.methods.editor.selection import kept_tokens
 from reknow.methods.editor.spatial import Rollout, keep_largest, spatial_patches
+from wavelet_mean import mean_by_wavelets
 
 NAMES = {"rgb": "RGB", "nir": "NIR", "tir": "TIR"}
 WINDOWS = Windows(16, 16)

@@ -34,9 +34,9 @@ def test_a_line_has_the_names_that_users_read():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"kind": "step", "epo', "metrics.jsonl, line 2: damaged"),
-        ('{"kind": "step", "epoch": 0}', r"damaged \(KeyError\('step'\)\)"),
-        ("3", "damaged"),
+        ('{"kind": "step", "epo', r"metrics.jsonl, line 2: not JSON \("),
+        ('{"kind": "step", "epoch": 0}', "no field 'step'; expected what a run writes"),
+        ("3", "no object with the fields of a run"),
         ('{"kind": "rest", "epoch": 0}', "a line of the kind 'rest'; expected step, epoch or evaluation"),
     ],
 )
@@ -45,23 +45,50 @@ def test_a_line_that_no_run_writes_is_named(line, message):
         Metrics.read(json.dumps(LINES[0].as_json()) + "\n" + line, "metrics.jsonl")
 
 
-@pytest.mark.parametrize("scores", [SCORES, None])
-def test_a_summary_is_read_back(tmp_path, scores):
-    summary = Summary(
+def summary_of(scores):
+    return Summary(
         recipe="tcmm", method="TCMM", dataset="folder:x", seed=1, scores=scores, start=scores, score_size=(128, 64),
         intervals={"mAP": [40.0, None]}, seconds=2.0, images_per_second=3.0, peak_memory_gb=1.0, notes=("a note",),
         finished="2026-01-31T12:00:00+0000",
     )  # fmt: skip
-    run = Run(tmp_path)
-    run.summarize(summary)
-    assert run.summary() == summary
-    written = json.loads((tmp_path / "summary.json").read_text())
-    assert written["mAP"] == written["start"]["mAP"] == (None if scores is None else 50.0)
+
+
+def written(folder, scores):
+    Run(folder).summarize(summary_of(scores))
+    return json.loads((folder / "summary.json").read_text())
+
+
+@pytest.mark.parametrize("scores", [SCORES, None])
+def test_a_summary_is_read_back(tmp_path, scores):
+    values = written(tmp_path, scores)
+    assert Run(tmp_path).summary() == summary_of(scores)
+    assert values["mAP"] == values["start"]["mAP"] == (None if scores is None else 50.0)
 
 
 def test_a_run_without_a_summary_or_with_half_of_one_says_so(tmp_path):
     with pytest.raises(RunError, match=r"no such file\. Finish the run first"):
         Run(tmp_path).summary()
-    (tmp_path / "summary.json").write_text('{"recipe": "tcmm"}')
-    with pytest.raises(RunError, match="damaged"):
+    for text, message in (
+        ('{"recipe": "tcmm"}', "summary.json: no field 'start'"),
+        ('{"recipe": "tc', r"summary.json: not JSON \("),
+        ("[]", "no object with the fields of a run"),
+    ):
+        (tmp_path / "summary.json").write_text(text)
+        with pytest.raises(RunError, match=message):
+            Run(tmp_path).summary()
+
+
+@pytest.mark.parametrize("name", ["seconds", "seed", "score_size", "notes", "mAP", "recipe"])
+def test_a_field_that_a_summary_lacks_is_named(tmp_path, name):
+    values = written(tmp_path, SCORES)
+    del values[name]
+    (tmp_path / "summary.json").write_text(json.dumps(values))
+    with pytest.raises(RunError, match=rf"summary.json: no field '{name}'; expected what a run writes"):
+        Run(tmp_path).summary()
+
+
+def test_a_number_that_is_none_is_named(tmp_path):
+    values = written(tmp_path, SCORES)
+    (tmp_path / "summary.json").write_text(json.dumps({**values, "seconds": "x"}))
+    with pytest.raises(RunError, match=r"summary.json, field 'seconds': 'x'; expected a number"):
         Run(tmp_path).summary()

@@ -10,7 +10,7 @@ from tyro.conf import FlagCreatePairsOff
 
 from reknow.cli.data import check, import_as_table, show
 from reknow.cli.explaining import explain_ranks, explain_tokens
-from reknow.cli.printing import forget_output, show_any_letter
+from reknow.cli.printing import forget_output, open_closed_streams, show_any_letter
 from reknow.cli.training import demo, list_recipes, study, train_by
 from reknow.cli.using import cluster, embed, evaluate, export
 from reknow.errors import ReknowError
@@ -20,6 +20,7 @@ from reknow.machine import refuse_windows
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    open_closed_streams()
     show_any_letter()
     try:
         refuse_windows()

@@ -107,7 +107,7 @@ def check_new_folder(path: Path) -> None:
             raise RunError(
                 path,
                 found="already exists and is not empty",
-                remedy="Name another folder with --out; a run that began there continues with --resume.",
+                remedy="Name another folder with --out; a run of `reknow train` there continues with --resume.",
             )
 
 

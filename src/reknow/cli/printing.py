@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from reknow.errors import RunError
@@ -130,10 +131,7 @@ def first_of_each_kind(findings: Sequence[Any], shown: int = 10) -> list[str]:
 
 @contextmanager
 def empty_defaults_named() -> Iterator[None]:
-    """What the block prints, with the default of an empty list written as ``none``: tyro writes nothing there."""
-    if sys.stdout is None:  # it was closed, and nothing can be printed
-        yield
-        return
+    """What the block prints, with empty defaults in words: tyro writes nothing for a list and '' for a text."""
     # tyro draws its lines by the encoding, and in colors for a terminal.
     printed = io.TextIOWrapper(io.BytesIO(), encoding=sys.stdout.encoding, errors="backslashreplace")
     printed.isatty = sys.stdout.isatty
@@ -144,8 +142,16 @@ def empty_defaults_named() -> Iterator[None]:
         printed.seek(0)
         if text := printed.read():
             # The four letters take the place of four of the blanks that fill the line.
-            pattern = r"\(default:((?:\x1b\[[\d;]*m)*) \)(?: {4})?"
-            say(re.sub(pattern, r"(default:\1 none)", text).rstrip("\n"))
+            text = re.sub(r"\(default:((?:\x1b\[[\d;]*m)*) \)(?: {4})?", r"(default:\1 none)", text)
+            text = re.sub(r"\(default:((?:\x1b\[[\d;]*m)*) ''\)( *)", r"(default:\1 empty)\2", text)
+            say(text.rstrip("\n"))
+
+
+def open_closed_streams() -> None:
+    """Let what is printed to a closed stream disappear; Python has none there, and other code expects one."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (for the rest of the process)
 
 
 def show_any_letter() -> None:

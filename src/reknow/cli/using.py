@@ -31,7 +31,10 @@ def evaluate(
         bool, arg(help="Also score every subset of the spectra, as if the others were missing.")
     ] = False,
     protocol: Annotated[
-        str | None, arg(help="Which gallery pictures a query must not see: market, msvr310, no_camera; see the docs.")
+        str | None,
+        arg(
+            help="Gallery pictures that a query excludes: market, msvr310, no_camera; None is the data set's own rule."
+        ),
     ] = None,
     precision: NumberFormat = "32",
     size: PictureSize = None,

@@ -101,7 +101,7 @@ class Augmentation:
         shear: largest angle in degrees, along the rows, either way.
         scale: smallest and largest magnification.
         fill: value in 0..255 of what lies outside the picture, before normalization.
-        brightness: largest relative change b; the factor is uniform in [1 - b, 1 + b], and so on for the next two.
+        brightness: largest relative change b; the factor is uniform in [1 - b, 1 + b]; likewise contrast, saturation.
         contrast: largest relative change around the picture's mean gray.
         saturation: largest relative change around each pixel's gray.
         grayscale: probability of a picture without color.

@@ -80,15 +80,15 @@ class Schedule:
             raise RecipeError(
                 "schedule.milestones",
                 found=f"{self.milestones}",
-                expected="turns in ascending order, each of them once",
-                remedy=f"--schedule.milestones {' '.join(map(str, sorted(set(self.milestones))))}",
+                expected="epochs or steps in ascending order, each once",
+                remedy=f"Write --schedule.milestones {' '.join(map(str, sorted(set(self.milestones))))}",
             )
         if self.milestones and self.kind != "step":
             raise RecipeError(
                 "schedule.milestones",
                 found=f"{self.milestones} with the kind '{self.kind}'",
                 expected="none, since only the kind 'step' drops",
-                remedy="--schedule.kind step, or leave the milestones out.",
+                remedy="Write --schedule.kind step, or leave the milestones out.",
             )
 
 

@@ -107,9 +107,9 @@ class Recipe:
             "schedule.milestones",
             found=f"{milestones[-1]} in a run of {turns} {self.schedule.counts}, which are counted from 0",
             expected=f"at most {turns - 1}",
-            remedy=f"--schedule.milestones {within}, or a longer run."
+            remedy=f"Write --schedule.milestones {within}, or train longer."
             if within
-            else "--schedule.kind constant --schedule.milestones, without a number, or a longer run.",
+            else "Write --schedule.kind constant --schedule.milestones, without a number, or train longer.",
         )
 
     def evaluates_after(self, epoch: int) -> bool:

@@ -262,14 +262,14 @@ def _check_identities(sizes: list[int], identities: int, instances: int) -> None
             "training rows",
             found=f"{len(sizes)} {'identity' if len(sizes) == 1 else 'identities'}",
             expected=f"at least {identities}, since a batch holds that many",
-            remedy=f"--sampling.batch-size {max(1, len(sizes)) * instances}, or add pictures of other identities.",
+            remedy=f"Write --sampling.batch-size {max(1, len(sizes)) * instances}, or add identities.",
         )
     if max(sizes) < instances:
         raise DataError(
             "training rows",
             found=f"no identity with more than {max(sizes)} {'picture' if max(sizes) == 1 else 'pictures'}",
             expected=f"one with {instances}, since a batch holds that many of each identity",
-            remedy=f"--sampling.instances {max(sizes)} --sampling.batch-size {identities * max(sizes)}.",
+            remedy=f"Write --sampling.instances {max(sizes)} --sampling.batch-size {identities * max(sizes)}.",
         )
 
 

@@ -51,7 +51,7 @@ class OSNetConfig(ConvolutionalConfig):
         super().__post_init__()
         if self.width not in WIDTHS:
             raise RecipeError(
-                "trunk, field 'width'",
+                "network.trunk.width",
                 found=f"{self.width}",
                 expected=", ".join(map(str, WIDTHS)),
                 remedy="Choose one of these: no weights are published for others.",

@@ -131,14 +131,14 @@ class TransformerConfig:
         check_stems(self.stems)
         if self.width % self.heads:
             raise RecipeError(
-                "trunk, field 'heads'",
+                "network.trunk.heads",
                 found=f"{self.heads}",
                 expected=f"a divisor of width {self.width}",
                 remedy="Change one of them.",
             )
         if self.stem == "patch" and min(self.image_size) < self.patch_size:
             raise RecipeError(
-                "trunk, field 'image_size'",
+                "network.trunk.image_size",
                 found=f"{self.image_size}",
                 expected=f"at least one patch of {self.patch_size} pixels each way",
                 remedy="Use larger images or smaller patches.",
@@ -150,14 +150,14 @@ class TransformerConfig:
         reduction = prod(step for _, _, step in self.convolutions)
         if self.stride % reduction:
             raise RecipeError(
-                "trunk, field 'stride'",
+                "network.trunk.stride",
                 found=f"{self.stride}",
                 expected=f"a multiple of {reduction}, by which the convolutions reduce the image",
                 remedy="Change the stride, or the strides of the convolutions.",
             )
         if any(edge < self.stride or edge % self.stride for edge in self.image_size):
             raise RecipeError(
-                "trunk, field 'image_size'",
+                "network.trunk.image_size",
                 found=f"{self.image_size}",
                 expected=f"multiples of the stride {self.stride}",
                 remedy="Change the image size or the stride.",

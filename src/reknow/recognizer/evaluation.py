@@ -28,7 +28,7 @@ class EvaluationSplit:
         manifest: queries and gallery.
         query: rows of the manifest.
         gallery: rows of the manifest.
-        protocol: which gallery rows a query must not see.
+        protocol: which gallery rows are excluded for a query.
         notes: what the numbers cannot say.
     """
 
@@ -42,6 +42,8 @@ class EvaluationSplit:
     def of(cls, manifest: Manifest, seed: int = 0, protocol: str | None = None) -> EvaluationSplit | None:
         """The data set's own queries and gallery; without these, queries drawn from its identities; else None.
 
+        None, too, where queries or gallery have no identities.
+
         Args:
             manifest: the data set.
             seed: of the draw.
@@ -50,6 +52,8 @@ class EvaluationSplit:
         rules = protocol_named(protocol or manifest.protocol)
         query, gallery = manifest.rows_of("query"), manifest.gallery_rows()
         if len(query) and len(gallery):
+            if not all(manifest.select(rows).has("identity") for rows in (query, gallery)):
+                return None
             rows, count = np.concatenate([query, gallery]), len(query)
             notes = (
                 ("A closed set: the gallery holds the training pictures (gallery=train).",) if manifest.closed else ()
@@ -57,11 +61,11 @@ class EvaluationSplit:
             return cls(manifest.select(rows), np.arange(count), np.arange(count, len(rows)), rules, notes)
         training = manifest.training()
         if not manifest.has("identity") or ((len(query) or len(gallery)) and len(training)):
-            return None  # half of an evaluation beside training rows: what was meant is not for us to guess
+            return None  # queries or gallery alone beside training rows are ambiguous, so there is no evaluation
         query, gallery = split_queries(manifest, seed=seed)
         if not len(query):
             return None
-        drawn = "the pictures that were also trained on" if len(training) else "its rows"
+        drawn = "its training pictures" if len(training) else "its rows"
         note = f"The data have no query and gallery: queries were drawn from {drawn}."
         return cls(manifest, query, gallery, rules, (note,))
 
@@ -80,7 +84,7 @@ class EvaluationResult:
         scores: see :class:`RankingScores`.
         query: embedded queries.
         gallery: embedded gallery.
-        protocol: which gallery rows a query must not see.
+        protocol: which gallery rows are excluded for a query.
         intervals: 95 % over queries, for ``mAP`` and ``rank1``; fractions.
         notes: what the numbers cannot say.
     """
@@ -99,7 +103,7 @@ class EvaluationResult:
 
 @dataclass(frozen=True)
 class PercentScores:
-    """Scores as they are reported; None where no query has a match, since JSON knows no NaN.
+    """Scores as they are reported; None where no query has a match, since JSON has no NaN.
 
     Attributes:
         mAP, rank1, rank5, rank10, mINP: percent.
@@ -216,7 +220,7 @@ def made_with(recognizer: Recognizer) -> dict[str, Any]:
 
 
 def evaluation_split(manifest: Manifest, data: str, protocol: str | None = None) -> EvaluationSplit:
-    """The rows to score, of data that somebody wants scored.
+    """The rows that ``reknow evaluate`` scores.
 
     Args:
         manifest: the data set.

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from reknow.errors import RunError
 from reknow.evaluation.scores import RankingScores
 from reknow.methods.method import EpochPlan
+from reknow.methods.recipe import Recipe
 from reknow.values import from_plain, to_plain
 
 
@@ -27,13 +30,39 @@ class RunStart:
     Attributes:
         data: the fingerprint of the whole data set; test rows count too, since scores before and after are made on
             them.
+        recipe: as plain values, without the place of the data.
         weights: what was loaded, resized, ignored and left random; kept in the recognizer's card.
         scores: of the test rows before training; None where the data cannot tell.
     """
 
     data: str
+    recipe: dict[str, Any]
     weights: tuple[str, ...] = ()
     scores: RankingScores | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe, data: str, weights: tuple[str, ...]) -> RunStart:
+        """Of a new run; the place of its data may change later."""
+        return cls(data, to_plain(dataclasses.replace(recipe, data="")), weights)
+
+    def check_recipe(self, recipe: Recipe, folder: Path) -> None:
+        """A run keeps its recipe, but for the place of its data.
+
+        Args:
+            recipe: with which the run would go on.
+            folder: of the run.
+
+        Raises:
+            RunError: a field of the recipe has changed.
+        """
+        if changed := _first_change(self.recipe, to_plain(dataclasses.replace(recipe, data=""))):
+            name, before, after = changed
+            raise RunError(
+                f"{folder / 'recipe.yaml'}, field '{name}'",
+                found=f"{after}",
+                expected=f"{before}, as the run began with",
+                remedy="Restore it, or start a new run with --init-from to keep the weights.",
+            )
 
     def as_plain(self) -> dict[str, Any]:
         """As a checkpoint holds it."""
@@ -44,7 +73,7 @@ class RunStart:
                 name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
                 for name, value in values.items()
             }
-        return {"data": self.data, "weights": self.weights, "scores": scores}
+        return {"data": self.data, "recipe": self.recipe, "weights": self.weights, "scores": scores}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> RunStart:
@@ -55,7 +84,15 @@ class RunStart:
                 name: value.numpy() if isinstance(value, Tensor) else value for name, value in plain["scores"].items()
             }
             scores = RankingScores(**values)
-        return cls(plain["data"], plain["weights"], scores)
+        return cls(plain["data"], plain["recipe"], plain["weights"], scores)
+
+
+def _first_change(before: object, after: object, name: str = "") -> tuple[str, object, object] | None:
+    """The name of the first value that differs between two plain recipes, and both values."""
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        changes = (_first_change(before[key], after[key], f"{name}.{key}".lstrip(".")) for key in before)
+        return next((change for change in changes if change), None)
+    return None if before == after else (name, before, after)
 
 
 @dataclass

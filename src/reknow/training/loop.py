@@ -124,6 +124,14 @@ class Trainer:
                     self.save()
                 yield finished
 
+    @property
+    def finished_unscored(self) -> int | None:
+        """The epoch that was finished last, where its evaluation is due and not in the log."""
+        finished = self.position.epoch - 1
+        if finished < 0 or self.position.step or not self.recipe.evaluates_after(finished):
+            return None
+        return None if any(line.epoch == finished for line in self.run.metrics().evaluations) else finished
+
     def _epoch(self) -> None:
         position = self.position
         if position.plan is None:
@@ -188,8 +196,8 @@ class Trainer:
                 part = batch[done : done + size] if len(sizes) > 1 else batch
                 done += size
                 self._seed(rank * max(parts, processes) // processes + number)
-                waits = number + 1 < len(sizes)
-                with self.fabric.no_backward_sync(self.losses, enabled=waits), self.statistics.part():
+                more_parts = number + 1 < len(sizes)
+                with self.fabric.no_backward_sync(self.losses, enabled=more_parts), self.statistics.part():
                     named = check_terms(self.method, self.losses(_Sealed(part, moment)))
                     total = torch.stack(list(named.values())).sum()
                     if not torch.isfinite(total):
@@ -254,10 +262,11 @@ class Trainer:
         """Continue from the checkpoint.
 
         Raises:
-            RunError: no checkpoint, a damaged one, or one of other rows.
+            RunError: a damaged checkpoint, or one of another recipe or other rows.
         """
         state = self.run.load()
         start = RunStart.from_plain(state["start"])
+        start.check_recipe(self.recipe, self.run.folder)
         if start.data != self.start.data:
             raise RunError(
                 self.run.folder,
@@ -267,14 +276,15 @@ class Trainer:
                 "Or start a new run with --init-from to keep the weights.",
             )
         self.start = start
-        if self.fabric.is_global_zero:
-            self.run.cut_metrics(state)
         self.method.load_state_dict(state["method"])
         self.optimizers.load_state_dict(state["optimizers"])
         torch.set_rng_state(state["random"])
         if torch.cuda.is_available() and state["random_devices"]:
             torch.cuda.set_rng_state_all(state["random_devices"])
         self.position = Position.from_plain(state["position"], str(self.run.folder))
+        if self.fabric.is_global_zero:
+            self.run.cut_metrics(state["metrics_bytes"], evaluated=self.position.epoch - 1)
+        self.fabric.barrier()
 
     def _draw(self, plan: EpochPlan, rule: BatchRule) -> list[np.ndarray]:
         """The epoch's batches as rows of the training set; equal on every process.

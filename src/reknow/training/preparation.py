@@ -67,7 +67,7 @@ class Prepared(Inputs):
 
     Attributes:
         training_set: the rows with their pictures, as the method may use them.
-        method: with its network, as a rule that of the inputs, on the device; a momentum encoder may be a copy of it.
+        method: on the device; its network is usually that of the inputs, and may be a copy of it (momentum encoder).
         test: the rows to score; None where the data have none.
     """
 
@@ -77,7 +77,7 @@ class Prepared(Inputs):
 
     @property
     def notes(self) -> list[str]:
-        """What data and recipe want the user to know."""
+        """Notes on data and recipe for the user."""
         return [*self.manifest.notes, *self.recipe.notes, *self.rows.notes_on(self.method.network.columns)]
 
 

@@ -115,6 +115,9 @@ class Metrics:
         return cls.of(_line(line, f"{where}, line {number}") for number, line in enumerate(text.splitlines(), 1))
 
 
+RESTORE = "Restore the file as the run wrote it."
+
+
 def _line(text: str, where: str) -> Line:
     try:
         values = json.loads(text)
@@ -129,7 +132,10 @@ def _line(text: str, where: str) -> Line:
             return EvaluationLine(epoch, values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
-            where, found=f"damaged ({error!r})", remedy="Restore the file as the run wrote it, or delete this line."
+            where,
+            found=_damage(error),
+            expected="what a run writes",
+            remedy="Restore the file as the run wrote it, or delete this line.",
         ) from error
     raise RunError(
         where,
@@ -137,6 +143,12 @@ def _line(text: str, where: str) -> Line:
         expected="step, epoch or evaluation",
         remedy="Read it with the version of reknow that wrote it.",
     )
+
+
+def _damage(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"no field {error}"
+    return f"not JSON ({error})" if isinstance(error, json.JSONDecodeError) else "no object with the fields of a run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +223,13 @@ class Summary:
             scores, start = PercentScores.read(values), PercentScores.read(values.pop("start"))
             own = {name: value for name, value in values.items() if name not in PercentScores.__dataclass_fields__}
             size, notes = tuple(own.pop("score_size")), tuple(own.pop("notes"))
+            for name in ("recipe", "method", "dataset", "seed"):
+                _ = own[name]
+            for name in ("seconds", "images_per_second", "peak_memory_gb"):
+                if not isinstance(own[name], int | float):
+                    raise RunError(
+                        f"{where}, field '{name}'", found=f"{own[name]!r}", expected="a number", remedy=RESTORE
+                    )
             return cls(scores=scores, start=start, score_size=size, notes=notes, **own)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(
-                where, found=f"damaged ({error!r})", remedy="Restore the file as the run wrote it."
-            ) from error
+            raise RunError(where, found=_damage(error), expected="what a run writes", remedy=RESTORE) from error

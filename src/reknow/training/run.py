@@ -86,7 +86,8 @@ class Run:
         try:
             value = from_plain(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RunError(path, found=f"not YAML ({error})", remedy="Restore the file as the run wrote it.") from error
+            words = " ".join(str(error).split())
+            raise RunError(path, found=f"not YAML ({words})", remedy="Restore the file as the run wrote it.") from error
         if not isinstance(value, Recipe):
             raise RunError(path, found="not a recipe", remedy="Restore the file as the run wrote it.")
         return value
@@ -135,16 +136,23 @@ class Run:
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint; on a full disk the previous one stays whole."""
         state = {**state, "metrics_bytes": self.log_file.stat().st_size if self.log_file.exists() else 0}
-        path = self.folder / "checkpoints" / "last.pt"
+        path = self.checkpoint_file
         # torch says of a full disk that its zip writer failed, by a RuntimeError.
         with written_whole(path, remedy=RESUME, also=(RuntimeError,)) as beside:
             torch.save(state, beside)
 
+    @property
+    def checkpoint_file(self) -> Path:
+        """``checkpoints/last.pt``; a run that stopped before its first checkpoint has none."""
+        return self.folder / "checkpoints" / "last.pt"
+
     def load(self) -> dict[str, Any]:
-        """The last checkpoint."""
-        path = self.folder / "checkpoints" / "last.pt"
-        if not path.is_file():
-            raise RunError(path, found="no checkpoint", remedy="The run stopped before its first one; start it again.")
+        """The last checkpoint.
+
+        Raises:
+            RunError: it is damaged, or of another version.
+        """
+        path = self.checkpoint_file
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises a dozen kinds for damaged files
@@ -208,7 +216,22 @@ class Run:
                 path, found=f"cannot be read with its pictures ({error})", remedy=f"Delete the folder {path.parent}."
             ) from error
 
-    def cut_metrics(self, state: dict[str, Any]) -> None:
-        """Forget what was logged after this checkpoint, since it will be logged again."""
-        if self.log_file.exists():
-            os.truncate(self.log_file, min(state["metrics_bytes"], self.log_file.stat().st_size))
+    def cut_metrics(self, logged: int, evaluated: int) -> None:
+        """Forget what was logged after a checkpoint, since it will be logged again, but for its evaluation.
+
+        Args:
+            logged: bytes of the log when the checkpoint was written.
+            evaluated: the epoch that was finished then. Its evaluation, made after the checkpoint, may follow.
+        """
+        if not self.log_file.exists():
+            return
+        line, end, _ = self.log_file.read_bytes()[logged:].partition(b"\n")
+        kept = Metrics.read(line.decode(errors="replace"), str(self.log_file)).evaluations if end else ()
+        if any(evaluation.epoch == evaluated for evaluation in kept):
+            logged += len(line) + len(end)
+        os.truncate(self.log_file, min(logged, self.log_file.stat().st_size))
+
+    def begin_again(self) -> None:
+        """Forget what was logged by a run that stopped before its first checkpoint."""
+        with failures_named(self.log_file, remedy=RESUME):
+            self.log_file.unlink(missing_ok=True)

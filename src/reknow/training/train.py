@@ -53,8 +53,8 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
     Args:
         recipe: what to do; its ``data`` must name a data set.
         folder: the run's folder; must be new, unless resumed.
-        resume: continue the run in `folder` from its checkpoint. The run's own recipe counts; of `recipe` only the
-            place of the data does, which may have moved.
+        resume: continue the run in `folder` from its checkpoint, or, where it stopped before its first one, from the
+            beginning. The run's own recipe counts; of `recipe` only the place of the data does, which may have moved.
         display: what the user sees.
 
     Raises:
@@ -65,8 +65,10 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         raise RecipeError(
             f"recipe '{recipe.name}', field 'data'", found="empty", remedy="Name the data: --data FORMAT:PATH"
         )
-    if resume:
-        recipe = replace(Run.open(folder).recipe(), data=recipe.data)
+    earlier = Run.open(folder) if resume else None
+    if earlier is not None:
+        recipe = replace(earlier.recipe(), data=recipe.data)
+        resume = earlier.checkpoint_file.is_file()
     trainer: Trainer | None = None
 
     def watch(title: str) -> Progress:
@@ -76,15 +78,20 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
     inputs = inputs_of(recipe, folder if resume else None)
     with display or Display(quiet=not inputs.fabric.is_global_zero) as shown:
         prepared = prepare(inputs, shown, watch)
-        run = _open_run(folder, prepared, resume)
+        run = earlier or _create_run(folder, prepared)
         trainer = _trainer(prepared, run, shown)
         if resume:
             trainer.resume()
+        elif earlier is not None and prepared.fabric.is_global_zero:
+            run.begin_again()
+        if earlier is not None:
             _keep_place(run, prepared, shown)
         scores = _Scores(prepared, trainer, run, shown)
         if not resume and (untrained := scores.score_and_log(-1, "before training")) is not None:
             trainer.start = replace(trainer.start, scores=untrained.scores)
         latest: EvaluationResult | None = None
+        if (finished := trainer.finished_unscored) is not None:  # it stopped between a checkpoint and its evaluation
+            latest = scores.score_and_log(finished, f"after epoch {finished + 1}")
         for epoch in trainer.fit():
             if prepared.recipe.evaluates_after(epoch):
                 latest = scores.score_and_log(epoch, f"after epoch {epoch + 1}")
@@ -133,17 +140,16 @@ class _Scores:
         return result
 
 
-def _open_run(folder: Path, prepared: Prepared, resume: bool) -> Run:
-    """The run's folder; the main process alone creates it."""
-    if not resume:
-        if prepared.fabric.is_global_zero:
-            Run.create(folder, prepared.recipe)
-        prepared.fabric.barrier()
+def _create_run(folder: Path, prepared: Prepared) -> Run:
+    """The run's new folder; the main process alone creates it."""
+    if prepared.fabric.is_global_zero:
+        Run.create(folder, prepared.recipe)
+    prepared.fabric.barrier()
     return Run.open(folder)
 
 
 def _trainer(prepared: Prepared, run: Run, display: Display) -> Trainer:
-    start = RunStart(prepared.manifest.fingerprint(), prepared.weights)
+    start = RunStart.of(prepared.recipe, prepared.manifest.fingerprint(), prepared.weights)
     return Trainer(
         prepared.recipe,
         prepared.method,

@@ -16,11 +16,10 @@ from reknow.methods.editor.frequency import (
     detail_energy,
     frequency_patches,
     haar,
-    inverse_haar,
-    mean_by_wavelets,
     mean_image,
     walsh,
 )
+from wavelet_mean import inverse_haar, mean_by_wavelets
 
 HERE = torch.ones(2, dtype=torch.bool)
 TRANSFORMS = ["haar", "packet", "dct"]

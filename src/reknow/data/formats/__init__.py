@@ -98,7 +98,7 @@ def open_dataset(dataset: str) -> Manifest:
     for option in options:
         if known is not None and option not in known:
             own = "" if known else f"The format {name} has no options of its own. "
-            remedy = own + nearest(option, [*known, *COMMON])
+            remedy = own + nearest(option, sorted({*known, *COMMON}))
             raise DataError(f"{dataset}, option '{option}'", found="unknown option", remedy=remedy)
     manifest = read(path, **options)
     if "protocol" in common:

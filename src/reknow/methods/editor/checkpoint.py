@@ -26,16 +26,6 @@ _OFFICIAL = {"rgb": "RGB", "nir": "NIR", "tir": "TIR"}
 _COUNTER = "num_batches_tracked"
 
 
-def unused_parameters(width: int) -> int:
-    """Parameters of the released trunk's classifier, which ours leaves out.
-
-    Example:
-        >>> unused_parameters(768)
-        769000
-    """
-    return UNUSED_CLASSES * width + UNUSED_CLASSES
-
-
 def official_names(method: Editor) -> dict[str, str]:
     """The released code's name of each tensor; it has no means of descriptors."""
     prefixes = _prefixes(method)

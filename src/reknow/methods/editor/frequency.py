@@ -4,8 +4,7 @@ There are two modes, because the paper and its code disagree (decision 4 in docs
 
 - ``as_released``: per patch, how many pixels of the mean image lie above mid-gray. The released code transforms the
   images with a four-level Haar transform, averages every band over the spectra and transforms back. Since that is
-  linear and exact, the result is the plain mean. :func:`mean_by_wavelets` computes it that way, and a test holds the
-  two equal.
+  linear and exact, the result is the plain mean.
 - ``highpass_energy``: per patch, the energy of high frequencies, as the paper's words say.
 
 The transform of the latter can be exchanged (an open question of the paper): ``haar``, octaves; ``packet``, the even
@@ -112,21 +111,6 @@ def mean_image(
     return total.sum(0) / torch.stack(list(present)).sum(0).clamp(min=1)[:, None, None]
 
 
-def mean_by_wavelets(images: Sequence[Float[Tensor, "batch 3 height width"]]) -> Float[Tensor, "batch height width"]:
-    """The mean over colors and spectra as the released code computes it, band by band; for comparison."""
-    transformed = [haar(image, LEVELS) for image in images]
-    low = torch.stack([low for low, _ in transformed]).mean(0)
-    levels = zip(*(details for _, details in transformed), strict=True)
-    details = [
-        Details(
-            *(torch.stack([getattr(bands, band) for bands in level]).mean(0) for band in ("rows", "columns", "both"))
-        )
-        for level in levels
-    ]
-    height, width = images[0].shape[-2:]
-    return inverse_haar(low, details, (height, width)).mean(1)
-
-
 def bright_pixels(mean: Float[Tensor, "batch height width"], windows: Windows) -> Int[Tensor, "batch patches"]:
     """Per patch, the pixels above 0, which is mid-gray after normalization with 0.5 and 0.5."""
     return windows.cut((mean[:, None] > 0).float()).sum((2, 3, 4)).long()
@@ -190,19 +174,6 @@ def haar(
         details.append(Details((a + b - c - d) / 2, (a - b + c - d) / 2, (a - b - c + d) / 2))
         low = (a + b + c + d) / 2
     return low, details
-
-
-def inverse_haar(
-    low: Float[Tensor, "*batch low_height low_width"], details: list[Details], size: tuple[int, int]
-) -> Float[Tensor, "*batch height width"]:
-    """The images that :func:`haar` transformed; `size` is their (height, width), so that padding is cut off."""
-    for level in reversed(details):
-        rows, columns, both = level.rows, level.columns, level.both
-        low = low[..., : rows.shape[-2], : rows.shape[-1]]
-        top = torch.stack([low + rows + columns + both, low + rows - columns - both], dim=-1).flatten(-2)
-        bottom = torch.stack([low - rows + columns - both, low - rows - columns + both], dim=-1).flatten(-2)
-        low = torch.stack([top, bottom], dim=-2).flatten(-3, -2) / 2
-    return low[..., : size[0], : size[1]]
 
 
 def walsh(edge: int) -> Float[Tensor, "edge edge"]:
