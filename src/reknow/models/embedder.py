@@ -39,7 +39,8 @@ class EmbedderConfig(NetworkConfig):
 
     Attributes:
         trunk: shape of its trunk.
-        feature: which tokens make the feature.
+        feature: the tokens that make the feature: cls alone; beside it the mean of the extra tokens (cls+extra) or of
+            the patches (cls+patches); or what OSNet projects itself (projected).
         spectrum: which of an observation's images it reads.
     """
 
@@ -52,21 +53,21 @@ class EmbedderConfig(NetworkConfig):
         extra_tokens = self.trunk.extra_tokens if isinstance(self.trunk, TransformerConfig) else 0
         if self.feature == "cls+extra" and not extra_tokens:
             raise RecipeError(
-                "network, field 'feature'",
+                "network.feature",
                 found="'cls+extra' on a trunk without extra tokens",
                 expected="'cls' or 'cls+patches'",
                 remedy="Change it, or give the trunk extra_tokens.",
             )
         if self.trunk.stems and self.spectrum not in self.trunk.stems:
             raise RecipeError(
-                "network, field 'spectrum'",
+                "network.spectrum",
                 found=f"'{self.spectrum}' on a trunk with stems for {', '.join(self.trunk.stems)}",
                 expected="one of these",
                 remedy="Change it, or the trunk's stems.",
             )
         if self.feature == "projected" and not isinstance(self.trunk, OSNetConfig):
             raise RecipeError(
-                "network, field 'feature'",
+                "network.feature",
                 found="'projected' on a trunk without a projection of its own",
                 expected="'cls' or 'cls+patches'",
                 remedy="Change it, or take an OSNet trunk.",

@@ -73,7 +73,7 @@ SIZES: Mapping[SizeName, tuple[int, int, int]] = {"small": (384, 12, 6), "base":
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """Shape of a transformer trunk; by default ViT-B/16 for 256 x 128 pixels, as the papers use it.
+    """Shape of a transformer trunk; without any setting ViT-B/16 for 256 x 128 pixels, as the papers use it.
 
     Attributes:
         image_size: height and width of the pictures, in pixels.

@@ -118,10 +118,11 @@ class Recognizer:
                 network.load_state_dict(state)
             preprocessing = replace(self.preprocessing, size=size)
         except (ReknowError, RuntimeError) as error:
+            height, width = self.preprocessing.size
             raise RecognizerError(
                 "size",
-                found=f"{size[0]} x {size[1]} ({str(error).splitlines()[0]})",
-                expected=f"a height and a width that this network can take, as {self.preprocessing.size} is",
+                found=f"{size[0]} x {size[1]}",
+                expected=f"a height and a width that this network can take, such as {height} x {width}",
                 remedy="Name another size.",
             ) from error
         return Recognizer(config, network, preprocessing, self.card, self.device, self.requested_precision)

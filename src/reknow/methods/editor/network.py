@@ -62,7 +62,7 @@ class EditorNetworkConfig(NetworkConfig):
             )
         if not self.spectra or len(set(self.spectra)) < len(self.spectra):
             raise RecipeError(
-                "network, field 'spectra'",
+                "network.spectra",
                 found=f"{self.spectra}",
                 expected="at least one, each of them once",
                 remedy="Correct the value.",
@@ -84,7 +84,7 @@ class EditorNetworkConfig(NetworkConfig):
         """
         if not isinstance(trunk, TransformerConfig):
             raise RecipeError(
-                "network, field 'trunk'",
+                "network.trunk",
                 found=type(trunk).__name__.removesuffix("Config"),
                 expected="a transformer, since EDITOR selects patches by its attention",
                 remedy="Name weights of a transformer.",
@@ -136,7 +136,7 @@ class EditorNetwork(Network):
         patches, selection = prod(self.trunk.grid), config.selection
         if selection.rule != "everything" and max(selection.head_keep, selection.frequency_keep) > patches:
             raise RecipeError(
-                "network, fields 'selection.head_keep' and 'selection.frequency_keep'",
+                "network.selection",
                 found=f"{selection.head_keep} and {selection.frequency_keep}",
                 expected=f"at most {patches}, the trunk's patches",
                 remedy="Keep fewer, or use smaller patches.",
