@@ -74,6 +74,15 @@ def test_without_standard_output_training_reads_its_options(tmp_path):
     assert done.stderr.startswith(b"reknow: missing: no such folder")
 
 
+def test_help_has_words_for_empty_defaults_and_keeps_its_frame():
+    out = run("train", "supervised/market1501", "--help", encoding="utf-8", stdout=subprocess.PIPE).stdout.decode()
+    frame = [line for line in out.splitlines() if line and line[0] in "│╭╰"]
+    assert len(frame) > 100
+    assert len({len(line) for line in frame}) == 1
+    assert "(default: empty)" in out and "(default: none)" in out
+    assert "(default: '')" not in out and "(default: )" not in out
+
+
 @pytest.mark.parametrize("arguments", ["--help", "train tcmm --help", "data --help", "recipes"])
 def test_help_without_standard_output_is_silent(arguments):
     command = f"{sys.executable} -m reknow.cli {arguments} >&-"

@@ -141,9 +141,9 @@ def empty_defaults_named() -> Iterator[None]:
     finally:
         printed.seek(0)
         if text := printed.read():
-            # The four letters take the place of four of the blanks that fill the line.
+            # The words take the place of as many of the blanks that fill the line.
             text = re.sub(r"\(default:((?:\x1b\[[\d;]*m)*) \)(?: {4})?", r"(default:\1 none)", text)
-            text = re.sub(r"\(default:((?:\x1b\[[\d;]*m)*) ''\)( *)", r"(default:\1 empty)\2", text)
+            text = re.sub(r"\(default:((?:\x1b\[[\d;]*m)*) ''\)(?: {3})?", r"(default:\1 empty)", text)
             say(text.rstrip("\n"))
 
 

@@ -23,8 +23,9 @@ from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest, encode
 from reknow.errors import DataError, RecipeError
-from reknow.methods.method import Method
+from reknow.methods.method import Method, identity_labels
 from reknow.methods.recipe import Recipe
+from reknow.methods.sampling import PlannedRows
 from reknow.methods.training_set import TrainingSet
 from reknow.models.network import Network
 from reknow.precision import resolved
@@ -161,6 +162,7 @@ def prepare(inputs: Inputs, display: Display, watch: Callable[[str], Progress]) 
     )
     method = recipe.method.build(network.to(fabric.device).eval(), training_set)
     check_groups(method, method.parameter_groups(recipe.optimizer.bias_lr_factor))
+    _check_sampling(recipe, training_set)
     split = EvaluationSplit.of(inputs.manifest)
     prepared = Prepared(**vars(inputs), training_set=training_set, method=method, test=None)
     for note in prepared.notes:
@@ -172,6 +174,13 @@ def prepare(inputs: Inputs, display: Display, watch: Callable[[str], Progress]) 
         return prepared
     pictures = _open_pictures(split.manifest, recipe, display)
     return replace(prepared, test=TestRows(split, pictures, pictures.hashes()))
+
+
+def _check_sampling(recipe: Recipe, training_set: TrainingSet) -> None:
+    """Draw once where labels are known, so that a rule which these rows cannot serve says so before any work."""
+    if recipe.method.supervised:
+        planned = PlannedRows(identity_labels(training_set.manifest), training_set.cameras, training_set.present)
+        recipe.sampling.draw(planned, np.random.default_rng(recipe.seed), steps=1)
 
 
 def start_fabric(recipe: Recipe) -> Fabric:
