@@ -1,8 +1,9 @@
-"""Ready for a GPU: one command that runs the tests that need one, measures what depends on one, and keeps the numbers.
+"""Ready for a GPU: one command that runs the tests that need one, and measures and keeps what depends on one.
 
-Run: ``python benchmarks/device.py [--rows NAME ...] [--write | --out FILE]`` on a machine with a GPU, under six minutes;
-``--quick --device cpu`` runs the same code on a CPU in sizes that mean nothing. The rows are in ``device_rows``, one file
-for each kind. A row that fails, or needs more memory than the card has, says so, and the others run.
+Run: ``python benchmarks/device.py [--rows NAME ...] [--write | --out FILE]`` on a machine with a GPU, in less than six
+minutes. ``--quick --device cpu`` runs the same code on a CPU in sizes that mean nothing. The rows are in
+``device_rows``, one file for each kind. A row that fails, or needs more memory than the card has, says so, and the
+others run.
 """
 
 from __future__ import annotations
@@ -121,9 +122,9 @@ def facts(device: torch.device) -> dict[str, object]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs; the numbers mean nothing")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     parser.add_argument("--device", help="cuda, cuda:N or cpu; by default cuda")
-    parser.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these, or all that begin with NAME/")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these; NAME/ and what follows")
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument("--write", action="store_true", help="keep the result in docs/measured/device.json")
     kept.add_argument("--out", type=Path, metavar="FILE", help="keep it there; by default it is printed")

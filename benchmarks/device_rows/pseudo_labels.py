@@ -1,7 +1,7 @@
 """Pseudo-labels of vectors on the device, beside the exact neighbors of the same vectors on the same device.
 
-The neighbors are blocked products in 32 bit and ``topk``, written here and not the package's own, so that the limit does
-not move with what it measures. The goal at a million rows is 1.5 times the neighbors.
+The neighbors are blocked products in 32 bit and ``topk``, written here and not the package's own, so that the limit
+does not move with what it measures. The goal at a million rows is 1.5 times the neighbors.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Ranking and re-ranking at the size of Market-1501, 3,368 queries x 15,913 gallery x 768.
 
-Ranking counts on the CPU, whatever the device, and has the bare product on the device beside it. Re-ranking gets vectors
-on the device; beside it, exact neighbors of all rows and the product.
+Ranking counts on the CPU, whatever the device, and has the bare product on the device beside it. Re-ranking gets
+vectors on the device; beside it, exact neighbors of all rows and the product.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ def ranking(context: Context) -> dict[str, object]:
     """Seconds of all metrics, and of the product on the device."""
     query, gallery = made_sides(context.quick)
     left, right = (torch.from_numpy(side.vectors).to(context.device) for side in (query, gallery))
-    product, seconds = context.seconds(lambda: left @ right.T), context.seconds(lambda: evaluate(query, gallery, market))
+    product, seconds = (
+        context.seconds(lambda: left @ right.T),
+        context.seconds(lambda: evaluate(query, gallery, market)),
+    )
     return {
         "queries": len(query),
         "gallery": len(gallery),
@@ -55,7 +58,7 @@ def ranking(context: Context) -> dict[str, object]:
 
 
 def reranking(context: Context) -> dict[str, object]:
-    """Seconds from vectors on the device and on the CPU, and of what any implementation has to compute."""
+    """Seconds from vectors on the device, and of what any implementation has to compute."""
     query, gallery = made_sides(context.quick)
     left, right = (torch.from_numpy(side.vectors).to(context.device) for side in (query, gallery))
     everything = torch.cat([left, right])
