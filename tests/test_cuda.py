@@ -169,7 +169,7 @@ def test_neighbors_and_reranking_are_those_of_the_cpu():
     [
         Augmentation(),
         Augmentation(erase_value="noise", erase=1.0),
-        Augmentation(rotate=20, shear=10, scale=(0.8, 1.2), brightness=0.3, contrast=0.3, saturation=0.3),
+        Augmentation(rotate=20.0, shear=10.0, scale=(0.8, 1.2), brightness=0.3, contrast=0.3, saturation=0.3),
     ],
     ids=["usual", "noise", "warped"],
 )
