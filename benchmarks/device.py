@@ -25,6 +25,7 @@ from reknow.machine import machine
 from reknow.writing import write_file
 
 KEPT = Path(__file__).resolve().parent.parent / "docs" / "measured" / "device.json"
+DRIVER = Path("/proc/driver/nvidia/version")  # torch does not say which it is
 BUDGET = 360.0
 """Seconds in which rows begin; what comes later is listed as not run."""
 
@@ -114,7 +115,7 @@ def facts(device: torch.device) -> dict[str, object]:
         "GPU memory": f"{card.total_memory / 2**30:.1f} GiB",
         "CUDA": torch.version.cuda,
         "cuDNN": torch.backends.cudnn.version(),
-        "driver's newest CUDA": torch._C._cuda_getDriverVersion(),  # torch has no public name for it
+        "driver": DRIVER.read_text().splitlines()[0] if DRIVER.is_file() else "unknown",
         "TF32 in convolutions": torch.backends.cudnn.allow_tf32,
         "TF32 in products": torch.backends.cuda.matmul.allow_tf32,
     }
@@ -155,13 +156,9 @@ def _alone(device: torch.device) -> NoReturn:
     """Start again with this device alone: the training loop and the demo take the first GPU that they see."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
     alone = "" if device.type == "cpu" else visible.split(",")[device.index]
-    arguments = [argument for argument in sys.argv[1:] if argument != str(device) and argument != "--device"]
-    renamed = ["--device", "cpu" if device.type == "cpu" else "cuda"]
-    os.execve(
-        sys.executable,
-        [sys.executable, __file__, *renamed, *arguments],
-        {**os.environ, "CUDA_VISIBLE_DEVICES": alone},
-    )
+    renamed = ["--device", "cpu" if device.type == "cpu" else "cuda"]  # the last of two counts
+    command = [sys.executable, __file__, *sys.argv[1:], *renamed]
+    os.execve(sys.executable, command, {**os.environ, "CUDA_VISIBLE_DEVICES": alone})
 
 
 def _chosen(names: list[str]) -> dict[str, Row]:

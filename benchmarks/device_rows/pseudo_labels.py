@@ -18,7 +18,11 @@ from reknow.clustering.dbscan import PseudoLabels, pseudo_labels
 SIZES = (12_936, 100_000, 1_000_000)
 DIM, ROWS_OF_A_CLUSTER, K1, EPS = 384, 17, 30, 0.6
 GOAL = 1.5
-_BLOCK_ENTRIES, _ONCE_FROM = 2**28, 500_000  # 1 GB of similarities; above so many rows one run is timed, not several
+_BLOCK_ENTRIES, _TILE = (
+    2**28,
+    128,
+)  # 1 GB of similarities at once, in multiples of what a GPU's products are computed in
+_ONCE_FROM = 500_000  # from so many rows on, one run is timed and not several
 
 
 def made_vectors(rows: int, device: torch.device) -> Tensor:
@@ -33,7 +37,7 @@ def made_vectors(rows: int, device: torch.device) -> Tensor:
 def exact_neighbors(vectors: Tensor, count: int) -> Tensor:
     """(N, k) the rows with the largest products, on the device."""
     rows = torch.empty(len(vectors), count, dtype=torch.long, device=vectors.device)
-    height = max(1, min(len(vectors), _BLOCK_ENTRIES // len(vectors)))
+    height = max(_TILE, _BLOCK_ENTRIES // len(vectors) // _TILE * _TILE)
     for first in range(0, len(vectors), height):
         products = vectors[first : first + height] @ vectors.T
         rows[first : first + height] = products.topk(count, dim=1).indices

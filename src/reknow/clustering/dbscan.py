@@ -112,14 +112,16 @@ def pseudo_labels(
             remedy="If in doubt, use 0.6; larger merges more.",
         )
     unit = unit_rows(features)
-    first = first_copies(unit.cpu().numpy())
+    host = unit.cpu().numpy()
+    first = first_copies(host)
     kept, weights = np.unique(first, return_counts=True)
     if len(kept) < len(first):
         unit = unit[torch.from_numpy(kept).to(unit.device)]
+        host = unit.cpu().numpy()
     sizes, neighbors, groups = _sizes_and_neighbors(unit, weights, min_samples, k1, k2)
     largest = LARGEST_RADIUS if eps == "auto" else float(eps)
     copy_weights = weights if len(kept) < len(first) else None
-    graph = distances_among(neighbors, unit.cpu().numpy(), sizes.k1, sizes.k2, largest, copy_weights)
+    graph = distances_among(neighbors, host, sizes.k1, sizes.k2, largest, copy_weights)
     radius = largest
     if eps == "auto":
         radius = _unmerged(graph, auto_radius(graph, sizes.min_samples, weights), sizes.min_samples, weights)
