@@ -38,7 +38,8 @@ def main() -> int:
         _refuse("--write keeps a whole check; leave out --quick and --rows, or write elsewhere with --out FILE")
     kept = KEPT if options.write else options.out
     context = Context(device, options.quick, time.perf_counter() + BUDGET)
-    document: dict[str, object] = {"command": " ".join(["benchmarks/device.py", *sys.argv[1:]]), **facts(device)}
+    command = " ".join(["benchmarks/device.py", *sys.argv[1:]])
+    document: dict[str, object] = {**facts(device), "command": command}
 
     def write(lines: list[dict[str, object]]) -> None:
         document["rows"] = lines
@@ -81,6 +82,7 @@ def carry_out(
         gc.collect()
         if context.device.type == "cuda":
             torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()  # the demo reports the whole process's peak
     return lines
 
 
@@ -105,12 +107,11 @@ def _say(line: Mapping[str, object], context: Context) -> None:
 
 def facts(device: torch.device) -> dict[str, object]:
     """The machine: what the numbers depend on."""
-    known: dict[str, object] = dict(machine())
-    known |= {"device": str(device), "threads": torch.get_num_threads()}
+    known: dict[str, object] = {**machine(), "threads": torch.get_num_threads()}
     if device.type != "cuda":
         return known
     card = torch.cuda.get_device_properties(device)
-    return known | {
+    return {
         "GPU": card.name,
         "GPU memory": f"{card.total_memory / 2**30:.1f} GiB",
         "CUDA": torch.version.cuda,
@@ -118,6 +119,7 @@ def facts(device: torch.device) -> dict[str, object]:
         "driver": DRIVER.read_text().splitlines()[0] if DRIVER.is_file() else "unknown",
         "TF32 in convolutions": torch.backends.cudnn.allow_tf32,
         "TF32 in products": torch.backends.cuda.matmul.allow_tf32,
+        **{name: fact for name, fact in known.items() if name != "GPU"},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +37,13 @@ QUIET = Display(quiet=True)
 TRUNK = TransformerConfig(
     image_size=(32, 16), width=16, depth=2, heads=2, patch_size=4, stride=4, extra_tokens=2, cameras=2
 )
+
+
+@pytest.fixture(autouse=True)
+def exact() -> Iterator[None]:
+    """Convolutions without TF32: its 10 binary digits would hide a difference."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 def tiny_recipe(name: str, crops: Path) -> Recipe:
@@ -84,16 +91,13 @@ def made_rows(rows: int = 600, clusters: int = 40) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_a_method_loses_what_it_loses_on_the_cpu(name, crops, tmp_path, on_cpu):
-    recipe = tiny_recipe(name, crops)
-    outcome = train(recipe, tmp_path / "gpu", display=QUIET)
+    recipe = replace(tiny_recipe(name, crops), epochs=1)
+    train(recipe, tmp_path / "gpu", display=QUIET)
     on_cpu(recipe, tmp_path / "cpu")
     ours, expected = losses_of(tmp_path / "gpu"), losses_of(tmp_path / "cpu")
-    assert len(ours) == len(expected) == 4
+    assert len(ours) == len(expected) == 2
     for line, reference in zip(ours, expected, strict=True):
         assert line == pytest.approx(reference, rel=1e-3, abs=1e-3)
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        vectors = load(tmp_path / "gpu", device="cuda", precision="32").embed(crops_of(crops))
-    assert vectors.shape == (48, outcome.training.vectors.shape[1])
 
 
 def crops_of(crops: Path) -> list[Path]:
@@ -142,8 +146,7 @@ def test_a_network_that_was_trained_there_is_exported(crops, tmp_path):
 
 
 def test_the_shipped_recognizer_embeds_what_it_embeds_on_the_cpu(crops):
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        vectors = load(device="cuda", precision="32").embed(crops_of(crops))
+    vectors = load(device="cuda", precision="32").embed(crops_of(crops))
     np.testing.assert_allclose(vectors, load(device="cpu", precision="32").embed(crops_of(crops)), atol=1e-4)
 
 

@@ -31,7 +31,7 @@ def test_every_row_runs_on_a_cpu(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     kept = json.loads(out.read_text())
-    assert {"GPU", "CPU", "torch", "threads", "written", "device"} <= kept.keys()
+    assert {"GPU", "CPU", "torch", "threads", "written", "command"} <= kept.keys()
     rows = {line["row"]: line for line in kept["rows"]}
     assert rows["tests"]["skipped"] == "no CUDA"
     assert not [row for row, line in rows.items() if "failed" in line]

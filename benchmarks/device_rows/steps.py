@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -111,8 +110,7 @@ class Step:
         torch.manual_seed(0)
         method = recipe.method.build(recipe.network.build(), training_set)
         precision = "32-true" if recipe.precision == "32" else "bf16-mixed"
-        # A private name of fabric's types is not worth an import.
-        fabric = Fabric(accelerator=device.type, devices=1, precision=precision)  # type: ignore[arg-type]
+        fabric = Fabric(accelerator=device.type, devices=1, precision=precision)
         with Display(quiet=True) as display:
             run, start = Run.create(folder, recipe), RunStart(manifest.fingerprint())
             identities_of = manifest.codes("identity")
@@ -160,17 +158,16 @@ class Step:
 
 def step(context: Context, name: str, precision: Precision) -> dict[str, object]:
     """Pictures a second and memory of both, and how much longer the whole step takes."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run"
-        recipe = one_part(RECIPES[name](), precision, context.quick)
-        made = Step(recipe, context.device, 300 if context.quick else ROWS_IN_MARKET, folder)
-        numbers: dict[str, object] = {"recipe": recipe.name, "pictures": len(made.pictures)}
-        seconds = {}
-        for side, work in (("bare", made.bare), ("whole", made.whole)):
-            seconds[side] = context.seconds(work)
-            numbers[f"{side}_pictures_per_second"] = rounded(len(made.pictures) / seconds[side])
-            numbers[f"{side}_megabytes"] = rounded(context.peak_megabytes(work))
-        return {**numbers, "whole_over_bare": rounded(seconds["whole"] / seconds["bare"])}
+    recipe = one_part(RECIPES[name](), precision, context.quick)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Step(recipe, context.device, 300 if context.quick else ROWS_IN_MARKET, Path(folder) / "run")
+    numbers: dict[str, object] = {"recipe": recipe.name, "pictures": len(made.pictures)}
+    seconds = {}
+    for side, work in (("bare", made.bare), ("whole", made.whole)):
+        seconds[side] = context.seconds(work)
+        numbers[f"{side}_pictures_per_second"] = rounded(len(made.pictures) / seconds[side])
+        numbers[f"{side}_megabytes"] = rounded(context.peak_megabytes(work))
+    return {**numbers, "whole_over_bare": rounded(seconds["whole"] / seconds["bare"])}
 
 
 ROWS: dict[str, Row] = {

@@ -273,8 +273,8 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         self.optimizers.load_state_dict(state["optimizers"])
         torch.set_rng_state(state["random"])
-        if self._on_gpu and state["random_device"] is not None:
-            torch.cuda.set_rng_state(state["random_device"], self.fabric.device)
+        if self._on_gpu and (drawn := state.get("random_device")) is not None:  # None: it ran on a CPU so far
+            torch.cuda.set_rng_state(drawn, self.fabric.device)
         self.position = Position.from_plain(state["position"], str(self.run.folder))
 
     @property
