@@ -37,6 +37,18 @@ def modules_with_shapes() -> list[str]:
 install_import_hook(modules_with_shapes(), "beartype.beartype")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the marker ``cuda`` are skipped where there is no GPU; where there is, its libraries may warn."""
+    marked = [item for item in items if item.get_closest_marker("cuda")]
+    if not marked:
+        return
+    import torch
+
+    there = torch.cuda.is_available()
+    for item in marked:
+        item.add_marker(pytest.mark.filterwarnings("default") if there else pytest.mark.skip(reason="needs a GPU"))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with golden files, layouts and real data, which a clone alone does not have."""

@@ -3,6 +3,10 @@
 bf16 has the range of 32 bit and 8 bits of its digits. Vectors differ by about 0.002 per component from those of 32
 bit, and stay of length 1 to seven digits, because the last step is computed in 32 bit whatever came before.
 
+On a GPU, 32 bit is torch's default: matrix products are exact to 32 bit, and cuDNN may round the inputs of convolutions
+to TF32, which has 10 binary digits where 32 bit has 23 and bf16 has 7. ``torch.backends.cudnn.allow_tf32 = False``
+turns that off; ``benchmarks/device.py`` measures both.
+
 Decision: scores are made in 32 bit unless another precision is asked for. bf16 moves them by tenths of a point, so two
 processors, of which one has no bf16, would not agree on a number.
 """

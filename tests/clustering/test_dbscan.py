@@ -36,6 +36,15 @@ def test_the_sparse_graph_gives_the_labels_of_the_full_matrix(made_rows, eps):
     np.testing.assert_array_equal(density_clusters(jaccard_distances(rows), eps, 4), expected)
 
 
+@pytest.mark.parametrize("eps", [0.4, 0.55, 0.7])
+def test_a_row_counts_as_often_as_it_represents_others(made_rows, eps):
+    rows, _ = made_rows(8, 20, noise=1.5, strangers=40)
+    graph, weights = jaccard_distances(rows, k1=12), np.random.default_rng(0).integers(1, 4, len(rows))
+    expected = DBSCAN(eps=eps, min_samples=6, metric="precomputed").fit(graph, sample_weight=weights).labels_
+    np.testing.assert_array_equal(density_clusters(graph, eps, 6, weights), expected)
+    assert (expected >= 0).any() and (expected < 0).any()
+
+
 def test_clusters_are_numbered_by_their_first_row(made_rows):
     rows, _ = made_rows(10, 12, noise=0.3)
     labels = pseudo_labels(rows, eps=0.5, k1=12).labels

@@ -123,7 +123,7 @@ def test_the_plain_transform_on_another_device_gives_the_same_batches(monkeypatc
         torch.testing.assert_close(one.images["rgb"], other.images["rgb"], atol=1e-5, rtol=0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_a_gpu_gets_the_same_batches():
     for one, other in zip(load(device="cuda"), load(), strict=True):
         assert one.images["rgb"].is_cuda and one.label.is_cuda

@@ -113,7 +113,7 @@ def test_double_precision(name: str, trunk: Trunk, images: Tensor) -> None:
         torch.testing.assert_close(tokens, together(trunk(images)).double(), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_graphics_card(name: str, trunk: Trunk, images: Tensor) -> None:
     moved = CONFIGS[name].build().to("cuda").eval()
     moved.load_state_dict(trunk.state_dict())

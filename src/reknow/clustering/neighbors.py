@@ -7,7 +7,8 @@ On the CPU faiss searches (flat index, no approximation). Vectors on another dev
 Ties. A row's first neighbor is the row itself, also where other rows equal it. Equal similarities inside a list stand
 in row order. The search decides which of several equal rows are still listed at the *end* of a list.
 
-Memory. faiss keeps blocks of some MB; a device block holds at most 2^26 similarities (268 MB).
+Memory. faiss keeps blocks of some MB. A device block holds 2^26 similarities (268 MB); among more than 262,144 rows it
+grows with them, since a product of less than 256 rows leaves a part of a GPU idle: a million rows take 1 GB.
 
 Copies are rows that are equal but for rounding, such as one file under two names or the still frames of a video. A
 neighbor list holds a fixed number of rows. A row with more copies than that lists only copies, the search decides which
@@ -24,6 +25,7 @@ compare.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import faiss
@@ -38,6 +40,8 @@ from reknow.errors import DataError
 # Rows are not normalized again while |x|^2 is this near to 1: float32 normalization leaves 3e-7, half precision 1e-3.
 _UNIT_TOLERANCE = 1e-5
 _BLOCK_ENTRIES = 2**26
+# Rows of a block on a device: at least, and in multiples of, what its products are computed in.
+_FEWEST_ROWS, _TILE = 256, 128
 COPY_TOLERANCE = 1e-5
 
 
@@ -97,7 +101,10 @@ def nearest_neighbors(unit: Float32[Tensor, "rows dim"], count: int) -> Neighbor
         array = unit.numpy()
         similarity, rows = faiss.knn(array, array, count, metric=faiss.METRIC_INNER_PRODUCT)
         return _with_itself(ordered(rows.astype(np.int32), similarity))
-    return blocked_neighbors(unit, count)[0]
+    lists = _Lists(unit, count)
+    for block, products in _product_blocks(unit, _BLOCK_ENTRIES):
+        lists.add(block, products)
+    return lists.neighbors()
 
 
 def blocked_neighbors(
@@ -113,20 +120,48 @@ def blocked_neighbors(
     Returns:
         The neighbors, and each row's smallest similarity to any row (re-ranking divides by it).
     """
+    lists, smallest = _Lists(unit, count), unit.new_empty(len(unit))
+    for block, products in _product_blocks(unit, block_entries):
+        lists.add(block, products)
+        smallest[block] = products.amin(dim=1)
+    return lists.neighbors(), smallest.cpu().numpy()
+
+
+class _Lists:
+    """Lists that stay on the device until all are there, so that a GPU waits for no copy between two blocks.
+
+    Args:
+        unit: (N, D) rows of length 1.
+        count: k, the length of a list.
+    """
+
+    def __init__(self, unit: Float32[Tensor, "rows dim"], count: int) -> None:
+        self._count = count
+        self._rows = unit.new_empty(len(unit), count, dtype=torch.int32)
+        self._similarity = unit.new_empty(len(unit), count)
+
+    def add(self, block: slice, products: Float32[Tensor, "block rows"]) -> None:
+        """The lists of a block of rows, from its similarities to all rows."""
+        self._similarity[block], self._rows[block] = products.topk(self._count, dim=1)
+
+    def neighbors(self) -> Neighbors:
+        """All of them, by the tie rule of this module, in host memory."""
+        return _with_itself(ordered(self._rows.cpu().numpy(), self._similarity.cpu().numpy()))
+
+
+def _product_blocks(
+    unit: Float32[Tensor, "rows dim"], block_entries: int
+) -> Iterator[tuple[slice, Float32[Tensor, "block rows"]]]:
+    """Consecutive blocks of rows of the product of all pairs; one buffer serves all blocks."""
     total = len(unit)
-    height = max(1, min(total, block_entries // max(total, 1)))
-    block = unit.new_empty(height, total)
-    rows = np.empty((total, count), np.int32)
-    similarity = np.empty((total, count), np.float32)
-    smallest = np.empty(total, np.float32)
+    height = block_entries // max(total, 1)
+    if unit.device.type != "cpu":
+        height = max(_FEWEST_ROWS, height // _TILE * _TILE)
+    height = max(1, min(total, height))
+    buffer = unit.new_empty(height, total)
     for first in range(0, total, height):
-        last = min(first + height, total)
-        products = torch.mm(unit[first:last], unit.T, out=block[: last - first])
-        nearest = products.topk(count, dim=1)
-        rows[first:last] = nearest.indices.cpu().numpy()
-        similarity[first:last] = nearest.values.cpu().numpy()
-        smallest[first:last] = products.amin(dim=1).cpu().numpy()
-    return _with_itself(ordered(rows, similarity)), smallest
+        block = slice(first, min(first + height, total))
+        yield block, torch.mm(unit[block], unit.T, out=buffer[: block.stop - first])
 
 
 def ordered(rows: Int32[np.ndarray, "rows neighbors"], similarity: Float32[np.ndarray, "rows neighbors"]) -> Neighbors:

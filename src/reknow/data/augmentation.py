@@ -7,6 +7,7 @@ a CPU tensor, ten times faster on one core, and the tests hold both equal. :func
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int, UInt8
 from torch import Tensor
@@ -46,12 +47,18 @@ def apply_draws_plainly(
     device = images.device
     values = _moved(images, augmentation.fill, draws)
     if draws.color is not None:
-        values = _recolored(values, torch.from_numpy(draws.color).to(device))
+        values = _recolored(values, _sent(draws.color, device))
     values = preprocessing.normalize_values(values)
-    erased = _rectangle_mask(torch.from_numpy(draws.erase).to(device), values.shape[2], values.shape[3])
+    erased = _rectangle_mask(_sent(draws.erase, device), values.shape[2], values.shape[3])
     if draws.noise is not None:
-        return values.masked_scatter_(erased.expand_as(values), torch.from_numpy(draws.noise).to(device))
-    return torch.where(erased, values.new_tensor(augmentation.erase_value)[:, None, None], values)
+        return values.masked_scatter_(erased.expand_as(values), _sent(draws.noise, device))
+    value = _sent(np.array(augmentation.erase_value, np.float32), device)
+    return torch.where(erased, value[:, None, None], values)
+
+
+def _sent(numbers: np.ndarray, device: torch.device) -> Tensor:
+    """Drawn numbers on a device, without waiting for what a GPU still has to do."""
+    return torch.from_numpy(numbers).to(device, non_blocking=True)
 
 
 def _moved(
@@ -60,7 +67,7 @@ def _moved(
     """Flip, crop and affine map: values in 0..255, channels first."""
     batch, height, width, _ = images.shape
     device = images.device
-    flip, shift = torch.from_numpy(draws.flip).to(device), torch.from_numpy(draws.shift).to(device)
+    flip, shift = _sent(draws.flip, device), _sent(draws.shift, device)
     if draws.inverse is None:
         rows = torch.arange(height, device=device) + shift[:, :1]
         columns = torch.arange(width, device=device) + shift[:, 1:]
@@ -69,10 +76,10 @@ def _moved(
         picture = torch.arange(batch, device=device)[:, None, None]
         taken = images[picture, rows.clamp(0, height - 1)[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
         return torch.where(inside[:, None], taken, fill).to(torch.float32, memory_format=torch.contiguous_format)
-    center = torch.tensor([(height - 1) / 2, (width - 1) / 2], device=device)
+    center = _sent(np.array([(height - 1) / 2, (width - 1) / 2], np.float32), device)
     grid = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
     points = (torch.stack(grid, -1) - center).reshape(1, -1, 2)
-    points = points @ torch.from_numpy(draws.inverse).to(device).transpose(1, 2) + center + shift[:, None]
+    points = points @ _sent(draws.inverse, device).transpose(1, 2) + center + shift[:, None]
     row, column = points.reshape(batch, height, width, 2).unbind(-1)
     column = torch.where(flip[:, None, None], width - 1 - column, column)
     where = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)
@@ -85,7 +92,7 @@ def _recolored(
 ) -> Float32[Tensor, "batch 3 height width"]:
     """Brightness, then contrast, then saturation: together they are linear in the pixel and the mean gray."""
     brightness, contrast, saturation = factors[:, :, None, None, None].unbind(1)
-    gray = (values * values.new_tensor(LUMINANCE)[:, None, None]).sum(1, keepdim=True)
+    gray = (values * _sent(np.array(LUMINANCE, np.float32), values.device)[:, None, None]).sum(1, keepdim=True)
     mean = gray.mean((2, 3), keepdim=True)
     mixed = saturation * values + (1 - saturation) * gray
     return (brightness * (contrast * mixed + (1 - contrast) * mean)).clamp(0, 255)

@@ -191,7 +191,7 @@ class _Loader:
             has_spectrum = self.pictures.present[spectrum][rows]
             present[spectrum] = torch.from_numpy(has_spectrum)
             if not has_spectrum.all():
-                image = image * present[spectrum].to(self.device)[:, None, None, None]
+                image = image * present[spectrum].to(self.device, non_blocking=True)[:, None, None, None]
             images[spectrum] = image
         index = torch.from_numpy(rows)
         label, camera = (torch.from_numpy(np.asarray(column)[rows]) for column in (self.labels, self.cameras))

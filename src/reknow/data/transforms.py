@@ -72,8 +72,12 @@ class Preprocessing:
         self, images: Float32[Tensor, "batch 3 height width"]
     ) -> Float32[Tensor, "batch 3 height width"]:
         """The same for values that are floats already, in 0..255; changes its argument."""
-        factor, offset = self.factor_and_offset()
-        return images.mul_(images.new_tensor(factor)[:, None, None]).add_(images.new_tensor(offset)[:, None, None])
+        # Sent so that the batch after this one can be prepared while a GPU still computes.
+        factor, offset = (
+            torch.tensor(numbers, dtype=torch.float32).to(images.device, non_blocking=True)[:, None, None]
+            for numbers in self.factor_and_offset()
+        )
+        return images.mul_(factor).add_(offset)
 
     def factor_and_offset(self) -> tuple[list[float], list[float]]:
         """Per channel: normalized = factor * value in 0..255 + offset."""

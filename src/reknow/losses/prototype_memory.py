@@ -73,9 +73,10 @@ class PrototypeMemory(nn.Module):
     @torch.no_grad()
     def rebuild(self, embeddings: Float[Tensor, "rows dim"], labels: Int[Tensor, "rows"]) -> None:
         """Set prototypes to the normalized means of their clusters; outliers (label -1) are left out."""
+        labels = labels.to(embeddings.device)
         kept = labels >= 0
         count = int(labels.max().item()) + 1 if len(labels) else 0
-        sums = torch.zeros(count, embeddings.shape[1], dtype=embeddings.dtype)
+        sums = embeddings.new_zeros(count, embeddings.shape[1])
         sums.index_add_(0, labels[kept], embeddings[kept])
         # Normalization removes the length, so sums give the same as means.
         self.prototypes = functional.normalize(sums, dim=1).to(self.prototypes)

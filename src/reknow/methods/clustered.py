@@ -67,7 +67,7 @@ class Clustering:
     def __call__(self, embeddings: Tensor, cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
         """Pseudo-labels of unit rows; cameras are codes, -1 where unknown."""
         if self.camera_centered and len(np.unique(cameras)) > 1:
-            embeddings = without_camera_means(embeddings, torch.from_numpy(cameras))
+            embeddings = without_camera_means(embeddings, torch.from_numpy(cameras).to(embeddings.device))
         return pseudo_labels(embeddings, eps=self.eps, min_samples=self.min_samples, k1=self.k1, k2=self.k2)
 
 
@@ -129,7 +129,7 @@ class Clustered(Method):
 
     def planned(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> EpochPlan:
         """The plan and the prototypes that follow from the embedded rows."""
-        clusters = from_first(lambda: self.clustering(embeddings, cameras))
+        clusters = from_first(lambda: self._clusters(embeddings, cameras))
         notes = (clusters.warning,) if clusters.warning else ()
         labels = torch.from_numpy(clusters.labels)
         if clusters.num_clusters < 2:
@@ -155,6 +155,13 @@ class Clustered(Method):
             "min_samples": float(clusters.sizes.min_samples),
         }
         return EpochPlan(rows, labels.numpy()[rows], diagnostics, notes)
+
+    def _clusters(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
+        """Pseudo-labels, with the neighbor search where the network is; on the CPU if the rows do not fit there."""
+        try:
+            return self.clustering(embeddings.to(self.memory.prototypes.device), cameras)
+        except torch.OutOfMemoryError:
+            return self.clustering(embeddings.cpu(), cameras)
 
     def remember(self, batch: Batch, embeddings: Float[Tensor, "batch dim"]) -> None:
         """Keep a part of the step's pictures until the step is over."""
@@ -187,7 +194,7 @@ def without_camera_means(
                 [-0.8900,  0.4500]])
     """
     _, group = cameras.unique(return_inverse=True)
-    sums = torch.zeros(int(group.max()) + 1, embeddings.shape[1]).index_add_(0, group, embeddings)
+    sums = embeddings.new_zeros(int(group.max()) + 1, embeddings.shape[1]).index_add_(0, group, embeddings)
     centered = embeddings - (sums / group.bincount()[:, None])[group]
     # A camera's only row is its mean: it has no direction left, and keeps the one it had.
     return functional.normalize(torch.where(centered.norm(dim=1, keepdim=True) > 1e-6, centered, embeddings), dim=1)

@@ -270,7 +270,8 @@ def load(
             does not tell may follow a question mark: ``w.pth?stride=12&size=256x128``.
         device: where to compute; by default a GPU where there is one.
         precision: ``auto`` is bf16 where the processor has instructions for it; ``32`` makes the vectors of two
-            processors compare to the last digits, and is what scores are made in; ``bf16`` insists.
+            processors compare to the last digits (on a GPU but for convolutions, see :mod:`reknow.precision`), and is
+            what scores are made in; ``bf16`` insists.
 
     Raises:
         RecognizerError: no recognizer there, or a damaged one.

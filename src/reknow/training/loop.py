@@ -200,10 +200,11 @@ class Trainer:
                 with self.fabric.no_backward_sync(self.losses, enabled=more_parts), self.statistics.part():
                     named = check_terms(self.method, self.losses(_Sealed(part, moment)))
                     total = torch.stack(list(named.values())).sum()
-                    if not torch.isfinite(total):
-                        self._refuse_non_finite(part, named)
                     # Gradients are averaged over processes, so a share of n_p rows counts processes x n_p / n.
                     self.fabric.backward(total * (processes * size / len(rows)))
+                    # After the backward pass, since reading the number waits until a GPU has computed the forward pass.
+                    if not torch.isfinite(total):
+                        self._refuse_non_finite(part, named)
                 for name, term in {"loss": total, **{f"loss/{name}": term for name, term in named.items()}}.items():
                     share = term.detach() * (size / len(rows))
                     terms[name] = terms[name] + share if name in terms else share
@@ -254,7 +255,7 @@ class Trainer:
                 "method": self.method.state_dict(),
                 "optimizers": self.optimizers.state_dict(),
                 "random": torch.get_rng_state(),
-                "random_devices": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+                "random_device": torch.cuda.get_rng_state(self.fabric.device) if self._on_gpu else None,
             }
         )
 
@@ -279,12 +280,16 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         self.optimizers.load_state_dict(state["optimizers"])
         torch.set_rng_state(state["random"])
-        if torch.cuda.is_available() and state["random_devices"]:
-            torch.cuda.set_rng_state_all(state["random_devices"])
+        if self._on_gpu and (drawn := state.get("random_device")) is not None:  # None: it ran on a CPU so far
+            torch.cuda.set_rng_state(drawn, self.fabric.device)
         self.position = Position.from_plain(state["position"], str(self.run.folder))
         if self.fabric.is_global_zero:
             self.run.cut_metrics(state["metrics_bytes"], evaluated=self.position.epoch - 1)
         self.fabric.barrier()
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.fabric.device.type == "cuda"
 
     def _draw(self, plan: EpochPlan, rule: BatchRule) -> list[np.ndarray]:
         """The epoch's batches as rows of the training set; equal on every process.

@@ -218,4 +218,6 @@ def _save_recognizer(run: Run, prepared: Prepared, started_from: tuple[str, ...]
             if scores.get(name) is not None
         },
     )
-    Recognizer(recipe.network, network, recipe.preprocessing, card, "cpu").save(run.folder / "recognizer")
+    # On the network's own device: the method still draws its diagnostics with it.
+    recognizer = Recognizer(recipe.network, network, recipe.preprocessing, card, prepared.fabric.device)
+    recognizer.save(run.folder / "recognizer")

@@ -87,3 +87,17 @@ def test_sizes_follow_the_pictures_of_an_individual_and_are_logged(built, epochs
     assert plan.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     chosen = {name: plan.diagnostics[name] for name in ("clusters", "alone", "k1", "k2", "min_samples")}
     assert chosen == {"clusters": 6.0, "alone": 0.0, "k1": 4.0, "k2": 2.0, "min_samples": 2.0}
+
+
+def test_rows_that_do_not_fit_on_a_gpu_are_clustered_on_the_cpu(built, epochs, monkeypatch):
+    clustering, devices = Clustering.__call__, []
+
+    def full(self, embeddings, cameras):
+        devices.append(embeddings.device.type)
+        if len(devices) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return clustering(self, embeddings, cameras)
+
+    monkeypatch.setattr(Clustering, "__call__", full)
+    (plan,) = epochs(built(ClusterContrastConfig), GOOD)
+    assert plan.diagnostics["clusters"] == ROWS / 2 and devices == ["cpu", "cpu"]

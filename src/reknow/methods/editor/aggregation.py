@@ -154,7 +154,8 @@ class Aggregation(nn.Module):
             tokens: per spectrum, (B, 1 + N, D): CLS and patches.
             masks: per spectrum, (B, 1 + N): which of them are kept; CLS wherever the spectrum is present.
         """
-        carried = max(int(mask.sum(1).max()) for mask in masks.values())
+        # Stacked, so that a GPU is waited for once and not for every spectrum.
+        carried = int(torch.stack([mask.sum(1).max() for mask in masks.values()]).max())
         kept = {name: _kept_first(tokens[name], masks[name], carried) for name in self.spectra}
         alone = [self.independent[name](sequence, mask) for name, (sequence, mask) in kept.items()]
         mask = torch.cat([mask for _, mask in kept.values()], dim=1)
