@@ -18,10 +18,8 @@ from reknow.clustering.dbscan import PseudoLabels, pseudo_labels
 SIZES = (12_936, 100_000, 1_000_000)
 DIM, ROWS_OF_A_CLUSTER, K1, EPS = 384, 17, 30, 0.6
 GOAL = 1.5
-_BLOCK_ENTRIES, _TILE = (
-    2**28,
-    128,
-)  # 1 GB of similarities at once, in multiples of what a GPU's products are computed in
+# 1 GB of similarities at once, in multiples of what a GPU's products are computed in.
+_BLOCK_ENTRIES, _TILE = 2**28, 128
 _ONCE_FROM = 500_000  # from so many rows on, one run is timed and not several
 
 

@@ -112,7 +112,7 @@ class Step:
         precision = "32-true" if recipe.precision == "32" else "bf16-mixed"
         fabric = Fabric(accelerator=device.type, devices=1, precision=precision)
         with Display(quiet=True) as display:
-            run, start = Run.create(folder, recipe), RunStart(manifest.fingerprint())
+            run, start = Run.create(folder, recipe), RunStart.of(recipe, manifest.fingerprint(), ())
             identities_of = manifest.codes("identity")
             trainer = Trainer(recipe, method, training_set, identities_of, run, fabric, display, start)
         if isinstance(method, Clustered):
