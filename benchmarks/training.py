@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as folder, Display(quiet=True) as display:
         manifest, lambda: pictures, recipe.preprocessing, names=True, iterations=recipe.iterations, device=fabric.device
     )
     method = recipe.method.build(recipe.network.build(), training_set)
-    run, start = Run.create(Path(folder) / "run", recipe), RunStart(manifest.fingerprint())
+    run, start = Run.create(Path(folder) / "run", recipe), RunStart.of(recipe, manifest.fingerprint(), ())
     identities = manifest.codes("identity")
     trainer = Trainer(recipe, method, training_set, identities, run, fabric, display, start)
     plan = method.before_epoch(0, training_set)
