@@ -118,9 +118,9 @@ def test_what_cannot_be_sampled_is_refused():
 def test_an_epoch_of_msmt17_is_sampled_in_no_time():
     rng = np.random.default_rng(0)
     labels, cameras = rng.integers(-1, 1041, 32_621), rng.integers(0, 15, 32_621)
-    start = time.perf_counter()
+    start = time.process_time()
     made = identity_batches(labels, cameras, batch_size=512, instances=8, rng=rng, batches=200)
-    assert time.perf_counter() - start < 0.5  # measured: 0.01 s
+    assert time.process_time() - start < 0.5  # measured: 0.01 s
     assert np.stack(made).shape == (200, 512)
 
 

@@ -284,7 +284,7 @@ class Trainer:
             torch.cuda.set_rng_state(drawn, self.fabric.device)
         self.position = Position.from_plain(state["position"], str(self.run.folder))
         if self.fabric.is_global_zero:
-            self.run.cut_metrics(state["metrics_bytes"], evaluated=self.position.epoch - 1)
+            self.run.cut_metrics(state["metrics_bytes"], finished=self.position.epoch - 1)
         self.fabric.barrier()
 
     @property

@@ -216,18 +216,18 @@ class Run:
                 path, found=f"cannot be read with its pictures ({error})", remedy=f"Delete the folder {path.parent}."
             ) from error
 
-    def cut_metrics(self, logged: int, evaluated: int) -> None:
+    def cut_metrics(self, logged: int, finished: int) -> None:
         """Forget what was logged after a checkpoint, since it will be logged again, but for its evaluation.
 
         Args:
             logged: bytes of the log when the checkpoint was written.
-            evaluated: the epoch that was finished then. Its evaluation, made after the checkpoint, may follow.
+            finished: the last finished epoch then. Its evaluation, made after the checkpoint, may follow.
         """
         if not self.log_file.exists():
             return
         line, end, _ = self.log_file.read_bytes()[logged:].partition(b"\n")
         kept = Metrics.read(line.decode(errors="replace"), str(self.log_file)).evaluations if end else ()
-        if any(evaluation.epoch == evaluated for evaluation in kept):
+        if any(evaluation.epoch == finished for evaluation in kept):
             logged += len(line) + len(end)
         os.truncate(self.log_file, min(logged, self.log_file.stat().st_size))
 

@@ -293,8 +293,8 @@ def test_a_folder_that_may_not_be_listed(tmp_path, monkeypatch):
 
 def test_a_hundred_thousand_names_are_quick():
     names = [f"{number % 500:04}/c{number % 9}_{number}.jpg" for number in range(100_000)]
-    start = time.perf_counter()
+    start = time.process_time()
     columns, notes = columns_of(names, splits=None, by_subfolder=True, identity=None, camera=r"c(\d)_")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert notes == []
     assert len(set(columns["identity"])) == 500
