@@ -135,7 +135,7 @@ def tensors(name: str, tensor: torch.Tensor | None) -> Callable[[Path], None]:
             "field 'type': 'os.system', a class of the package 'os'; expected",
         ),
         (change("network.fetaure", "cls"), "field 'fetaure': not a field of EmbedderConfig"),
-        (change("network.feature", "cls+extra"), "field 'feature': 'cls+extra' on a trunk without extra tokens"),
+        (change("network.feature", "cls+extra"), "network.feature: 'cls+extra' on a trunk without extra tokens"),
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors: damaged"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"short"), "model.safetensors: damaged"),
         (tensors("trunk.norm.bias", None), "tensor 'trunk.norm.bias': none; expected one of size (16,)"),

@@ -72,7 +72,10 @@ def bent(tiny, crops, tmp_path, monkeypatch):
 
     plain = values.to_plain
     # Functions have no plain form, and no test here reads the recipe back.
-    monkeypatch.setattr("reknow.training.run.to_plain", lambda recipe: plain(replace(recipe, method=tiny.method)))
+    for module in ("run", "checkpoint"):
+        monkeypatch.setattr(
+            f"reknow.training.{module}.to_plain", lambda recipe: plain(replace(recipe, method=tiny.method))
+        )
     monkeypatch.setattr(BentConfig, "made", [])
 
     def trained(change: dict[str, Any] | None = None, **config: Any) -> tuple[Bent, Any]:

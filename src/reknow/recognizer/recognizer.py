@@ -119,10 +119,11 @@ class Recognizer:
             preprocessing = replace(self.preprocessing, size=size)
         except (ReknowError, RuntimeError) as error:
             height, width = self.preprocessing.size
+            reason = f"{error.expected}: " if isinstance(error, ReknowError) and error.expected else ""
             raise RecognizerError(
                 "size",
                 found=f"{size[0]} x {size[1]}",
-                expected=f"a height and a width that this network can take, such as {height} x {width}",
+                expected=f"{reason}a height and a width that this network can take, such as {height} x {width}",
                 remedy="Name another size.",
             ) from error
         return Recognizer(config, network, preprocessing, self.card, self.device, self.requested_precision)
