@@ -1,7 +1,7 @@
 """Ready for a GPU: one command that runs the tests that need one, and measures and keeps what depends on one.
 
-Run: ``python benchmarks/device.py [--rows NAME ...] [--write | --out FILE]`` on a machine with a GPU, in less than six
-minutes. ``--quick --device cpu`` runs the same code on a CPU in sizes that mean nothing. The rows are in
+Run: ``python benchmarks/device.py [--rows NAME ...] [--write | --out FILE]`` on a machine with a GPU. No row begins
+after six minutes. ``--quick --device cpu`` runs the same code on a CPU in sizes that mean nothing. The rows are in
 ``device_rows``, one file for each kind. A row that fails, or needs more memory than the card has, says so, and the
 others run.
 """
@@ -13,14 +13,17 @@ import gc
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 
 from device_rows import ROWS, Context, Row
+from reknow.errors import ReknowError
 from reknow.machine import machine
 from reknow.writing import write_file
 
@@ -40,16 +43,29 @@ def main() -> int:
     context = Context(device, options.quick, time.perf_counter() + BUDGET)
     command = " ".join(["benchmarks/device.py", *sys.argv[1:]])
     document: dict[str, object] = {**facts(device), "command": command}
+    _check_place(kept)
+    unwritten = kept is None
 
     def write(lines: list[dict[str, object]]) -> None:
+        nonlocal unwritten
         document["rows"] = lines
-        if kept is not None:
+        document["interrupted"] = len(lines) < len(rows)
+        if kept is None:
+            return
+        try:
             write_file(kept, json.dumps(document, indent=2) + "\n")
+            unwritten = False
+        except ReknowError as error:
+            unwritten = True
+            print(f"device: {error} The result is printed at the end.", file=sys.stderr)
 
     try:
         lines = carry_out(rows, context, write)
+    except KeyboardInterrupt:
+        print("device: interrupted; the rows that are done are kept.", file=sys.stderr)
+        return 130
     finally:
-        if kept is None:
+        if unwritten:
             print(json.dumps(document, indent=2))
     return int(any("failed" in line or "not run" in line for line in lines))
 
@@ -79,10 +95,7 @@ def carry_out(
         lines.append(line)
         write(lines)
         _say(line, context)
-        gc.collect()
-        if context.device.type == "cuda":
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()  # the demo reports the whole process's peak
+        _free(context)
     return lines
 
 
@@ -94,6 +107,15 @@ def _numbers(row: Row, context: Context) -> dict[str, object]:
         return {"failed": f"out of memory: {_first_line(error)}"}
     except Exception as error:  # whatever it is, the other rows run
         return {"failed": f"{type(error).__name__}: {_first_line(error)}"}
+
+
+def _free(context: Context) -> None:
+    """Give back what the row held."""
+    gc.collect()
+    if context.device.type == "cuda":
+        with suppress(RuntimeError):  # an error that broke the GPU's state is raised again here, and in every later row
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()  # the demo reports the whole process's peak
 
 
 def _first_line(error: BaseException) -> str:
@@ -171,6 +193,21 @@ def _chosen(names: list[str]) -> dict[str, Row]:
     return {
         row: work for row, work in ROWS.items() if not names or any(f"{row}/".startswith(f"{name}/") for name in names)
     }
+
+
+def _check_place(kept: Path | None) -> None:
+    """Refuse a file that cannot be written before anything is measured."""
+    if kept is None:
+        return
+    if kept.is_dir():
+        _refuse(f"{kept} is a folder; add a file's name to it")
+    if not kept.parent.is_dir():
+        _refuse(f"{kept.parent} is no folder; make it first")
+    try:
+        with tempfile.TemporaryFile(dir=kept.parent):
+            pass
+    except OSError as error:
+        _refuse(f"{kept} cannot be written ({error.strerror}); name another file with --out")
 
 
 def _refuse(sentence: str) -> NoReturn:

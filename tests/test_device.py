@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from reknow.errors import RunError
 from reknow.methods.catalog import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,3 +84,43 @@ def test_rows_are_named_one_by_one_or_by_their_kind(device):
     assert list(device._chosen(["pseudo_labels/12936", "steps"]))[-1] == "pseudo_labels/12936"
     assert len(device._chosen(["steps"])) == 2 * len(METHODS)
     assert device._chosen([]) == device.ROWS
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(device, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(device, "carry_out", lambda *_: pytest.fail("measured"))
+    (tmp_path / "file").touch()
+    for place, says in (
+        (tmp_path, "is a folder; add a file's name to it"),
+        (tmp_path / "missing" / "x.json", "is no folder; make it first"),
+        (tmp_path / "file" / "x.json", "is no folder; make it first"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["device.py", "--quick", "--device", "cpu", "--out", str(place)])
+        with pytest.raises(SystemExit) as left:
+            device.main()
+        said = capsys.readouterr().err
+        assert left.value.code == 2 and said.startswith("device: ") and says in said
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+def test_rows_are_printed_where_the_disk_fills_up(device, monkeypatch, capsys, tmp_path):
+    def full(path, text):
+        raise RunError(path, found="cannot be written", remedy="Free space.")
+
+    monkeypatch.setattr(device, "write_file", full)
+    monkeypatch.setattr(device, "ROWS", {"small": lambda context: {"seconds": 1.0}})
+    monkeypatch.setattr(sys, "argv", ["device.py", "--quick", "--device", "cpu", "--out", str(tmp_path / "x.json")])
+    assert device.main() == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["rows"][0]["seconds"] == 1.0
+    assert "device: " in printed.err and "Traceback" not in printed.err
+
+
+def test_an_interrupted_check_keeps_the_rows_that_are_done(device, monkeypatch, tmp_path):
+    def interrupted(context):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(device, "ROWS", {"small": lambda context: {"seconds": 1.0}, "long": interrupted})
+    monkeypatch.setattr(sys, "argv", ["device.py", "--quick", "--device", "cpu", "--out", str(tmp_path / "x.json")])
+    assert device.main() == 130
+    kept = json.loads((tmp_path / "x.json").read_text())
+    assert [line["row"] for line in kept["rows"]] == ["small"] and kept["interrupted"]

@@ -73,6 +73,12 @@ class Context:
         self.wait()
         return (torch.cuda.max_memory_allocated(self.device) - before) / 1e6
 
+    def allocated(self) -> dict[str, object]:
+        """On a GPU, the peak since the last :meth:`peak_megabytes` with weights and all else: what must fit."""
+        if self.device.type != "cuda":
+            return {}
+        return {"all_megabytes": rounded(torch.cuda.max_memory_allocated(self.device) / 1e6)}
+
 
 def environment() -> dict[str, str]:
     """For programs that a row starts: the same devices, and no thread more than here."""

@@ -44,7 +44,7 @@ from reknow.training.run import Run
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "cluster_contrast": cluster_contrast.market1501,
-    "tcmm": tcmm.msmt17,
+    "tcmm": tcmm.market1501,
     "editor": editor.rgbnt201,
     "supervised": supervised.market1501,
 }
@@ -58,7 +58,7 @@ SMALL = TransformerConfig(
 
 
 def one_part(recipe: Recipe, precision: Precision, quick: bool) -> Recipe:
-    """The recipe with steps of one part, and a rate that changes no weight, so that every run is of the same network.
+    """The recipe with steps of one part, and a rate that changes no weight of the network: every run is of the same.
 
     Args:
         recipe: published.
@@ -167,7 +167,7 @@ def step(context: Context, name: str, precision: Precision) -> dict[str, object]
         seconds[side] = context.seconds(work)
         numbers[f"{side}_pictures_per_second"] = rounded(len(made.pictures) / seconds[side])
         numbers[f"{side}_megabytes"] = rounded(context.peak_megabytes(work))
-    return {**numbers, "whole_over_bare": rounded(seconds["whole"] / seconds["bare"])}
+    return {**numbers, **context.allocated(), "whole_over_bare": rounded(seconds["whole"] / seconds["bare"])}
 
 
 ROWS: dict[str, Row] = {

@@ -319,6 +319,8 @@ def test_same_generator_same_pictures():
         {"erase": -0.1},
         {"erase_area": (0.4, 0.02)},
         {"erase_aspect": 0.0},
+        {"erase_tries": 0},
+        {"erase_tries": 10**9},
         {"scale": (0.0, 1.0)},
         {"fill": 256},
         {"shear": 90.0},

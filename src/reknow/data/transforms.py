@@ -95,8 +95,9 @@ class Augmentation:
         erase: probability of random erasing (Zhong et al., AAAI 2020).
         erase_area: smallest and largest erased share of the picture.
         erase_aspect: smallest ratio of height to width; the largest is its inverse.
-        erase_aspect_law: how the ratio is drawn between the two: uniform, as the original random erasing (at 256 x 128,
-            80 % of the erased rectangles are taller than wide), or log_uniform, as TransReID and EDITOR (56 %).
+        erase_aspect_law: how the ratio is drawn between the two: uniform, as the original random erasing, or
+            log_uniform, as TransReID and EDITOR. At 256 x 128 about 80 % and 56 % of their erased rectangles are taller
+            than wide.
         erase_tries: rectangles that are drawn until one fits into the picture, which otherwise stays whole: 100 in the
             original random erasing, 10 in TransReID and EDITOR.
         erase_value: per channel, in normalized values (the papers' code writes ImageNet's mean there), or noise:
@@ -119,7 +120,7 @@ class Augmentation:
     erase_area: tuple[Share, Share] = (0.02, 0.4)
     erase_aspect: Annotated[float, Bounds(1e-3, 1)] = 0.3
     erase_aspect_law: Literal["uniform", "log_uniform"] = "uniform"
-    erase_tries: PositiveInt = 100
+    erase_tries: Annotated[int, Bounds(1, 10_000)] = 100
     erase_value: tuple[float, float, float] | Literal["noise"] = (0.485, 0.456, 0.406)
     rotate: Annotated[float, Bounds(0, 180)] = 0.0
     shear: Annotated[float, Bounds(0, 80)] = 0.0

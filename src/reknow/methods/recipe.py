@@ -109,7 +109,7 @@ class Recipe:
             expected=f"at most {turns - 1}",
             remedy=f"Write --schedule.milestones {within}, or train longer."
             if within
-            else "Write --schedule.kind constant --schedule.milestones, without a number, or train longer.",
+            else "Write --schedule.kind constant and --schedule.milestones with no number after it, or train longer.",
         )
 
     def evaluates_after(self, epoch: int) -> bool:

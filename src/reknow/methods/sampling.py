@@ -3,8 +3,9 @@
 A rule reads labels, cameras and spectra of the planned rows and nothing else. The field has two P x K rules, P
 identities with K pictures each. In a pass of :class:`Sampling` (cluster contrast, PASS, TCMM) every identity gives K
 pictures, so all identities weigh the same. In a pass of :class:`ExhaustiveSampling` (the strong baseline, TransReID,
-EDITOR) an identity gives all its pictures, K at a time, so identities weigh by their pictures. A method that draws in
-another way (as many visible pictures as infrared ones) has a rule of its own.
+EDITOR) an identity gives all its pictures, K at a time (or K drawn with replacement, where it has fewer), so identities
+weigh by their pictures. A method that draws in another way (as many visible pictures as infrared ones) has a rule of
+its own.
 
 :func:`identity_batches` draws P x K with the cross-camera rule of cluster contrast and its descendants (decision 10 in
 docs/methods/cluster_contrast.md). Per pass, identities are permuted; each gives K pictures: a random anchor, then K - 1
@@ -164,7 +165,7 @@ def _check_instances(batch_size: int, instances: int) -> None:
             "sampling.batch_size",
             found=f"{batch_size} with {instances} instances",
             expected="a multiple of sampling.instances, since a batch has that many pictures of each identity",
-            remedy=f"--sampling.batch-size {whole}, or another number of instances.",
+            remedy=f"Write --sampling.batch-size {whole}, or another number of --sampling.instances.",
         )
 
 
