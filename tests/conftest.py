@@ -86,6 +86,29 @@ def crops(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def stop(monkeypatch: pytest.MonkeyPatch):
+    """Train, and stop after the first step of the second epoch."""
+    from reknow.progress import Display
+    from reknow.training import loop
+    from reknow.training.train import train
+
+    step = loop.Trainer._step
+
+    def stopped(recipe, folder):
+        def interrupted(self, *arguments):
+            terms = step(self, *arguments)
+            self.stopping = self.position.epoch == 1
+            return terms
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop.Trainer, "_step", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                train(recipe, folder, display=Display(quiet=True))
+
+    return stopped
+
+
+@pytest.fixture
 def tiny():
     """The own-data recipe of cluster contrast around a network that trains in milliseconds."""
     from dataclasses import replace

@@ -26,7 +26,7 @@ from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch
 from reknow.progress import Display
 from reknow.recognizer import load
-from reknow.training import loop, preparation
+from reknow.training import preparation
 from reknow.training.train import train
 
 pytestmark = pytest.mark.cuda
@@ -110,19 +110,10 @@ def test_a_method_trains_in_bf16(name, crops, tmp_path):
     assert all(np.isfinite(value) for line in losses_of(tmp_path / "run") for value in line.values())
 
 
-def test_a_stopped_run_goes_on(crops, tmp_path, monkeypatch):
-    recipe, step = tiny_recipe("tcmm", crops), loop.Trainer._step
+def test_a_stopped_run_goes_on(crops, tmp_path, stop):
+    recipe = tiny_recipe("tcmm", crops)
     train(recipe, tmp_path / "whole", display=QUIET)
-
-    def interrupted(self, *arguments):
-        terms = step(self, *arguments)
-        self.stopping = self.position.epoch == 1
-        return terms
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.Trainer, "_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, tmp_path / "broken", display=QUIET)
+    stop(recipe, tmp_path / "broken")
     train(recipe, tmp_path / "broken", resume=True, display=QUIET)
     for line, reference in zip(losses_of(tmp_path / "broken"), losses_of(tmp_path / "whole"), strict=True):
         assert line == pytest.approx(reference, rel=1e-3, abs=1e-3)

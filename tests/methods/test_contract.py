@@ -20,7 +20,6 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from torch import Tensor
 
 from reknow.data.cache import Pictures
 from reknow.data.formats import open_dataset
@@ -34,7 +33,6 @@ from reknow.models.transformer import TransformerConfig
 from reknow.observation import SPECTRA, Batch
 from reknow.progress import Display
 from reknow.recognizer import Recognizer, load
-from reknow.training import loop
 from reknow.training.train import train
 from reknow.values import to_plain
 
@@ -148,20 +146,10 @@ def test_terms_are_scalars_with_a_gradient_and_means_over_rows(recipe: Recipe) -
         torch.testing.assert_close(term, terms[name], rtol=1e-4, atol=1e-5)
 
 
-def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(recipe: Recipe, tmp_path: Path, monkeypatch) -> None:
+def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(recipe: Recipe, tmp_path: Path, stop) -> None:
     recipe = replace(recipe, epochs=2)
     train(recipe, tmp_path / "whole", display=QUIET)
-    step = loop.Trainer._step
-
-    def interrupted(self: loop.Trainer, *arguments: Any) -> dict[str, Tensor]:
-        terms = step(self, *arguments)
-        self.stopping = (self.position.epoch, self.position.step) == (1, 0)
-        return terms
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.Trainer, "_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, tmp_path / "broken", display=QUIET)
+    stop(recipe, tmp_path / "broken")
     train(recipe, tmp_path / "broken", resume=True, display=QUIET)
     whole, resumed = (
         torch.load(tmp_path / name / "checkpoints" / "last.pt", weights_only=True)["method"]

@@ -34,25 +34,6 @@ def card_of(folder):
     return json.loads((folder / "recognizer" / "recognizer.json").read_text())["card"]
 
 
-@pytest.fixture
-def stop(monkeypatch):
-    """Train, and stop after the first step of the second epoch."""
-    step = loop.Trainer._step
-
-    def stopped(recipe, folder):
-        def interrupted(self, *arguments):
-            terms = step(self, *arguments)
-            self.stopping = self.position.epoch == 1
-            return terms
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop.Trainer, "_step", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                train(recipe, folder, display=QUIET)
-
-    return stopped
-
-
 def test_a_run_goes_on_to_the_bit_without_the_file_that_it_started_from(crops, tiny, tmp_path, stop):
     file = tmp_path / "vit.pth"
     torch.save(TRUNK.build().state_dict(), file)

@@ -223,8 +223,8 @@ class Summary:
             scores, start = PercentScores.read(values), PercentScores.read(values.pop("start"))
             own = {name: value for name, value in values.items() if name not in PercentScores.__dataclass_fields__}
             size, notes = tuple(own.pop("score_size")), tuple(own.pop("notes"))
-            for name in ("recipe", "method", "dataset", "seed"):
-                _ = own[name]
+            if lacking := {"recipe", "method", "dataset", "seed"} - own.keys():
+                raise KeyError(min(lacking))
             for name in ("seconds", "images_per_second", "peak_memory_gb"):
                 if not isinstance(own[name], int | float):
                     raise RunError(
