@@ -7,6 +7,7 @@ import pytest
 
 from reknow.data.formats.world import read as world_manifest
 from reknow.world import render_reference
+from reknow.world.domain import domain_named
 from reknow.world.people import person
 
 
@@ -48,19 +49,19 @@ def test_people_differ_in_more_than_color(domain):
     """Without any color, no two of 120 people share all of their words."""
     seen = set()
     for identity in range(120):
-        words = person(domain, 0, identity).attributes
+        words = person(domain_named(domain), 0, identity).attributes
         seen.add(tuple(sorted((name, word) for name, word in words.items() if "color" not in name)))
     assert len(seen) >= 119
 
 
 def test_seasons():
     sleeves = {
-        domain: [person(domain, 0, i).attributes["sleeve"] for i in range(120)] for domain in ("source", "target")
+        domain: [person(domain_named(domain), 0, i).attributes["sleeve"] for i in range(120)] for domain in ("source", "target")
     }
     assert sleeves["source"].count("long") < 50
     assert sleeves["target"].count("long") == 120
     light = {
-        domain: np.mean([sum(person(domain, 0, i).surfaces["upper"].base.color) for i in range(120)])
+        domain: np.mean([sum(person(domain_named(domain), 0, i).surfaces["upper"].base.color) for i in range(120)])
         for domain in sleeves
     }
     assert light["source"] > 2 * light["target"]

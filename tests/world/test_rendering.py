@@ -13,6 +13,7 @@ from PIL import Image
 from reknow.errors import DataError
 from reknow.observation import SPECTRA
 from reknow.world import DOMAINS, render, render_reference, rendering_of
+from reknow.world.domain import domain_named
 from reknow.world.people import person
 from reknow.world.pose import viewpoint
 
@@ -119,7 +120,7 @@ def test_clothes_stay_and_places_change_between_cameras():
 
 def test_infrared_is_no_function_of_the_color_picture():
     """Dark garments spread widely in the near infrared, or a network could compute one from the other."""
-    dark = [person("target", 0, identity).surfaces["upper"].base for identity in range(400)]
+    dark = [person(domain_named("target"), 0, identity).surfaces["upper"].base for identity in range(400)]
     reflectances = np.array([material.nir for material in dark if max(material.color) < 0.05])
     assert len(reflectances) > 50
     assert reflectances.std() > 0.2

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from reknow.world.cameras import camera_of
+from reknow.world.domain import DOMAINS
 from reknow.world.raster import FRONT, HEAT, KEY, NIR, PERSON, blank
 from reknow.world.sensor import compress, develop
 
@@ -22,7 +23,7 @@ FAITHFUL = {
     "resolution": 1.0,
 }
 FLAWLESS = {"ambient": 0.0, "haze": 0.0, "defocus": 0.0, "noise": 0.0, "quality": 100.0}
-PERFECT = replace(camera_of("source", 0, 0), **FAITHFUL, **FLAWLESS, night=False, low=0.0, span=40.0)
+PERFECT = replace(camera_of(DOMAINS["source"], 0, 0), **FAITHFUL, **FLAWLESS, night=False, low=0.0, span=40.0)
 
 
 def canvas_with(color=(0.2, 0.4, 0.6), nir=0.5, heat=20.0):

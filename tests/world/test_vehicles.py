@@ -81,7 +81,7 @@ def _mean_color(identity: int, shot: int) -> np.ndarray:
 
 
 def test_no_two_vehicles_are_described_alike():
-    words = [tuple(sorted(vehicle("target", 0, identity).attributes.items())) for identity in range(150)]
+    words = [tuple(sorted(vehicle(DOMAINS["target"], 0, identity).attributes.items())) for identity in range(150)]
     assert len(set(words)) >= 148
     assert {dict(word)["type"] for word in words} == set(CHASSIS)
 

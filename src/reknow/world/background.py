@@ -13,24 +13,23 @@ from jaxtyping import Float
 
 from reknow.world import people_scenes, vehicle_scenes
 from reknow.world.cameras import Box, Window
-from reknow.world.domain import domain_named
+from reknow.world.domain import Domain
 from reknow.world.draws import Draws
 from reknow.world.raster import blank, paint
 from reknow.world.scenery import Stage
 
 
 @lru_cache(maxsize=24)  # 24 scenes of 264 x 616 x 9 floats are 140 MB
-def scene(domain_name: str, seed: int, camera: int, kind: str = "people") -> Float[np.ndarray, "height width 9"]:
+def scene(domain: Domain, seed: int, camera: int, kind: str = "people") -> Float[np.ndarray, "height width 9"]:
     """The canvas of everything behind the people, or the vehicles, at this camera."""
-    domain = domain_named(domain_name)
     # Consecutive cameras have different kinds of places, so that even two cameras of one world differ in kind.
-    turn = camera + Draws("places", domain_name, seed).below(3)
+    turn = camera + Draws("places", domain.name, seed).below(3)
     air = sum(domain.air) / 2
     if kind == "vehicles":
-        stage, draws = vehicle_scenes.STAGE, Draws("road", domain_name, seed, camera)
+        stage, draws = vehicle_scenes.STAGE, Draws("road", domain.name, seed, camera)
         rows = vehicle_scenes.ROADS[turn % len(vehicle_scenes.ROADS)](draws, domain, air)
     else:
-        stage, draws = people_scenes.STAGE, Draws("scene", domain_name, seed, camera)
+        stage, draws = people_scenes.STAGE, Draws("scene", domain.name, seed, camera)
         rows = people_scenes.PLACES[domain.places[turn % len(domain.places)]](draws, domain, air)
     canvas = blank(int((stage.top - stage.bottom) * stage.scale), int(stage.width * stage.scale))
     paint(canvas, rows, 0.0, stage.top, stage.scale, (0.3, 0.6, 0.74))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from reknow.world.domain import Domain, domain_named
+from reknow.world.domain import Domain
 from reknow.world.draws import Draws
 from reknow.world.shapes import Row
 
@@ -41,10 +41,9 @@ class Camera:
 
 
 @lru_cache(maxsize=256)
-def camera_of(domain_name: str, seed: int, number: int) -> Camera:
+def camera_of(domain: Domain, seed: int, number: int) -> Camera:
     """The camera with this number in the world of this domain and seed."""
-    domain = domain_named(domain_name)
-    draws = Draws("camera", domain_name, seed, number)
+    draws = Draws("camera", domain.name, seed, number)
     azimuth, height = draws.uniform(-1.4, 1.4), draws.uniform(0.3, 1.1)
     light = (math.sin(azimuth) * math.cos(height), math.sin(height), math.cos(azimuth) * math.cos(height))
     warmth = draws.within(domain.warmth)

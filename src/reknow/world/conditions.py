@@ -27,6 +27,7 @@ from reknow.compiled import compiled
 from reknow.errors import DataError, nearest
 from reknow.observation import Spectrum
 from reknow.world.cameras import Camera, camera_of
+from reknow.world.domain import DIFFICULTIES, Domain, check_difficulty
 from reknow.world.draws import Draws
 from reknow.world.raster import grain, scatter
 
@@ -44,28 +45,32 @@ class Conditions:
     """In which conditions a world departs from its plain form; they are part of the name of every picture.
 
     Attributes:
+        difficulty: ``easy`` or ``hard``; see :mod:`reknow.world.domain`.
         light: where light fails; ``day``, ``night`` or ``mixed``, see above.
         misregistration: displacement of the spectra against each other, pixels of a picture 128 high.
 
     Raises:
-        DataError: an unknown light, or a displacement outside 0 to 32.
+        DataError: an unknown difficulty or light, or a displacement outside 0 to 32.
 
     Example:
         >>> Conditions(light="night").suffix, Conditions().suffix
         ('?light=night', '')
     """
 
+    difficulty: str = "easy"
     light: str = "day"
     misregistration: float = 0.0
 
     def __post_init__(self) -> None:
+        check_difficulty(self.difficulty)
         check_light(self.light)
         check_misregistration(self.misregistration)
 
     @property
     def suffix(self) -> str:
         """What follows the plain form."""
-        words = [f"light={self.light}"] if self.light != LIGHTS[0] else []
+        words = [f"difficulty={self.difficulty}"] if self.difficulty != DIFFICULTIES[0] else []
+        words += [f"light={self.light}"] if self.light != LIGHTS[0] else []
         words += [f"misregistration={self.misregistration:g}"] if self.misregistration else []
         return "?" + "&".join(words) if words else ""
 
@@ -107,10 +112,10 @@ def failure_at(domain: str, seed: int, camera: int, light: str) -> Failure:
     return "dark" if light == "night" else "none"
 
 
-def lit(domain: str, seed: int, camera: int, light: str) -> Camera:
+def lit(rules: Domain, seed: int, camera: int, light: str) -> Camera:
     """The camera under this light."""
-    by_day, failure = camera_of(domain, seed, camera), failure_at(domain, seed, camera, light)
-    draws = Draws("failure", domain, seed, camera)
+    by_day, failure = camera_of(rules, seed, camera), failure_at(rules.name, seed, camera, light)
+    draws = Draws("failure", rules.name, seed, camera)
     if failure == "dark":
         # Long exposures win back a part of what a street at night has less than the day, with noise.
         return replace(by_day, night=True, dusk=2.0 ** -draws.uniform(5.0, 6.5), grain=draws.uniform(2.0, 3.0))

@@ -6,13 +6,15 @@ stations. A network trained on one meets different clothes, light, sensors and p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reknow.errors import DataError, nearest
 from reknow.world.draws import Range
 
 DomainName = Literal["source", "target"]
+Difficulty = Literal["easy", "hard"]
+DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "hard")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Domain:
         accent: the same share among marks of a pattern, bags, hats and scarves.
         night: chance that a near-infrared camera uses its own lamp.
         air: temperature around, degrees Celsius.
+        cameras: how many there are where the user names no number.
+        alike: how many people wear the same clothes, or how many vehicles are of one model and color.
+        difficulty: the word that users type.
     """
 
     name: DomainName
@@ -76,6 +81,9 @@ class Domain:
     accent: float
     night: float
     air: Range
+    cameras: int = 6
+    alike: int = 1
+    difficulty: Difficulty = "easy"
 
 
 SOURCE = Domain(
@@ -141,12 +149,46 @@ TARGET = Domain(
 DOMAINS: dict[str, Domain] = {"source": SOURCE, "target": TARGET}
 
 
-def domain_named(name: str) -> Domain:
+def harder(domain: Domain) -> Domain:
+    """The same domain as hard as real photographs: see the module's docstring."""
+    return replace(
+        domain,
+        difficulty="hard",
+        cameras=8,
+        ambient=(0.35, 0.85),
+        haze=(0.0, 0.2),
+        motion=(0.0, 3.0),
+        pitch=(0.05, 0.5),
+        shift=0.18,
+        zoom=(1.15, 1.7),
+        cut=0.2,
+        occlusion=0.25,
+        turning=0.55,
+        vivid=0.27,
+        accent=0.35,
+        alike=2,
+    )
+
+
+def domain_named(name: str, difficulty: str = "easy") -> Domain:
     """The domain of this name.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or no such difficulty.
     """
     if name not in DOMAINS:
         raise DataError(f"world domain '{name}'", found="unknown domain", remedy=nearest(name, DOMAINS))
-    return DOMAINS[name]
+    check_difficulty(difficulty)
+    return DOMAINS[name] if difficulty == "easy" else harder(DOMAINS[name])
+
+
+def check_difficulty(difficulty: str) -> None:
+    """Refuse a word that names no difficulty.
+
+    Raises:
+        DataError: an unknown word.
+    """
+    if difficulty not in DIFFICULTIES:
+        raise DataError(
+            f"world difficulty '{difficulty}'", found="unknown difficulty", remedy=nearest(difficulty, DIFFICULTIES)
+        )

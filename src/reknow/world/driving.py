@@ -25,7 +25,7 @@ def drive(
     rules: Domain, camera: Camera, seed: int, identity: int, camera_number: int, shot: int, size: tuple[int, int]
 ) -> Shot:
     """One shot of a vehicle, not yet painted; arguments as in :func:`reknow.world.walking.walk`."""
-    what = vehicle(rules.name, seed, identity)
+    what = vehicle(rules, seed, identity)
     draws = Draws("pass", rules.name, seed, identity, camera_number, shot)
     passing = Draws("passing", rules.name, seed, identity, camera_number)
     pose = _pose(camera, Draws("lane", rules.name, seed, camera_number), passing, draws)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reknow.world.clothing import carried, clothes
-from reknow.world.domain import Domain, domain_named
+from reknow.world.domain import Domain
 from reknow.world.draws import Draws
 from reknow.world.shapes import Material, Surface
 
@@ -59,15 +59,15 @@ class Person:
 
 
 @lru_cache(maxsize=4096)
-def person(domain_name: str, seed: int, identity: int) -> Person:
+def person(domain: Domain, seed: int, identity: int) -> Person:
     """The person with this number in the world of this domain and seed."""
-    domain = domain_named(domain_name)
-    draws = Draws("person", domain_name, seed, identity)
+    draws = Draws("person", domain.name, seed, identity)
     build = _build(draws)
     surfaces: dict[str, Surface] = {}
     words: dict[str, str] = {}
     _head(draws, domain, surfaces, words)
-    clothes(draws, domain, surfaces, words)
+    worn = Draws("outfit", domain.name, seed, identity // domain.alike) if domain.alike > 1 else draws
+    clothes(worn, domain, surfaces, words)
     carried(draws, domain, surfaces, words)
     gait = (draws.uniform(0.25, 0.5), draws.uniform(0.3, 1.1), draws.uniform(-0.02, 0.07))
     return Person(build, surfaces, words, gait)

@@ -41,8 +41,9 @@ def population(
     seed: int = 0,
     train_identities: int = 150,
     test_identities: int = 100,
-    cameras: int = 6,
+    cameras: int | None = None,
     spectra: Sequence[str] = ("rgb",),
+    difficulty: str = "easy",
     light: str = "day",
     misregistration: float = 0.0,
 ) -> Population:
@@ -54,18 +55,20 @@ def population(
         seed: of the world; worlds of different seeds share no identity, camera or place.
         train_identities: people or vehicles to train on.
         test_identities: others, to test with.
-        cameras: how many there are; each identity passes 2 or more of them.
+        cameras: how many there are, by default 6, and 8 in a hard world; each identity passes 2 or more of them.
         spectra: the columns to fill.
+        difficulty: ``easy`` or ``hard``, as real photographs are.
         light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
 
     Raises:
-        DataError: an unknown domain, kind, spectrum or light, or numbers out of bounds.
+        DataError: an unknown domain, kind, spectrum, difficulty or light, or numbers out of bounds.
     """
-    domain_named(domain)
+    rules = domain_named(domain, difficulty)
+    cameras = rules.cameras if cameras is None else cameras
     check_kind(kind)
     check_spectra(tuple(spectra))
-    conditions = Conditions(light=light, misregistration=misregistration)
+    conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration)
     for name, value, least in (
         ("seed", seed, 0),
         ("cameras", cameras, 2),
@@ -111,6 +114,6 @@ def population(
                 pictures = (f"world:{place}/{spectrum}{conditions.suffix}" for spectrum in spectra)
                 for name, value in zip(names, (*row, *pictures), strict=True):
                     columns[name].append(value)
-    words = [kind, domain, str(seed), *([light] if light != "day" else [])]
+    words = [kind, domain, str(seed), *(word for word in (difficulty, light) if word not in ("easy", "day"))]
     words += [f"aside{misregistration:g}"] if misregistration else []
     return Population("-".join(["world", *words]), columns)

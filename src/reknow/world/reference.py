@@ -1,7 +1,7 @@
 """References: the name of one picture of the world, which suffices to draw it again.
 
 The form is ``world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM``. Conditions that depart from the plain world follow
-after a question mark, in this order and only where it departs: ``?light=mixed&misregistration=3``. So a picture has one
+after a question mark, in this order and only where it departs: ``?difficulty=hard&light=mixed``. So a picture has one
 name, and caches that go by names never take one picture for another.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA, Spectrum
 from reknow.world.conditions import LIGHTS, Conditions
-from reknow.world.domain import domain_named
+from reknow.world.domain import DIFFICULTIES, domain_named
 
 # Height and width in pixels of the pictures of each kind.
 SIZES: dict[str, tuple[int, int]] = {"people": (128, 64), "vehicles": (128, 256)}
 KINDS = tuple(SIZES)
-FORM = "world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM[?light=LIGHT][&misregistration=PIXELS]"
+FORM = "world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM[?difficulty=hard][&light=LIGHT][&misregistration=PIXELS]"
 
 
 def check_kind(kind: str) -> None:
@@ -102,7 +102,7 @@ def _conditions(text: str, reference: str) -> Conditions:
     options: dict[str, str] = {}
     for word in text.split("&") if text else ():
         name, _, options[name] = word.partition("=")
-    known = ("light", "misregistration")
+    known = ("difficulty", "light", "misregistration")
     for name in options:
         if name not in known:
             raise DataError(reference, found=f"'{name}'", expected=FORM, remedy=nearest(name, known))
@@ -112,4 +112,8 @@ def _conditions(text: str, reference: str) -> Conditions:
         raise DataError(
             reference, found=f"'{options['misregistration']}'", expected="a number of pixels", remedy="Write digits."
         ) from None
-    return Conditions(light=options.get("light", LIGHTS[0]), misregistration=pixels)
+    return Conditions(
+        difficulty=options.get("difficulty", DIFFICULTIES[0]),
+        light=options.get("light", LIGHTS[0]),
+        misregistration=pixels,
+    )

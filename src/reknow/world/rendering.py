@@ -48,6 +48,7 @@ def render(
     kind: str = "people",
     spectra: Sequence[str] = ("rgb",),
     size: tuple[int, int] | None = None,
+    difficulty: str = "easy",
     light: str = "day",
     misregistration: float = 0.0,
 ) -> Rendering:
@@ -62,20 +63,22 @@ def render(
         kind: what the identities are; ``people`` or ``vehicles``.
         spectra: which pictures to draw.
         size: height and width in pixels; by default 128 x 64 for people and 128 x 256 for vehicles.
+        difficulty: ``easy`` or ``hard``, as real photographs are.
         light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
 
     Raises:
-        DataError: an unknown kind, domain, spectrum or light, or a displacement outside 0 to 32.
+        DataError: an unknown kind, domain, spectrum, difficulty or light, or a displacement outside 0 to 32.
     """
     check_kind(kind)
     check_spectra(tuple(spectra))
-    conditions = Conditions(light=light, misregistration=misregistration)
-    rules, lit_camera = domain_named(domain), lit(domain, seed, camera, conditions.light)
+    conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration)
+    rules = domain_named(domain, conditions.difficulty)
+    lit_camera = lit(rules, seed, camera, conditions.light)
     height, width = size or SIZES[kind]
     draw_shot = walk if kind == "people" else drive
     unpainted = draw_shot(rules, lit_camera, seed, identity, camera, shot, (height, width))
-    behind = scene(domain, seed, camera, kind)
+    behind = scene(rules, seed, camera, kind)
     images: dict[Spectrum, UInt8[np.ndarray, "height width 3"]] = {}
     canvases: dict[tuple[float, float], Float[np.ndarray, "height width 9"]] = {}
     for number, spectrum in enumerate(SPECTRA):
@@ -128,6 +131,7 @@ def rendering_of(reference: str, *, size: tuple[int, int] | None = None) -> Rend
         kind=named.kind,
         spectra=(named.spectrum,),
         size=size,
+        difficulty=named.conditions.difficulty,
         light=named.conditions.light,
         misregistration=named.conditions.misregistration,
     )

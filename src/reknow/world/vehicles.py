@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reknow.world.clothing import HUES
-from reknow.world.domain import Domain, domain_named
+from reknow.world.domain import Domain
 from reknow.world.draws import Draws
 from reknow.world.shapes import Material, Surface, hue
 
@@ -133,14 +133,14 @@ class Vehicle:
 
 
 @lru_cache(maxsize=4096)
-def vehicle(domain_name: str, seed: int, identity: int) -> Vehicle:
+def vehicle(domain: Domain, seed: int, identity: int) -> Vehicle:
     """The vehicle with this number in the world of this domain and seed."""
-    domain = domain_named(domain_name)
-    draws = Draws("vehicle", domain_name, seed, identity)
-    words = {"type": draws.weighted(TYPES)}
-    chassis = _measured(draws, CHASSIS[words["type"]])
+    draws = Draws("vehicle", domain.name, seed, identity)
+    model = Draws("model", domain.name, seed, identity // domain.alike) if domain.alike > 1 else draws
+    words = {"type": model.weighted(TYPES)}
+    chassis = _measured(model, CHASSIS[words["type"]])
     paints: dict[str, Paint] = {}
-    _coats(draws, domain, paints, words)
+    _coats(model, domain, paints, words)
     _fittings(draws, paints, words)
     marks = _marks(draws, domain, paints, words)
     return Vehicle(chassis, paints, tuple(marks), draws.uniform(-0.7, 0.7), words)

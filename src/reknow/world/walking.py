@@ -37,7 +37,7 @@ def walk(
         shot: number of the picture in the tracklet.
         size: height and width of the picture in pixels.
     """
-    who = person(rules.name, seed, identity)
+    who = person(rules, seed, identity)
     draws = Draws("shot", rules.name, seed, identity, camera_number, shot)
     pose = _pose(rules, camera, who.gait, Draws("tracklet", rules.name, seed, identity, camera_number), draws, shot)
     rows = _shadows(pose, camera) + body(who, pose)
@@ -68,7 +68,7 @@ def pedestrian(
         across: how far to the right the person stands, meters; drawn from this range.
         low: the ground there lies at most this many meters below the ground of the picture.
     """
-    other = person(rules.name, seed, PEDESTRIANS + draws.below(100_000))
+    other = person(rules, seed, PEDESTRIANS + draws.below(100_000))
     place = replace(
         pose,
         x=draws.within(across),

@@ -21,8 +21,9 @@ def read(
     seed: str | int = 0,
     train_identities: str | int = 150,
     test_identities: str | int = 100,
-    cameras: str | int = 6,
+    cameras: str | int | None = None,
     spectra: str = "rgb",
+    difficulty: str = "easy",
     light: str = "day",
     misregistration: str | float = 0.0,
 ) -> Manifest:
@@ -34,14 +35,15 @@ def read(
         seed: of the world.
         train_identities: people or vehicles to train on.
         test_identities: others, to test with.
-        cameras: how many there are.
+        cameras: how many there are; by default 6, and 8 in a hard world.
         spectra: which columns to fill, separated by commas.
+        difficulty: ``easy`` or ``hard``, as real photographs are.
         light: at which cameras which spectrum fails: ``day`` (nowhere), ``night`` (color, everywhere) or ``mixed``
             (each spectrum at a third of the cameras).
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
 
     Raises:
-        DataError: an unknown domain, kind, spectrum or light, or an option that is not a number.
+        DataError: an unknown domain, kind, spectrum, difficulty or light, or an option that is not a number.
     """
     from reknow.world import population  # numba takes a second to import; other formats do without it
 
@@ -49,12 +51,14 @@ def read(
         "seed": seed,
         "train_identities": train_identities,
         "test_identities": test_identities,
-        "cameras": cameras,
+        **({} if cameras is None else {"cameras": cameras}),
     }
     numbers = {name: _number(name, value, int) for name, value in options.items()}
     aside = _number("misregistration", misregistration, float)
     columns = spectra.split(",")
-    world = population(path, kind=kind, spectra=columns, light=light, misregistration=aside, **numbers)
+    world = population(
+        path, kind=kind, spectra=columns, difficulty=difficulty, light=light, misregistration=aside, **numbers
+    )
     return Manifest.from_columns(world.columns, root=Path(), name=world.name, protocol="market")
 
 
