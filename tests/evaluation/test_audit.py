@@ -54,7 +54,7 @@ def test_another_seed_draws_other_pairs():
     assert rows_of(audit_pairs(labels, 50, 0)) != rows_of(audit_pairs(labels, 50, 1))
 
 
-@pytest.mark.parametrize("size", [2, 3, 20_000, 40_000_000])
+@pytest.mark.parametrize("size", [2, 3, 20_000, 5_000_000])
 def test_pairs_are_numbered_without_a_gap_or_a_repetition(size):
     pairs = module._Pairs(np.zeros(2, dtype=np.int64), (2, 2))
     pairs.order, pairs.ends = np.arange(size, dtype=np.int64), np.array([size * (size - 1) // 2])

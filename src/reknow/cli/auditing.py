@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from reknow.evaluation.audit import AuditResult
 
 PAIRS_AT_MOST = 1_000
-"""A person answers about ten pairs a minute, and all pictures of a sheet are in memory at once."""
+"""All pictures of a sheet are in memory at once: up to 0.8 MB each."""
 
 AuditPairs = Annotated[
     int | None,
-    arg(help="Also write so many pairs to compare by eye beside the CSV, for `reknow audit`; 50 take five minutes."),
+    arg(help="Also write so many pairs to compare by eye beside the CSV, for `reknow audit`; 50 are usual."),
 ]
 
 

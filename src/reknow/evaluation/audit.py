@@ -214,7 +214,7 @@ def audit_strata(labels: Int[np.ndarray, "rows"], count: int, *, halved: bool) -
         [('groups of 2 to 3', 4), ('groups of 4', 6)]
     """
     if count < 1:
-        raise EvaluationError("audit", found=f"{count} pairs", expected="1 or more", remedy="50 take some minutes.")
+        raise EvaluationError("audit", found=f"{count} pairs", expected="1 or more", remedy="50 are usual.")
     of_groups = np.unique(labels[labels >= 0], return_counts=True)[1].astype(np.int64)
     sizes, groups = np.unique(of_groups[of_groups >= 2], return_counts=True)
     if not len(sizes):

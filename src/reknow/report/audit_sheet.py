@@ -31,7 +31,7 @@ LONGEST = 520
 """Pixels of a picture's longer side, which is the height at which the sheet shows it at most."""
 
 BUDGET = 12_000_000
-"""Bytes of all pictures as text: 50 pairs of large photographs at the best quality. The sheet is opened, not mailed."""
+"""Bytes of all pictures as text: more than a report has, since the sheet is opened where it lies and not mailed."""
 
 
 def audit_sheet(audit: Audit, groups: Groups, manifest: Manifest, groups_file: Path, csv_file: Path) -> str:
