@@ -70,7 +70,7 @@ def test_a_vague_name_would_be_noticed(tmp_path: Path, monkeypatch: pytest.Monke
 
 COMMANDS = [
     ["--help"],
-    *([command, "--help"] for command in ("demo", "train", "evaluate", "embed", "cluster", "export")),
+    *([command, "--help"] for command in ("demo", "train", "evaluate", "embed", "cluster", "audit", "export")),
     *([command, "--help"] for command in ("recipes", "study")),
     *(["train", recipe, "--help"] for recipe in ("supervised", "cluster_contrast", "tcmm", "editor")),
     *(["data", command, "--help"] for command in ("check", "import", "show")),

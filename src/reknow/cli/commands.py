@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import tyro
 from tyro.conf import FlagCreatePairsOff
 
+from reknow.cli.auditing import audit
 from reknow.cli.data import check, import_as_table, show
 from reknow.cli.explaining import explain_ranks, explain_tokens
 from reknow.cli.printing import forget_output, open_closed_streams, show_any_letter
@@ -79,6 +80,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate,
     "embed": embed,
     "cluster": cluster,
+    "audit": audit,
     "explain": explain,
     "export": export,
     "data": data,

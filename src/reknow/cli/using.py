@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from reknow.cli.auditing import AuditPairs, audit_in_words, check_audit, write_audit
 from reknow.cli.options import (
     SHIPPED_HELP,
     Data,
@@ -106,6 +107,7 @@ def cluster(
     min_samples: Annotated[int | Literal["auto"], arg(help=f"Pictures that make a group. {_AUTO}")] = "auto",
     k1: Annotated[int | Literal["auto"], arg(help=f"Size of the neighborhoods that are compared. {_AUTO}")] = "auto",
     k2: Annotated[int | Literal["auto"], arg(help=f"Neighbors that a picture is averaged with. {_AUTO}")] = "auto",
+    audit: AuditPairs = None,
     json: Json = False,
 ) -> int:
     """Group embedded pictures by individual, without labels: a CSV with a group for each picture."""
@@ -114,8 +116,10 @@ def cluster(
 
     check_new_file(out)
     read = Embeddings.read(embeddings)
+    check_audit(audit, out, read.manifest)
     grouped = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
     write_groups(read.manifest, grouped.labels, out)
+    drawn = write_audit(audit, read, grouped.labels, out)
     sizes = {"k1": grouped.sizes.k1, "k2": grouped.sizes.k2, "min_samples": grouped.sizes.min_samples}
     facts = {
         "pictures": len(read),
@@ -124,11 +128,13 @@ def cluster(
         "eps": grouped.eps,
         **sizes,
         "file": str(out),
+        **drawn,
         "notes": [*grouped.notes, *([grouped.warning] if grouped.warning else [])],
     }
     line = f"{grouped.num_clusters:,} groups; {grouped.num_outliers:,} of {len(read):,} pictures in none"
     settings = ", ".join(f"{name} {size}" for name, size in sizes.items())
-    print_facts(facts, json, lines=[*notes(facts), f"{line} (eps {grouped.eps:.2f}, {settings}): {out}"])
+    lines = [*notes(facts), f"{line} (eps {grouped.eps:.2f}, {settings}): {out}"]
+    print_facts(facts, json, lines=[*lines, *audit_in_words(facts)])
     return 0
 
 

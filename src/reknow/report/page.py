@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
-from reknow.explain import colors
 from reknow.report import numbers, plots
 from reknow.report.content import RANKED_AT_MOST, Group, Kind, RankRow, RunReport
 from reknow.report.images import BUDGET, Thumbnail, legend_thumbnails, marked_pictures, thumbnails
 from reknow.report.svg import Plot
+from reknow.report.templates import from_template
 from reknow.writing import written_whole
 
 DIAGNOSTICS = (12, 400_000, 560)
@@ -153,20 +152,13 @@ def write_report(content: RunReport, path: Path) -> Path:
 
 def render(content: RunReport) -> str:
     """The report as HTML text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(
+    return from_template(
+        "page.html",
         title=content.title,
         kind="a run" if content.recipe else "an evaluation",
         facts=numbers.run_facts(content),
         notes=[str(note) for note in content.summary.get("notes") or ()],
         sections=_sections(content),
-        themes={"light": colors.LIGHT, "dark": colors.DARK, "print": colors.PRINT},
     )
 
 

@@ -36,6 +36,36 @@ def read_cells(file: Path) -> list[tuple[str, list[str]]]:
         return _columns(_rows(_text(file), file), file)
 
 
+def named_cells(file: Path, names: Sequence[str], remedy: str) -> dict[str, list[str]]:
+    """The named columns of a CSV that this package wrote and that a spreadsheet program may have saved again.
+
+    Args:
+        file: the CSV; other columns in it are left out.
+        names: of the columns, as they were written.
+        remedy: what to do where there is no such file, or a column is missing.
+
+    Raises:
+        DataError: no such file, no permission, a missing column, or one of the errors of :func:`read_cells`.
+    """
+    try:
+        if not file.is_file():
+            raise DataError(file, found="a folder" if file.is_dir() else "no such file", remedy=remedy)
+        columns = dict(read_cells(file))
+    except PermissionError as error:
+        raise DataError(file, found="no permission to read it", remedy=f"Run: chmod u+r '{file}'") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in its name
+        raise DataError(file, found=f"it cannot be read ({error})", remedy=remedy) from error
+    absent = [name for name in names if name not in columns]
+    if absent:
+        raise DataError(
+            file,
+            found=f"no column {', '.join(absent)} among {', '.join(columns)}",
+            expected=f"the columns {', '.join(names)}",
+            remedy=remedy,
+        )
+    return {name: columns[name] for name in names}
+
+
 def _columns(rows: Iterator[tuple[int, list[str]]], file: Path) -> list[tuple[str, list[str]]]:
     """The header and the rows below it, each with its line, as columns."""
     line, names = next(rows, (1, []))
