@@ -81,7 +81,7 @@ def embed(
     check_new_file(out)
     model, manifest = recognizer_named(recognizer, precision, size), open_dataset(data)
     with Display() as display:
-        embeddings = model.embed_manifest(manifest, display.bar("embedding"))
+        embeddings = model.embed_manifest(manifest, display.bar("embedding"), measures=True)
     embeddings.write(out)
     facts = {
         "pictures": len(embeddings),

@@ -19,7 +19,7 @@ gets nothing else. So a small picture that was enlarged is one without sharpness
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +40,9 @@ RED, GREEN, BLUE = (np.float32(share) for share in LUMINANCE)
 
 SIZE = ("width", "height")
 COLOR = ("brightness", "contrast", "red_green", "yellow_blue")
+SHARPNESS = "sharpness"
+NUMBERS = (*SIZE, *COLOR, SHARPNESS)
+"""The name of every number, by which an embeddings file has a column of it."""
 
 _LOWEST = 1e-3  # a ratio below is that of a slow gradient, where only rounding would be measured
 _ROUNDING = 1.0  # a variance below this is that of rounding to whole gray levels (1/12) and of light noise
@@ -65,6 +68,17 @@ class PictureMeasures:
     def select(self, rows: np.ndarray) -> PictureMeasures:
         """The given rows, in the given order; a boolean mask works too."""
         return PictureMeasures(self.size[rows], self.color[rows], self.sharpness[rows])
+
+    def numbers(self) -> dict[str, Float32[np.ndarray, "rows"]]:
+        """(N,) values by the name of the number, in the order of :data:`NUMBERS`."""
+        values = np.column_stack([self.size, self.color, self.sharpness])
+        return {name: values[:, place].copy() for place, name in enumerate(NUMBERS)}
+
+    @classmethod
+    def of_numbers(cls, numbers: Mapping[str, Float32[np.ndarray, "rows"]]) -> PictureMeasures:
+        """What :meth:`numbers` takes apart."""
+        size, color = (np.stack([numbers[name] for name in names], axis=1) for names in (SIZE, COLOR))
+        return cls(size, color, numbers[SHARPNESS])
 
     @classmethod
     def of(cls, pictures: Pictures, manifest: Manifest) -> PictureMeasures:
