@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
+from reknow.data.embeddings import Embeddings
 from reknow.data.transforms import Preprocessing
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
@@ -21,6 +22,7 @@ def test_own_pictures_from_training_to_groups(reknow, crops, tiny_recipe, tmp_pa
     code, out, _ = reknow("embed", "run", "--data", f"folder:{crops}", "--json")
     assert code == 0
     assert json.loads(out)["pictures"] == 48
+    assert Embeddings.read(tmp_path / "embeddings.parquet").measures is not None
     code, out, _ = reknow("cluster", "embeddings.parquet", "--k1", "8", "--min-samples", "2", "--json")
     assert code == 0
     rows = list(csv.DictReader((tmp_path / "groups.csv").read_text().splitlines()))
@@ -103,7 +105,6 @@ def test_another_protocol_is_taken_and_an_unknown_one_refused_at_once(reknow, cr
 def test_groups_of_two_are_found_and_the_sizes_said(reknow, tmp_path):
     import numpy as np
 
-    from reknow.data.embeddings import Embeddings
     from reknow.data.manifest import Manifest
 
     generator = np.random.default_rng(0)

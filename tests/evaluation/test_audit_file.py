@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reknow.data.embeddings import Groups
+from reknow.data.groups import Groups
 from reknow.errors import DataError
 from reknow.evaluation.audit import ANSWERS, Audit, audit_pairs
 from reknow.evaluation.audit_file import COLUMNS, WORDS, audit_lines, read_audit

@@ -103,6 +103,9 @@ def test_a_manifest(tiny: Recognizer, crops: Path) -> None:
     by_path = tiny.embed([crops / name for name in manifest.column("rgb")])
     assert np.array_equal(tiny.embed(manifest), by_path)
     assert np.array_equal(tiny.embed_manifest(manifest).vectors, by_path)
+    assert tiny.embed_manifest(manifest).measures is None
+    measured = tiny.embed_manifest(manifest, measures=True).measures
+    assert measured is not None and (measured.size == [16, 32]).all()
     assert tiny.embed(manifest.select([])).shape == (0, tiny.dim)
 
 

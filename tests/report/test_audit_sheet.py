@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reknow.data.embeddings import Groups
+from reknow.data.groups import Groups
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.evaluation.audit import audit_pairs

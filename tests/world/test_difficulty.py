@@ -56,7 +56,8 @@ def test_people_differ_in_more_than_color(domain):
 
 def test_seasons():
     sleeves = {
-        domain: [person(domain_named(domain), 0, i).attributes["sleeve"] for i in range(120)] for domain in ("source", "target")
+        domain: [person(domain_named(domain), 0, i).attributes["sleeve"] for i in range(120)]
+        for domain in ("source", "target")
     }
     assert sleeves["source"].count("long") < 50
     assert sleeves["target"].count("long") == 120

@@ -64,7 +64,7 @@ def write_audit(count: int | None, embeddings: Embeddings, labels: np.ndarray, g
         RunError: no pair to compare, a picture that cannot be read, or a full disk. The groups are written by then,
             and the message says so.
     """
-    from reknow.data.embeddings import Groups
+    from reknow.data.groups import Groups
     from reknow.evaluation.audit import audit_pairs
     from reknow.evaluation.audit_file import audit_lines
     from reknow.report.audit_sheet import audit_sheet
@@ -105,7 +105,7 @@ def audit(
     json: Json = False,
 ) -> int:
     """Say how good groups are, from the answers to `reknow cluster --audit`: precision of pairs, with its interval."""
-    from reknow.data.embeddings import read_groups
+    from reknow.data.groups import read_groups
     from reknow.evaluation.audit import audit_result
     from reknow.evaluation.audit_file import read_audit
 

@@ -82,7 +82,7 @@ def embed(
     check_new_file(out)
     model, manifest = recognizer_named(recognizer, precision, size), open_dataset(data)
     with Display() as display:
-        embeddings = model.embed_manifest(manifest, display.bar("embedding"))
+        embeddings = model.embed_manifest(manifest, display.bar("embedding"), measures=True)
     embeddings.write(out)
     facts = {
         "pictures": len(embeddings),
@@ -112,7 +112,8 @@ def cluster(
 ) -> int:
     """Group embedded pictures by individual, without labels: a CSV with a group for each picture."""
     from reknow.clustering.dbscan import pseudo_labels
-    from reknow.data.embeddings import Embeddings, write_groups
+    from reknow.data.embeddings import Embeddings
+    from reknow.data.groups import write_groups
 
     check_new_file(out)
     read = Embeddings.read(embeddings)

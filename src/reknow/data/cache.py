@@ -41,6 +41,7 @@ from reknow.places import cache_folder
 VERSION = 2  # raise it when pictures are decoded or resized otherwise than before
 BLOCK = 64  # pictures per task and write of a thread: 1.5 MB at 128 x 64, small enough for progress
 
+Portion = TypeVar("Portion")
 Result = TypeVar("Result")
 
 
@@ -116,7 +117,7 @@ class Pictures:
             )
         folder = cache_folder() if folder is None else Path(folder)
         resizing = Preprocessing(size=size, interpolation=interpolation)
-        boxes = _boxes(manifest)
+        boxes = boxes_of(manifest)
         sources = [_Source(manifest, spectrum, boxes, resizing) for spectrum in manifest.spectra]
         files = [(source, folder / source.file_name()) for source in sources]
         absent = [(source, path) for source, path in files if not _is_complete(path, source.bytes_needed)]
@@ -136,7 +137,12 @@ class Pictures:
         )
 
 
-def _boxes(manifest: Manifest) -> list[dict[Spectrum, Box | None]]:
+def boxes_of(manifest: Manifest) -> list[dict[Spectrum, Box | None]]:
+    """Per row, the box of every spectrum that it has.
+
+    Raises:
+        DataError: a cell of the column ``crop`` that holds no boxes; the message names its row.
+    """
     columns: dict[Spectrum, list[str | None]] = {spectrum: manifest.column(spectrum) for spectrum in manifest.spectra}
     boxes = []
     for row, crop in enumerate(manifest.column("crop")):
@@ -172,7 +178,7 @@ class _Source:
         rules = f"{VERSION} {height} {width} {self.resizing.interpolation} {self.levels or ''}"
         whole = hashlib.blake2b(rules.encode(), digest_size=16)
         contents: dict[str | None, bytes] = {None: bytes(32)}
-        for digests in _in_threads(self._digests, by_frame(self.references, BLOCK)):
+        for digests in in_threads(self._digests, by_frame(self.references, BLOCK)):
             contents |= digests
         for reference, box in zip(self.references, self.boxes, strict=True):
             whole.update(contents[reference])
@@ -184,7 +190,7 @@ class _Source:
         """Decode every picture and write it at its place in an open file."""
         done = 0
         # Closed before the file is closed: no thread may write to a descriptor that then belongs to another file.
-        with closing(_in_threads(partial(self._write_rows, file), by_frame(self.references, BLOCK))) as counts:
+        with closing(in_threads(partial(self._write_rows, file), by_frame(self.references, BLOCK))) as counts:
             for count in counts:
                 done += count
                 report(done)
@@ -250,7 +256,7 @@ def _write_at(file: FileIO, position: int, pixels: bytes) -> None:
         left, position = left[written:], position + written
 
 
-def _in_threads(work: Callable[[list[int]], Result], blocks: Sequence[list[int]]) -> Generator[Result, None, None]:
+def in_threads(work: Callable[[Portion], Result], blocks: Sequence[Portion]) -> Generator[Result, None, None]:
     """Results in order, so that of several bad pictures the first row's error is the one that is raised."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     pool = ThreadPoolExecutor(cores, thread_name_prefix="pictures")

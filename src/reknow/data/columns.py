@@ -7,7 +7,7 @@ are text. Decided:
   they are intended. All that is inside stays as it is: quotes, commas, line ends, any letter, any length.
 - An empty cell is null. Words such as "none" are text in an own column, since its cells are not names.
 - The name of an own column is text without line ends and control characters. It is none of the manifest's names, in
-  upper or lower case, and not :data:`VECTOR`, or the table could not be read back.
+  upper or lower case, not :data:`VECTOR` and does not begin with :data:`MEASURE`, or the table could not be read back.
 
 In the columns whose cells are names, a word such as -1, nan or unknown means an unknown name and not an individual of
 that name: read as a name it would make one individual of all unknown ones, and score it. So readers of users' own data
@@ -47,6 +47,9 @@ SCHEMA = pa.schema(
 
 VECTOR = "vector"
 """The column of an embeddings file that holds the vectors."""
+
+MEASURE = "picture:"
+"""What the names of an embeddings file's columns of picture measures begin with, and no own column's does."""
 
 _BREAKING = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories: control, half of a surrogate pair, line and paragraph
 
@@ -229,8 +232,10 @@ def _refuse_name(column: str, taken: Sequence[str], before: Mapping[str, pa.Arra
             found="a line end or control character in its name",
             remedy="Rename the column.",
         )
-    if plain in taken:
+    measure = plain.startswith(MEASURE)
+    if plain in taken or measure:
         owner = "of an embeddings file's vectors" if plain == VECTOR else "of a manifest's column"
+        owner, plain = ("of a picture measure", plain.removeprefix(MEASURE)) if measure else (owner, plain)
         raise DataError(
             f"{name}, own column '{column}'",
             found=f"it takes the name {owner}",

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from reknow.data.levels import WHOLE, Levels
 from reknow.data.picture_files import (
@@ -37,6 +37,7 @@ from reknow.data.picture_files import (
     WORLD_PREFIX,
     locate,
     open_picture,
+    open_regular,
     read_bytes,
     remedy_for,
     true_format,
@@ -50,6 +51,8 @@ PIXEL_LIMIT = 80_000_000
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels; right and bottom are the first column and row outside."""
+
+_LYING = (5, 6, 7, 8)  # the orientations of EXIF that exchange width and height
 
 _EXPORT_AGAIN = "Export the picture again as an 8-bit PNG or JPEG, or remove the row."
 
@@ -78,6 +81,36 @@ def read_picture(
     else:
         pixels = decode(read_bytes(root, reference), locate(root, reference), levels)
     return pixels if box is None else cut(pixels, box, reference)
+
+
+def upright_size(root: Path, reference: str) -> tuple[int, int]:
+    """(width, height) of the picture that :func:`read_picture` gives without a box, and no pixel is decoded for it.
+
+    Of a plain file only the header is read. The one exception from "the picture that is read" is a PNG that writes its
+    orientation behind its pixels, where nearly no program writes it: its width and height may be exchanged.
+
+    Raises:
+        DataError: as of :func:`read_picture`, as far as a header can tell.
+    """
+    if reference.startswith(WORLD_PREFIX):
+        from reknow.world.reference import SIZES, parse_reference
+
+        height, width = SIZES[parse_reference(reference).kind]
+        return width, height
+    path = locate(root, reference)
+    try:
+        with open_regular(path) as file, open_picture(file) as image:
+            return _upright(image)
+    except Exception:  # a member of a zip file, or what the slower way has the words for
+        return _upright(open_bytes(read_bytes(root, reference), path))
+
+
+def _upright(image: Image.Image) -> tuple[int, int]:
+    """(width, height) as the EXIF header turns the picture; Pillow gives those of a TIFF so already."""
+    width, height = image.size
+    # Of every picture as if it were no PNG: PNG's own method decodes the pixels to find what stands behind them.
+    turned = image.format != "TIFF" and Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1) in _LYING
+    return (height, width) if turned else (width, height)
 
 
 def decode(data: bytes, where: object, levels: Levels | None = None) -> UInt8[np.ndarray, "height width 3"]:
@@ -270,7 +303,7 @@ def cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) ->
         DataError: a box without a pixel in the picture; `where` names it.
     """
     height, width = pixels.shape[:2]
-    left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
+    left, top, right, bottom = inside(box, width, height)
     if left >= right or top >= bottom:
         raise DataError(
             where,
@@ -279,6 +312,16 @@ def cut(pixels: UInt8[np.ndarray, "height width 3"], box: Box, where: object) ->
             remedy="Correct the row's column 'crop' (left top right bottom), or empty it.",
         )
     return np.ascontiguousarray(pixels[top:bottom, left:right])
+
+
+def inside(box: Box, width: int, height: int) -> Box:
+    """The part of a box that lies in a picture; empty, with left >= right or top >= bottom, where none does.
+
+    Example:
+        >>> inside((-3, 2, 9, 99), width=8, height=16)
+        (0, 2, 8, 16)
+    """
+    return max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
 
 
 def by_frame(references: Sequence[str | None], block: int) -> list[list[int]]:

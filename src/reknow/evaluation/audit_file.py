@@ -14,8 +14,8 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from reknow.data.embeddings import Groups
 from reknow.data.formats.table_cells import named_cells
+from reknow.data.groups import Groups
 from reknow.errors import DataError
 from reknow.evaluation.audit import Answer, Audit, AuditPair, Stratum, audit_strata
 

@@ -18,6 +18,7 @@ from reknow.data.cache import Pictures
 from reknow.data.embeddings import Embeddings
 from reknow.data.loading import EVALUATION_BATCH_SIZE, evaluation_batches, outputs_of
 from reknow.data.manifest import Manifest, encode
+from reknow.data.picture_measures import PictureMeasures
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecognizerError, ReknowError
 from reknow.models.network import Network, NetworkConfig
@@ -171,7 +172,7 @@ class Recognizer:
         return np.concatenate(vectors)
 
     def embed_manifest(
-        self, manifest: Manifest, progress: Progress | None = None, *, pixels: bool = False
+        self, manifest: Manifest, progress: Progress | None = None, *, pixels: bool = False, measures: bool = False
     ) -> Embeddings:
         """Embed every observation of a manifest, through the picture cache.
 
@@ -179,6 +180,7 @@ class Recognizer:
             manifest: N rows.
             progress: called with (observations done, observations in all).
             pixels: whether to note which pictures are equal, as scores need; every picture is hashed for it.
+            measures: whether to measure size, color and sharpness of every picture, as a check of groups needs.
         """
         pictures = self.pictures_of(manifest)
         codes, annotations = self.camera_codes(manifest), self.annotations(manifest)
@@ -190,7 +192,13 @@ class Recognizer:
                 expected="vectors of length 1",
                 remedy="Its weights are zero or damaged: choose another file or an earlier checkpoint.",
             )
-        return Embeddings(vectors, manifest, self.fingerprint, pictures.hashes() if pixels else None)
+        return Embeddings(
+            vectors,
+            manifest,
+            self.fingerprint,
+            pictures.hashes() if pixels else None,
+            PictureMeasures.of(pictures, manifest) if measures else None,
+        )
 
     def camera_codes(self, manifest: Manifest) -> Int[np.ndarray, "rows"]:
         """The rows of the network's camera table that a manifest's cameras have; -1, the mean of all, where unknown.

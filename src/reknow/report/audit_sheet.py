@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 from markupsafe import Markup
 from PIL import Image
 
-from reknow.data.embeddings import Groups
+from reknow.data.groups import Groups
 from reknow.data.manifest import Manifest
 from reknow.evaluation.audit import Audit
 from reknow.evaluation.audit_file import audit_lines, audit_name

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reknow.clustering.dbscan import pseudo_labels
-from reknow.data.embeddings import write_groups
+from reknow.data.groups import write_groups
 from reknow.errors import RunError
 from reknow.evaluation.intervals import bootstrap, paired_difference
 from reknow.evaluation.ranking import rows_of

@@ -50,7 +50,8 @@ class Domain:
         night: chance that a near-infrared camera uses its own lamp.
         air: temperature around, degrees Celsius.
         cameras: how many there are where the user names no number.
-        alike: how many people wear the same clothes, or how many vehicles are of one model and color.
+        shots: pictures of a tracklet, at least and at most.
+        identities: how many people or vehicles there are to train on, where the user names no number.
         difficulty: the word that users type.
     """
 
@@ -82,7 +83,8 @@ class Domain:
     night: float
     air: Range
     cameras: int = 6
-    alike: int = 1
+    shots: tuple[int, int] = (2, 5)
+    identities: int = 150
     difficulty: Difficulty = "easy"
 
 
@@ -150,23 +152,20 @@ DOMAINS: dict[str, Domain] = {"source": SOURCE, "target": TARGET}
 
 
 def harder(domain: Domain) -> Domain:
-    """The same domain as hard as real photographs: see the module's docstring."""
+    """The same domain as hard as real photographs; the module's docstring says how it was chosen."""
+    (coldest, warmest), (darkest, brightest) = domain.warmth, domain.exposure
     return replace(
         domain,
         difficulty="hard",
+        warmth=(coldest - 0.2, warmest + 0.2),
+        cast=0.2,
+        exposure=(darkest - 0.15, brightest + 0.1),
+        haze=(0.0, 0.15),
+        shift=0.16,
+        zoom=(1.2, 1.75),
+        shots=(1, 3),
         cameras=8,
-        ambient=(0.35, 0.85),
-        haze=(0.0, 0.2),
-        motion=(0.0, 3.0),
-        pitch=(0.05, 0.5),
-        shift=0.18,
-        zoom=(1.15, 1.7),
-        cut=0.2,
-        occlusion=0.25,
-        turning=0.55,
-        vivid=0.27,
-        accent=0.35,
-        alike=2,
+        identities=240,
     )
 
 

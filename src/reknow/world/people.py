@@ -66,8 +66,7 @@ def person(domain: Domain, seed: int, identity: int) -> Person:
     surfaces: dict[str, Surface] = {}
     words: dict[str, str] = {}
     _head(draws, domain, surfaces, words)
-    worn = Draws("outfit", domain.name, seed, identity // domain.alike) if domain.alike > 1 else draws
-    clothes(worn, domain, surfaces, words)
+    clothes(draws, domain, surfaces, words)
     carried(draws, domain, surfaces, words)
     gait = (draws.uniform(0.25, 0.5), draws.uniform(0.3, 1.1), draws.uniform(-0.02, 0.07))
     return Person(build, surfaces, words, gait)

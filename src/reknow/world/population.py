@@ -39,7 +39,7 @@ def population(
     *,
     kind: str = "people",
     seed: int = 0,
-    train_identities: int = 150,
+    train_identities: int | None = None,
     test_identities: int = 100,
     cameras: int | None = None,
     spectra: Sequence[str] = ("rgb",),
@@ -53,7 +53,7 @@ def population(
         domain: ``source`` or ``target``.
         kind: what the identities are; ``people`` or ``vehicles``.
         seed: of the world; worlds of different seeds share no identity, camera or place.
-        train_identities: people or vehicles to train on.
+        train_identities: people or vehicles to train on; by default 150, and 240 in a hard world.
         test_identities: others, to test with.
         cameras: how many there are, by default 6, and 8 in a hard world; each identity passes 2 or more of them.
         spectra: the columns to fill.
@@ -66,6 +66,8 @@ def population(
     """
     rules = domain_named(domain, difficulty)
     cameras = rules.cameras if cameras is None else cameras
+    train_identities = rules.identities if train_identities is None else train_identities
+    fewest, most = rules.shots
     check_kind(kind)
     check_spectra(tuple(spectra))
     conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration)
@@ -97,7 +99,7 @@ def population(
         draws = Draws("visits", domain, seed, identity)
         clock = draws.uniform(0.0, 36_000.0)
         for camera in draws.sample(cameras, 2 + draws.below(cameras - 1)):
-            shots = 2 + draws.below(4)
+            shots = fewest + draws.below(most - fewest + 1)
             query_shot = draws.below(shots)
             clock += draws.uniform(40.0, 400.0)
             for shot in range(shots):

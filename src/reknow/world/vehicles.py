@@ -136,11 +136,10 @@ class Vehicle:
 def vehicle(domain: Domain, seed: int, identity: int) -> Vehicle:
     """The vehicle with this number in the world of this domain and seed."""
     draws = Draws("vehicle", domain.name, seed, identity)
-    model = Draws("model", domain.name, seed, identity // domain.alike) if domain.alike > 1 else draws
-    words = {"type": model.weighted(TYPES)}
-    chassis = _measured(model, CHASSIS[words["type"]])
+    words = {"type": draws.weighted(TYPES)}
+    chassis = _measured(draws, CHASSIS[words["type"]])
     paints: dict[str, Paint] = {}
-    _coats(model, domain, paints, words)
+    _coats(draws, domain, paints, words)
     _fittings(draws, paints, words)
     marks = _marks(draws, domain, paints, words)
     return Vehicle(chassis, paints, tuple(marks), draws.uniform(-0.7, 0.7), words)

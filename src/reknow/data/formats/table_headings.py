@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reknow.data.columns import SCHEMA, plain_name
+from reknow.data.columns import MEASURE, SCHEMA, plain_name
 from reknow.errors import DataError, nearest
 from reknow.observation import SPECTRA
 
@@ -93,14 +93,20 @@ def assign_columns(columns: Sequence[Column], file: Path, extra: str | None) -> 
     headings = Headings()
     unknown = _assign_manifest_columns(columns, headings, file, extra)
     absent = [name for name in SCHEMA.names if name not in headings.manifest or not headings.manifest[name].filled]
+    measured: list[str] = []
     for position, column in unknown:
         if extra == "ignore":
+            continue
+        if plain_name(column.name).startswith(MEASURE):
+            measured.append(column.name)
             continue
         _refuse_ambiguous(position, column, absent, file, extra)
         if column.nested:
             headings.notes.append(f"{file.name}: left out column '{column.name}', whose cells are {column.nested}.")
         else:
             headings.own.append(column)
+    if measured:
+        headings.notes.append(f"{file.name}: left out {', '.join(measured)}: pictures are measured when embedded.")
     if headings.own:
         names = [column.name.strip() for column in headings.own]
         more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""

@@ -19,7 +19,7 @@ def read(
     *,
     kind: str = "people",
     seed: str | int = 0,
-    train_identities: str | int = 150,
+    train_identities: str | int | None = None,
     test_identities: str | int = 100,
     cameras: str | int | None = None,
     spectra: str = "rgb",
@@ -33,7 +33,7 @@ def read(
         path: the domain, ``source`` or ``target``.
         kind: what the identities are; ``people`` or ``vehicles``.
         seed: of the world.
-        train_identities: people or vehicles to train on.
+        train_identities: people or vehicles to train on; by default 150, and 240 in a hard world.
         test_identities: others, to test with.
         cameras: how many there are; by default 6, and 8 in a hard world.
         spectra: which columns to fill, separated by commas.
@@ -51,9 +51,9 @@ def read(
         "seed": seed,
         "train_identities": train_identities,
         "test_identities": test_identities,
-        **({} if cameras is None else {"cameras": cameras}),
+        "cameras": cameras,
     }
-    numbers = {name: _number(name, value, int) for name, value in options.items()}
+    numbers = {name: _number(name, value, int) for name, value in options.items() if value is not None}
     aside = _number("misregistration", misregistration, float)
     columns = spectra.split(",")
     world = population(
