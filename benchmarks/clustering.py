@@ -9,7 +9,8 @@ import faiss
 import numpy as np
 
 from measure import alternating_seconds, arguments, made_embeddings, peak_memory, report
-from reknow.clustering.dbscan import density_clusters, pseudo_labels
+from reknow.clustering.dbscan import pseudo_labels
+from reknow.clustering.density import density_clusters
 from reknow.clustering.jaccard import distances_among
 from reknow.clustering.neighbors import first_copies, ordered, unit_rows
 

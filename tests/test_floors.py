@@ -23,7 +23,7 @@ WORK = {
     "models/attention.py:Attention.forward",
     "clustering/neighbors.py:nearest_neighbors",
     "clustering/jaccard.py:near_pairs",
-    "clustering/dbscan.py:density_clusters",
+    "clustering/density.py:density_clusters",
     "evaluation/match_ranks.py:rank_matches",
     "evaluation/intervals.py:bootstrap",
     "evaluation/scores.py:purity",

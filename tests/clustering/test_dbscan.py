@@ -10,7 +10,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from dense_jaccard import reference_jaccard
 from reknow.clustering.automatic import LARGEST_RADIUS, auto_radius
-from reknow.clustering.dbscan import density_clusters, pseudo_labels
+from reknow.clustering.dbscan import pseudo_labels
+from reknow.clustering.density import density_clusters
 from reknow.clustering.jaccard import jaccard_distances
 from reknow.errors import DataError, RecipeError
 

@@ -176,11 +176,11 @@ def test_copies_change_nothing_for_the_others(made_rows):
 
 
 def test_equal_rows_make_no_dense_graph(monkeypatch):
-    from reknow.clustering import dbscan
+    from reknow.clustering import graph
 
     graphs = []
-    whole = dbscan.distances_among
-    monkeypatch.setattr(dbscan, "distances_among", lambda *given: graphs.append(whole(*given)) or graphs[-1])
+    whole = graph.distances_among
+    monkeypatch.setattr(graph, "distances_among", lambda *given: graphs.append(whole(*given)) or graphs[-1])
     rows = np.repeat(unit(np.random.default_rng(0).normal(size=(50, 32))), 100, axis=0)
     pseudo_labels(rows, eps=0.6)
     assert graphs[0].shape == (50, 50)

@@ -20,7 +20,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from reknow.clustering.dbscan import PseudoLabels, Size, pseudo_labels
+from reknow.clustering.dbscan import PseudoLabels, pseudo_labels
+from reknow.clustering.graph import Size
 from reknow.distributed import from_first, gathered
 from reknow.errors import DataError, RecipeError
 from reknow.fields import Bounds, PositiveFloat, Share, check_fields
