@@ -18,14 +18,21 @@ from reknow.world.people import person
 from reknow.world.pose import viewpoint
 
 PINNED = Path(__file__).parent / "pinned.png"
+PINNED_HARD = Path(__file__).parent / "pinned_hard.png"
 # Eight shots per domain, chosen so that day and night, every place and every occluder occur.
 PLACES = [(identity, identity % 6, identity % 3) for identity in range(100_000, 100_008)]
 TINY = (32, 16)  # enough where only the truth is read
 
 
-def pinned_sheet() -> np.ndarray:
+HARD_PLACES = [(identity, identity % 8, identity % 2) for identity in range(100_000, 100_008)]
+
+
+def pinned_sheet(places=PLACES, difficulty="easy") -> np.ndarray:
     """(256, 512, 3): the source domain above, the target below."""
-    lines = [[render(domain, 0, *place).images["rgb"] for place in PLACES] for domain in ("source", "target")]
+    lines = [
+        [render(domain, 0, *place, difficulty=difficulty).images["rgb"] for place in places]
+        for domain in ("source", "target")
+    ]
     return np.concatenate([np.concatenate(line, 1) for line in lines], 0)
 
 
@@ -39,6 +46,19 @@ def test_pictures_are_the_ones_that_the_shipped_trunk_was_trained_on():
     with Image.open(PINNED) as file:
         expected = np.asarray(file)
     assert (sheet != expected).any(axis=2).mean() < 1e-3
+
+
+def test_hard_pictures_are_the_ones_that_studies_were_made_on():
+    """What the docs say of the hard world depends on these pixels."""
+    with Image.open(PINNED_HARD) as file:
+        expected = np.asarray(file)
+    assert (pinned_sheet(HARD_PLACES, "hard") != expected).any(axis=2).mean() < 1e-3
+
+
+def test_difficulty_changes_cameras_and_boxes_and_not_people():
+    easy, hard = (render("target", 0, 3, 1, 0, difficulty=difficulty) for difficulty in ("easy", "hard"))
+    assert hard.person.mean() < 0.8 * easy.person.mean()
+    assert {**hard.attributes, "cut": "", "occlusion": ""} == {**easy.attributes, "cut": "", "occlusion": ""}
 
 
 def test_order_and_company_do_not_matter():

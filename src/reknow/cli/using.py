@@ -107,18 +107,24 @@ def cluster(
     min_samples: Annotated[int | Literal["auto"], arg(help=f"Pictures that make a group. {_AUTO}")] = "auto",
     k1: Annotated[int | Literal["auto"], arg(help=f"Size of the neighborhoods that are compared. {_AUTO}")] = "auto",
     k2: Annotated[int | Literal["auto"], arg(help=f"Neighbors that a picture is averaged with. {_AUTO}")] = "auto",
+    expect_individuals: Annotated[
+        str | None, arg(help="How many individuals you expect, such as 100:300; other numbers of groups get a warning.")
+    ] = None,
     audit: AuditPairs = None,
     json: Json = False,
 ) -> int:
-    """Group embedded pictures by individual, without labels: a CSV with a group for each picture."""
-    from reknow.clustering.dbscan import pseudo_labels
+    """Group embedded pictures by individual, without labels, and say how far to believe the groups."""
+    from reknow.clustering.final_groups import final_groups
     from reknow.data.embeddings import Embeddings
     from reknow.data.groups import write_groups
+    from reknow.evaluation.trust import Expected, trust_in
 
     check_new_file(out)
+    expected = None if expect_individuals is None else Expected.of(expect_individuals)
     read = Embeddings.read(embeddings)
     check_audit(audit, out, read.manifest)
-    grouped = pseudo_labels(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
+    found = final_groups(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
+    grouped, trust = found.groups, trust_in(found, read, expected)
     write_groups(read.manifest, grouped.labels, out)
     drawn = write_audit(audit, read, grouped.labels, out)
     sizes = {"k1": grouped.sizes.k1, "k2": grouped.sizes.k2, "min_samples": grouped.sizes.min_samples}
@@ -128,13 +134,15 @@ def cluster(
         "in_no_group": grouped.num_outliers,
         "eps": grouped.eps,
         **sizes,
+        "trust": trust.as_json(),
         "file": str(out),
         **drawn,
         "notes": [*grouped.notes, *([grouped.warning] if grouped.warning else [])],
     }
     line = f"{grouped.num_clusters:,} groups; {grouped.num_outliers:,} of {len(read):,} pictures in none"
     settings = ", ".join(f"{name} {size}" for name, size in sizes.items())
-    lines = [*notes(facts), f"{line} (eps {grouped.eps:.2f}, {settings}): {out}"]
+    doubts = [f"warning: {warning}" for warning in trust.warnings]
+    lines = [trust.sentence, *doubts, *notes(facts), f"{line} (eps {grouped.eps:.2f}, {settings}): {out}"]
     print_facts(facts, json, lines=[*lines, *audit_in_words(facts)])
     return 0
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
-from reknow.errors import EvaluationError
-
 
 def adjusted_rand_index(first: Int[np.ndarray, "rows"], second: Int[np.ndarray, "rows"]) -> float | None:
     """How far two groupings of the same rows agree.
@@ -27,20 +25,10 @@ def adjusted_rand_index(first: Int[np.ndarray, "rows"], second: Int[np.ndarray, 
         At most 1, about 0 by chance. None where it is undefined: neither grouping puts two rows together, or both put
         all rows together.
 
-    Raises:
-        EvaluationError: another number of rows.
-
     Example:
         >>> print(f"{adjusted_rand_index(np.array([0, 0, 1, 1]), np.array([5, 5, 7, -1])):.3f}")
         0.571
     """
-    if len(first) != len(second):
-        raise EvaluationError(
-            "adjusted Rand index",
-            found=f"{len(first)} rows and {len(second)}",
-            expected="two groupings of the same rows",
-            remedy="Group the same rows.",
-        )
     first, second = _apart(first), _apart(second)
     both = first * (int(second.max(initial=-1)) + 1) + second
     pairs, of_first, of_second = (_pairs(groups) for groups in (both, first, second))

@@ -20,8 +20,8 @@ and four transforms each, the groups were 0.014 below the best of a sweep on ave
 training 0.019; the largest radius whose agreement is within 0.06 of the best 0.026 (and up to 0.08). Larger radii than
 that of training were tried and lost 0.03, up to 0.17. The table is in docs/tasks/own-data.md.
 
-Cost: two graphs of half the width, and at each radius three times DBSCAN, which takes little time beside them. Graphs
-of halves are made with the sizes (k1, k2, min_samples) of the whole.
+Cost: two graphs of half the width, and at each radius three times DBSCAN, which takes little time beside them. The
+halves are grouped with the sizes (k1, k2, min_samples) of the whole.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def halves_of(unit: Float32[Tensor, "rows dim"], seed: int) -> tuple[Tensor, Ten
     """
     random = np.random.default_rng(seed)
     signs = random.choice(np.array([-1, 1], np.float32), unit.shape[1])
-    turned = fft.dct(unit.cpu().numpy() * signs, axis=1, norm="ortho")[:, random.permutation(unit.shape[1])]
+    turned = np.asarray(fft.dct(unit.cpu().numpy() * signs, axis=1, norm="ortho"))
+    turned = turned[:, random.permutation(unit.shape[1])]
     parts = (np.ascontiguousarray(part) for part in np.array_split(turned, 2, axis=1))
     first, second = (unit_rows(torch.from_numpy(part).to(unit.device)) for part in parts)
     return first, second
@@ -150,9 +151,9 @@ def _cannot_halve(graph: DistanceGraph) -> str:
     """Why halves of these features say nothing; empty where they do."""
     rows, dim = graph.unit.shape
     if dim < FEWEST_NUMBERS:
-        return f"features of {dim} numbers cannot be halved"
+        return f"features of {dim} cannot be halved, which takes {FEWEST_NUMBERS} numbers"
     if rows <= 2 * graph.sizes.min_samples:
-        return f"{rows} distinct pictures are too few to compare two groupings of them"
+        return f"too few distinct pictures ({rows}) to compare two groupings of them"
     return ""
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from reknow.clustering.dbscan import pseudo_labels
+from reknow.clustering.final_groups import final_groups
 from reknow.data.groups import write_groups
 from reknow.errors import RunError
 from reknow.evaluation.intervals import bootstrap, paired_difference
 from reknow.evaluation.ranking import rows_of
 from reknow.evaluation.scores import RankingScores
+from reknow.evaluation.trust import trust_in
 from reknow.explain.run import explain_run
 from reknow.machine import machine
 from reknow.recognizer.evaluation import EvaluationResult, RecognizerEvaluation, per_query
@@ -37,9 +38,10 @@ def report_of(outcome: Outcome) -> Path:
     before, after = outcome.before, outcome.after
     moments = {"before": before, "after": None if after is None else after.scores}
     scores = {moment: each for moment, each in moments.items() if each is not None}
-    groups = counts = None
+    groups = counts = trust = None
     if len(outcome.training) <= GROUPED_AT_MOST:
-        labels = pseudo_labels(outcome.training.vectors, eps="auto", min_samples="auto", k1="auto", k2="auto").labels
+        found = final_groups(outcome.training.vectors)
+        labels, trust = found.groups.labels, trust_in(found, outcome.training)
         if not (folder / "groups.csv").exists():  # a run that was resumed after its end has it
             write_groups(outcome.training.manifest, labels, folder / "groups.csv")
         groups = groups_shown(outcome.training.manifest, labels)
@@ -56,6 +58,7 @@ def report_of(outcome: Outcome) -> Path:
         rank_sheets=() if after is None else rankings(after),
         groups=groups,
         group_counts=counts,
+        trust=trust,
         patches=explain_run(outcome.run) if selects else None,
         diagnostics=outcome.run.diagnostics(),
         recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),

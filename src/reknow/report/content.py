@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from reknow.evaluation.trust import Trust
 from reknow.explain.explanation import Explanation
 from reknow.methods.diagnostic import Diagnostic
 from reknow.training.records import Metrics
@@ -150,6 +151,7 @@ class RunReport:
         rank_sheets: rows of any kind; the page orders them.
         groups: None where nothing was grouped.
         group_counts: of all groups, as ``groups.csv`` has them; None where nothing was grouped.
+        trust: how far the groups can be believed; None where nothing was grouped.
         patches: which patches the method selected before and after training; None where it selects none.
         diagnostics: pictures that the method made.
         recipe: the text of ``recipe.yaml``.
@@ -166,6 +168,7 @@ class RunReport:
     rank_sheets: Sequence[RankRow] = ()
     groups: Sequence[Group] | None = None
     group_counts: GroupCounts | None = None
+    trust: Trust | None = None
     patches: Explanation | None = None
     diagnostics: Sequence[Diagnostic] = ()
     recipe: str = ""

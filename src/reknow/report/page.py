@@ -78,7 +78,10 @@ def _sections(content: RunReport) -> list[Section]:
         plots.learning_rate(content.metrics.steps),
     ]
     groups = Section(
-        "groups", "Groups", bool(group_strips), {"strips": group_strips, "sentence": _groups_sentence(content)}
+        "groups",
+        "Groups",
+        bool(group_strips),
+        {"strips": group_strips, "sentence": _groups_sentence(content), "trust": content.trust if labelled else None},
     )
     sections = [
         Section(
@@ -91,6 +94,7 @@ def _sections(content: RunReport) -> list[Section]:
                 "counts": counts,
                 "unmeasured": numbers.why_unmeasured(content),
                 "grouped": bool(group_strips),
+                "trust": content.trust,
             },
         ),
         *([] if labelled else [groups]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reknow.errors import RecipeError, nearest
+from reknow.studies import start
 from reknow.studies.editor import components as editor
 from reknow.studies.editor import frequency as editor_frequency
 from reknow.studies.editor import keep as editor_keep
@@ -25,8 +26,10 @@ STUDIES: dict[str, Callable[[Scale], Study]] = {
     "editor-missing": editor_missing.study,
     "editor-transfer": editor_transfer.study,
     "editor-trunk": editor_trunk.study,
+    "start": start.study,
     "tcmm": tcmm.study,
     "tcmm-dbscan": tcmm_dbscan.study,
+    "tcmm-hard": tcmm.hard,
     "tcmm-noise-rate": tcmm_noise_rate.study,
     "tcmm-scale": tcmm_scale.study,
 }

@@ -68,6 +68,13 @@ MANY_ROWS: Mapping[Scale, Size] = {
 }
 """For sweeps of up to thirteen rows."""
 
+HARD_ROWS: Mapping[Scale, Size] = {
+    "quick": Size(train_identities=60, test_identities=60, epochs=4),
+    "laptop": Size(train_identities=240, test_identities=100, epochs=16),
+    "gpu": Size(train_identities=1000, test_identities=400, epochs=30, batch_size=128),
+}
+"""For studies on the hard world, whose people have 10 pictures each."""
+
 THREE_SPECTRA: Mapping[Scale, Size] = {
     "quick": Size(train_identities=20, test_identities=20, epochs=2, batch_size=32),
     "laptop": Size(train_identities=80, test_identities=50, epochs=8, batch_size=32),

@@ -20,10 +20,16 @@ PASS_NETWORK = EmbedderConfig(
 """ViT-S/16 with CLS, three PART tokens and the EXTRA token, a register; 768 numbers (decision 13 in
 docs/methods/tcmm.md)."""
 
+OWN_DATA = TCMMConfig(
+    clustering=OWN_DATA_CLUSTERING, update="plain", momentum=0.1, instance_weight=0.2, refresh_outliers=True
+)
+"""Both parts, let loose less than by the paper: where clusters are impure, the least similar picture of a cluster is
+mostly another individual (decision 21 in docs/methods/tcmm.md)."""
+
 
 def own_data() -> Recipe:
     """Your own unlabelled pictures, from the shipped weights or from a file of yours, on a laptop."""
-    return unsupervised_from_shipped("tcmm", TCMMConfig(clustering=OWN_DATA_CLUSTERING))
+    return unsupervised_from_shipped("tcmm", OWN_DATA)
 
 
 def world() -> Recipe:

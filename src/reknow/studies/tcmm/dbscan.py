@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from reknow.methods.tcmm import recipes as tcmm
 from reknow.studies.figures import SOFT, label, line, panels, style
 from reknow.studies.findings import Findings
 from reknow.studies.sizes import MANY_ROWS, Scale
 from reknow.studies.study import Study, Variant, replaced
+from reknow.studies.tcmm.base import on_world
 
 EPS = (0.4, 0.5, 0.6, 0.7)
 MIN_SAMPLES = (2, 4, 8)
@@ -27,7 +27,7 @@ def study(scale: Scale) -> Study:
         (eps, least) for eps in (QUICK_EPS if quick else EPS) for least in (QUICK_MIN_SAMPLES if quick else MIN_SAMPLES)
     ]
     grid.sort(key=lambda pair: pair != USUAL)
-    usual = replaced(MANY_ROWS[scale].on_world(tcmm.world()), "method.clustering.eps", USUAL[0])
+    usual = replaced(on_world(MANY_ROWS[scale]), "method.clustering.eps", USUAL[0])
     usual = replaced(usual, "method.clustering.min_samples", USUAL[1])
     return Study(
         name="tcmm-dbscan",

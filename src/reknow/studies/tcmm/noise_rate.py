@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from reknow.methods.tcmm import recipes as tcmm
 from reknow.studies.figures import INK, PALE, SOFT, label, panels, style
 from reknow.studies.findings import Findings
 from reknow.studies.sizes import MANY_ROWS, Scale
 from reknow.studies.study import Study, Variant, replaced
+from reknow.studies.tcmm.base import on_world
 
 PATCHES = 32
 NEGATIVES = (1, 2, 4, 8, 16, 24, 32)
@@ -47,7 +47,7 @@ def study(scale: Scale) -> Study:
         name="tcmm-noise-rate",
         question="How much does it matter which share of a picture's patches TCMM pushes away?",
         scale=scale,
-        base=replaced(MANY_ROWS[scale].on_world(tcmm.world()), "method.token_weight", 0.0),
+        base=replaced(on_world(MANY_ROWS[scale]), "method.token_weight", 0.0),
         variants=(
             Variant("no token constraint"),
             *(

@@ -20,13 +20,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
-from reknow.methods.tcmm import recipes as tcmm
 from reknow.methods.tcmm.instance_memory import InstanceMemory
 from reknow.methods.tcmm.sampled_memory import SampledMemory
 from reknow.studies.figures import SOFT, STROKES, label, panels, runs, style
 from reknow.studies.findings import Findings
 from reknow.studies.sizes import FEW_ROWS, PICTURES_OF_A_PERSON, Scale
 from reknow.studies.study import Measurement, Study, Variant
+from reknow.studies.tcmm.base import on_world
 
 ROWS = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 QUICK_ROWS = ROWS[:3]
@@ -45,7 +45,7 @@ def study(scale: Scale) -> Study:
         name="tcmm-scale",
         question="What does TCMM's instance memory cost at web scale, and what does a bounded one lose?",
         scale=scale,
-        base=FEW_ROWS[scale].on_world(tcmm.world()),
+        base=on_world(FEW_ROWS[scale]),
         variants=(
             Variant("full memory"),
             # Three times the mean is more than any world of this size has.
