@@ -122,6 +122,31 @@ def test_groups_of_two_are_found_and_the_sizes_said(reknow, tmp_path):
     assert "k1 30, k2 6, min_samples 2" in out
 
 
+def test_groups_come_with_how_far_to_believe_them(reknow, tmp_path):
+    import numpy as np
+
+    from reknow.data.manifest import Manifest
+
+    generator = np.random.default_rng(0)
+    rows = np.repeat(generator.normal(size=(40, 64)), 10, axis=0) + 0.3 * generator.normal(size=(400, 64))
+    manifest = Manifest.from_columns({"rgb": [f"{n}.jpg" for n in range(400)]}, root=tmp_path, name="made")
+    Embeddings((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), manifest).write(
+        tmp_path / "e.parquet"
+    )
+    code, out, _ = reknow("cluster", "e.parquet", "--expect-individuals", "100:300")
+    first, second = out.splitlines()[:2]
+    assert code == 0
+    assert first.startswith("Most of these groups can be believed: support 1.00 of 1")
+    assert second.startswith("warning: 40 groups where 100 to 300 individuals are expected")
+    code, out, _ = reknow("cluster", "e.parquet", "--out", "more.csv", "--expect-individuals", "30:50", "--json")
+    trust = json.loads(out)["trust"]
+    assert (trust["support"], trust["warnings"], trust["expected_individuals"]) == (1.0, [], [30, 50])
+    code, _, err = reknow("cluster", "e.parquet", "--out", "none.csv", "--expect-individuals", "many")
+    assert code == 2
+    assert "--expect-individuals" in err
+    assert not (tmp_path / "none.csv").exists()
+
+
 def test_how_a_file_of_weights_was_read_is_said(reknow, crops, tmp_path):
     import torch
 

@@ -16,6 +16,7 @@ from reknow.methods.catalog import recipe_named
 from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.sizes import PICTURES_OF_A_PERSON, Scale, Size
 from reknow.studies.study import Variant, differences, replaced, seeded
+from reknow.studies.tcmm.base import PAPER
 from reknow.values import from_plain, to_plain
 
 EVERY = [(name, scale) for name in sorted(STUDIES) for scale in get_args(Scale)]
@@ -50,7 +51,15 @@ def test_all_rows_of_the_component_table_have_the_same_budget():
     study = study_named("tcmm", "laptop")
     recipes = [variant.of(study.base) for variant in study.variants]
     assert len({(one.epochs, one.iterations, one.sampling, one.data, one.weights, one.network) for one in recipes}) == 1
-    assert recipes[-1].method == recipe_named("cluster_contrast").method
+    assert [recipe.method for recipe in recipes[-2:]] == [
+        recipe_named(name).method for name in ("cluster_contrast", "tcmm")
+    ]
+
+
+def test_the_paper_s_settings_are_the_whole_of_tcmm():
+    study = study_named("tcmm-hard", "laptop")
+    assert study.variants[3].of(study.base).method == PAPER
+    assert study.base.data == "world:target?train_identities=240&test_identities=100&difficulty=hard"
 
 
 def test_a_misspelt_study_is_refused_with_the_nearest():

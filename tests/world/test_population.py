@@ -19,6 +19,21 @@ def test_default_sizes():
     assert manifest.protocol == "market"
 
 
+def test_a_hard_world_has_more_people_more_cameras_and_fewer_shots():
+    hard = world_manifest("target", difficulty="hard")
+    train = hard.split("train")
+    assert len(set(train.column("identity"))) == 240
+    assert len(set(train.column("camera"))) == 8
+    shots = np.bincount(train.codes("tracklet"))
+    assert set(shots.tolist()) == {1, 2, 3}
+    assert 2200 < len(train) < 2500
+    assert all(reference.endswith("/rgb?difficulty=hard") for reference in hard.column("rgb"))
+    assert hard.name == "world-people-target-0-hard"
+    few = world_manifest("target", difficulty="hard", train_identities=5, test_identities=5, cameras=3)
+    assert len(set(few.column("identity"))) == 10
+    assert len(set(few.column("camera"))) == 3
+
+
 def test_splits_follow_market():
     manifest = world_manifest("source", train_identities=20, test_identities=20)
     columns = zip(*(manifest.column(name) for name in ("identity", "camera", "split", "tracklet")), strict=True)
@@ -70,6 +85,7 @@ def test_spectra_fill_their_columns():
     [
         ("sorce", {}, "Did you mean 'source'"),
         ("source", {"kind": "poeple"}, "Did you mean 'people'"),
+        ("source", {"difficulty": "harder"}, "Did you mean 'hard'"),
         ("source", {"seed": "one"}, "a whole number"),
         ("source", {"seed": "-1"}, "at least 0"),
         ("source", {"cameras": 1}, "at least 2"),
