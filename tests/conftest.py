@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +83,18 @@ def crops(tmp_path: Path) -> Path:
                 picture = np.kron(clothes, np.ones((8, 8, 1))) + rng.normal(0, 12, (32, 16, 3)) + 15 * camera
                 name = folder / f"person{person}_c{camera}_{shot}.png"
                 Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_groceries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``examples/groceries``, the first four products with six pictures of each split: 48 instead of 1,643."""
+    whole, folder = ROOT / "examples/groceries", tmp_path_factory.mktemp("few") / "groceries"
+    for split in ("train", "test"):
+        for product in sorted((whole / split).iterdir())[:4]:
+            (folder / split / product.name).mkdir(parents=True)
+            for picture in sorted(product.iterdir())[:6]:
+                shutil.copy(picture, folder / split / product.name)
     return folder
 
 

@@ -275,11 +275,16 @@ def checked() -> set[str]:
 
 
 @pytest.fixture
-def workplace(stock: Path, checked: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(
+    stock: Path, few_groceries: Path, checked: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A copy of the stock as the current folder, with stand-ins for what takes minutes."""
     folder = tmp_path / "workplace"
     shutil.copytree(stock, folder)
-    (folder / "examples").symlink_to(ROOT / "examples")
+    (folder / "examples").mkdir()
+    for example in ("momentum_contrast", "omniglot"):
+        (folder / "examples" / example).symlink_to(ROOT / "examples" / example)
+    (folder / "examples/groceries").symlink_to(few_groceries)
     monkeypatch.chdir(folder)
 
     def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: object = None) -> Any:

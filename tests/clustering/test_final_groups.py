@@ -90,9 +90,9 @@ def test_the_same_seed_gives_the_same_groups_and_copies_share_theirs():
     [
         (np.ones((30, 1), np.float32), "features of 1 cannot be halved, which takes 4 numbers"),
         (individuals(0.5, dim=3)[0], "features of 3 cannot be halved"),
-        (individuals(0.5, count=1, pictures=5)[0], "too few distinct pictures (5)"),
-        (np.ones((30, 16), np.float32), "too few distinct pictures (1)"),
-        (np.empty((0, 16), np.float32), "too few distinct pictures (0)"),
+        (individuals(0.5, count=1, pictures=5)[0], "5 distinct pictures, not enough"),
+        (np.ones((30, 16), np.float32), "1 distinct pictures, not enough"),
+        (np.empty((0, 16), np.float32), "0 distinct pictures, not enough"),
     ],
 )
 def test_features_that_cannot_be_halved_are_grouped_nevertheless(rows, reason):

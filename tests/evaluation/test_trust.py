@@ -53,7 +53,7 @@ def test_what_cannot_be_said_is_said_with_its_reason():
     )
     assert trust.as_json()["support"] is None
     empty = trust_in(final_groups(np.empty((0, 8), np.float32)), embedded(1).select(np.array([], int)))
-    assert "too few distinct pictures (0)" in empty.sentence
+    assert "0 distinct pictures, not enough" in empty.sentence
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_a_misspelt_field_is_refused_with_the_nearest():
 
 
 def test_another_method_is_told_by_its_class_and_its_own_values():
-    base = recipe_named("tcmm")
-    other = replace(base, method=recipe_named("cluster_contrast").method)
+    base = recipe_named("tcmm/market1501")
+    other = replace(base, method=recipe_named("cluster_contrast/market1501").method)
     assert differences(base, other) == {
         "method.type": "reknow.methods.cluster_contrast.method.ClusterContrastConfig",
         "method.momentum": 0.1,

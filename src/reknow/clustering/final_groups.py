@@ -153,7 +153,7 @@ def _cannot_halve(graph: DistanceGraph) -> str:
     if dim < FEWEST_NUMBERS:
         return f"features of {dim} cannot be halved, which takes {FEWEST_NUMBERS} numbers"
     if rows <= 2 * graph.sizes.min_samples:
-        return f"too few distinct pictures ({rows}) to compare two groupings of them"
+        return f"{rows} distinct pictures, not enough to compare two groupings of them"
     return ""
 
 

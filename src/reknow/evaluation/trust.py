@@ -40,11 +40,11 @@ class Expected:
     """How many individuals a user expects.
 
     Attributes:
-        fewest: at least so many.
+        least: at least so many.
         most: at most so many.
     """
 
-    fewest: int
+    least: int
     most: int
 
     @classmethod
@@ -56,7 +56,7 @@ class Expected:
 
         Example:
             >>> Expected.of("100:300"), Expected.of("12")
-            (Expected(fewest=100, most=300), Expected(fewest=12, most=12))
+            (Expected(least=100, most=300), Expected(least=12, most=12))
         """
         ends = [part.strip() for part in text.split(":")]
         numbers = [int(part) for part in ends if part.isascii() and part.isdecimal() and len(part) < 10]
@@ -70,7 +70,7 @@ class Expected:
         return cls(numbers[0], numbers[-1])
 
     def __str__(self) -> str:
-        return f"{self.fewest:,}" if self.fewest == self.most else f"{self.fewest:,} to {self.most:,}"
+        return f"{self.least:,}" if self.least == self.most else f"{self.least:,} to {self.most:,}"
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,10 @@ class Trust:
         return (*self._counted(), *self._contradicted(), *self._explained())
 
     def _counted(self) -> list[str]:
-        if self.expected is None or self.expected.fewest <= self.individuals <= self.expected.most:
+        if self.expected is None or self.expected.least <= self.individuals <= self.expected.most:
             return []
-        few = self.individuals < self.expected.fewest
-        why = "groups hold several individuals, or many pictures are in none" if few else "individuals are split"
+        merged = self.individuals < self.expected.least
+        why = "groups hold several individuals, or many pictures are in none" if merged else "individuals are split"
         return [f"{self.individuals:,} groups where {self.expected} individuals are expected: {why}."]
 
     def _contradicted(self) -> list[str]:
@@ -164,7 +164,7 @@ class Trust:
             "grouped": self.grouped,
             "sentence": self.sentence,
             "warnings": list(self.warnings),
-            "expected_individuals": None if self.expected is None else [self.expected.fewest, self.expected.most],
+            "expected_individuals": None if self.expected is None else [self.expected.least, self.expected.most],
             "conflicts": {
                 name: None if kind is None else {"count": kind.count, "among": kind.among}
                 for name, kind in kinds.items()

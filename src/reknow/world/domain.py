@@ -8,15 +8,15 @@ the first clusters have a purity of 0.81, while on 6,660 real pedestrians they w
 are 19 and 0.38 (means of three seeds), and labels reach 63 mAP (seed 0). Three changes do that, and each was chosen by
 what it left to learn:
 
-- Boxes slip and are loose, so that half of a picture is background. Background holds strangers together, and a network
-  learns to ignore it.
+- Boxes slip and are loose, so that half of a picture is background. Background holds other people together, and a
+  network learns to ignore it.
 - Light and white balance differ more between cameras. They hide a person from other cameras, not from the same one, and
   are learned, too.
-- More people (240), recorded by more cameras (8), with fewer shots each (1 to 3): more look-alikes, fewer
-  near-duplicates that make first clusters pure.
+- More people (240), recorded by more cameras (8), with fewer shots each (1 to 3): more people who
+  resemble each other, fewer near-duplicates that make first clusters pure.
 
-Look-alikes in the same clothes, heavy occlusion and coarse sensors were tried and left out: with them purity and mAP
-fell likewise, but labels reached only 40.
+People in the same clothes, heavy occlusion and coarse sensors were tried and left out: with them purity and mAP fell
+likewise, but labels reached only 40.
 """
 
 from __future__ import annotations
