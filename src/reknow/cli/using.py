@@ -123,8 +123,8 @@ def cluster(
     expected = None if expect_individuals is None else Expected.of(expect_individuals)
     read = Embeddings.read(embeddings)
     check_audit(audit, out, read.manifest)
-    found = final_groups(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
-    grouped, trust = found.groups, trust_in(found, read, expected)
+    final = final_groups(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
+    grouped, trust = final.groups, trust_in(final, read, expected)
     write_groups(read.manifest, grouped.labels, out)
     drawn = write_audit(audit, read, grouped.labels, out)
     sizes = {"k1": grouped.sizes.k1, "k2": grouped.sizes.k2, "min_samples": grouped.sizes.min_samples}

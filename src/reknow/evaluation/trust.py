@@ -175,18 +175,18 @@ class Trust:
         }
 
 
-def trust_in(found: FinalGroups, embeddings: Embeddings, expected: Expected | None = None) -> Trust:
+def trust_in(final: FinalGroups, embeddings: Embeddings, expected: Expected | None = None) -> Trust:
     """How far the groups of embedded pictures can be believed.
 
     Args:
-        found: the groups of these rows.
+        final: the groups of these rows.
         embeddings: N rows, with measures where pictures were measured.
         expected: how many individuals the user expects.
 
     Raises:
         EvaluationError: groups of other rows.
     """
-    labels: Int[np.ndarray, "rows"] = found.groups.labels
+    labels: Int[np.ndarray, "rows"] = final.groups.labels
     if len(labels) != len(embeddings):
         raise EvaluationError(
             "groups",
@@ -194,13 +194,13 @@ def trust_in(found: FinalGroups, embeddings: Embeddings, expected: Expected | No
             expected="a group for each row",
             remedy="Group these embeddings.",
         )
-    halves = found.halves if found.halves is not None and found.halves.agreement is not None else None
+    halves = final.halves if final.halves is not None and final.halves.agreement is not None else None
     return Trust(
         support=None if halves is None else halves.support,
         agreement=None if halves is None else halves.agreement,
         grouped=float((labels >= 0).mean()) if len(labels) else 0.0,
-        reason=found.reason,
-        individuals=found.groups.num_clusters,
+        reason=final.reason,
+        individuals=final.groups.num_clusters,
         expected=expected,
         conflicts=conflicts_of(labels, embeddings.manifest),
         appearance=explained_by_appearance(labels, embeddings.measures, embeddings.manifest.codes("tracklet")),

@@ -40,8 +40,8 @@ def report_of(outcome: Outcome) -> Path:
     scores = {moment: each for moment, each in moments.items() if each is not None}
     groups = counts = trust = None
     if len(outcome.training) <= GROUPED_AT_MOST:
-        found = final_groups(outcome.training.vectors)
-        labels, trust = found.groups.labels, trust_in(found, outcome.training)
+        final = final_groups(outcome.training.vectors)
+        labels, trust = final.groups.labels, trust_in(final, outcome.training)
         if not (folder / "groups.csv").exists():  # a run that was resumed after its end has it
             write_groups(outcome.training.manifest, labels, folder / "groups.csv")
         groups = groups_shown(outcome.training.manifest, labels)

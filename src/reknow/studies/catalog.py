@@ -16,6 +16,7 @@ from reknow.studies.sizes import Scale
 from reknow.studies.study import Study
 from reknow.studies.tcmm import components as tcmm
 from reknow.studies.tcmm import dbscan as tcmm_dbscan
+from reknow.studies.tcmm import hard as tcmm_hard
 from reknow.studies.tcmm import noise_rate as tcmm_noise_rate
 from reknow.studies.tcmm import scale as tcmm_scale
 
@@ -29,7 +30,7 @@ STUDIES: dict[str, Callable[[Scale], Study]] = {
     "start": start.study,
     "tcmm": tcmm.study,
     "tcmm-dbscan": tcmm_dbscan.study,
-    "tcmm-hard": tcmm.hard,
+    "tcmm-hard": tcmm_hard.study,
     "tcmm-noise-rate": tcmm_noise_rate.study,
     "tcmm-scale": tcmm_scale.study,
 }

@@ -100,13 +100,13 @@ def indices(vectors: Float[np.ndarray, "rows dim"], identities: Int[np.ndarray, 
         identities: (N,) the truth.
     """
     graph = distance_graph(vectors, largest=max(SWEPT), min_samples="auto", k1="auto", k2="auto")
-    found = final_groups(vectors)
+    final = final_groups(vectors)
     at = {radius: adjusted_rand_index(graph.labels(radius), identities) or 0.0 for radius in SWEPT}
     return {
         "index_training": adjusted_rand_index(labels_at(graph, radius_in(graph)).labels, identities) or 0.0,
-        "index_final": adjusted_rand_index(found.groups.labels, identities) or 0.0,
+        "index_final": adjusted_rand_index(final.groups.labels, identities) or 0.0,
         "index_best": max(at.values()),
-        "support": found.halves.support if found.halves else 0.0,
-        "radius_final": found.groups.eps,
+        "support": final.halves.support if final.halves else 0.0,
+        "radius_final": final.groups.eps,
         "radius_best": max(at, key=lambda radius: at[radius]),
     }

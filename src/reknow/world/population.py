@@ -67,7 +67,7 @@ def population(
     rules = domain_named(domain, difficulty)
     cameras = rules.cameras if cameras is None else cameras
     train_identities = rules.identities if train_identities is None else train_identities
-    least, most = rules.shots
+    shortest, longest = rules.shots
     check_kind(kind)
     check_spectra(tuple(spectra))
     conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration)
@@ -99,7 +99,7 @@ def population(
         draws = Draws("visits", domain, seed, identity)
         clock = draws.uniform(0.0, 36_000.0)
         for camera in draws.sample(cameras, 2 + draws.below(cameras - 1)):
-            shots = least + draws.below(most - least + 1)
+            shots = shortest + draws.below(longest - shortest + 1)
             query_shot = draws.below(shots)
             clock += draws.uniform(40.0, 400.0)
             for shot in range(shots):

@@ -1,38 +1,35 @@
-"""``tcmm`` and ``tcmm-hard``: what do the token constraint and the instance memory give, alone and together?
+"""``tcmm``: what do the token constraint and the instance memory give, alone and together?
 
 The base is TCMM with both left out, which is cluster contrast with TCMM's own update of the prototypes (hard, a fifth
 of the old one kept). The paper's ablation could not be found, so nothing is drawn beside these results. The
 last two rows are what own data get: the project's cluster contrast with its own update, and TCMM with both parts, with
 that update too and a smaller weight of the instance memory (decision 21 in docs/methods/tcmm.md), at the same pictures,
-epochs and batches. ``tcmm-hard`` asks the same where the first clusters are as impure as those of real photographs.
+epochs and batches.
 """
 
 from __future__ import annotations
 
 from reknow.methods.cluster_contrast import recipes as cluster_contrast
+from reknow.methods.recipe import Recipe
 from reknow.methods.tcmm import recipes as tcmm
-from reknow.studies.sizes import FEW_ROWS, HARD_ROWS, Scale, Size
+from reknow.studies.sizes import FEW_ROWS, Scale
 from reknow.studies.study import Study, Variant, replaced
 from reknow.studies.tcmm.base import on_world
 
 
 def study(scale: Scale) -> Study:
     """The component table on the easy world."""
-    return _study("tcmm", "alone and together", scale, FEW_ROWS[scale])
+    question = "What do TCMM's token constraint and instance memory give, alone and together?"
+    return components("tcmm", question, scale, on_world(FEW_ROWS[scale]))
 
 
-def hard(scale: Scale) -> Study:
-    """The component table on the hard world."""
-    return _study("tcmm-hard", "where clusters are impure", scale, HARD_ROWS[scale], "difficulty=hard")
-
-
-def _study(name: str, where: str, scale: Scale, size: Size, *options: str) -> Study:
-    base = on_world(size, *options)
+def components(name: str, question: str, scale: Scale, base: Recipe) -> Study:
+    """The component table of TCMM by the paper's settings, on whatever world it trains on."""
     for weight in ("method.token_weight", "method.instance_weight"):
         base = replaced(base, weight, 0.0)
     return Study(
         name=name,
-        question=f"What do TCMM's token constraint and instance memory give, {where}?",
+        question=question,
         scale=scale,
         base=base,
         variants=(
