@@ -95,15 +95,19 @@ def test_groups_of_light_are_told_from_groups_of_individuals():
 
     def measured(brightness):
         color = random.normal(size=(200, 4))
-        color[:, 0] = brightness + random.normal(size=200)
+        color += brightness[:, None] + random.normal(size=(200, 4))
         return PictureMeasures(
             np.full((200, 2), 64, np.float32), color.astype(np.float32), random.normal(size=200).astype(np.float32)
         )
 
     (said,) = trust_in(grouped(labels), embedded(200, measured(light))).warnings
-    assert said.startswith("Size, color and sharpness of the pictures alone explain")
-    assert "color alone" in said
+    assert said.startswith("Size, color and sharpness of the pictures alone explain 0.")
+    assert "unless individuals have colors of their own" in said
     assert trust_in(grouped(labels), embedded(200, measured(random.permutation(light)))).warnings == ()
+    sharp = measured(random.permutation(light))
+    sharp = PictureMeasures(sharp.size, sharp.color, (labels + 0.1 * random.normal(size=200)).astype(np.float32))
+    (said,) = trust_in(grouped(labels), embedded(200, sharp)).warnings
+    assert said.startswith("The sharpness of the pictures alone explains")
 
 
 def test_groups_of_other_rows_are_refused():

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from reknow.errors import RunError
+from reknow.evaluation.conflicts import Conflict, Conflicts
+from reknow.evaluation.trust import Expected, Trust
 from reknow.explain.colors import DARK, LIGHT, PRINT
 from reknow.methods.diagnostic import Diagnostic
 from reknow.report import page
@@ -57,6 +59,21 @@ def test_without_labels_the_page_leads_with_groups_and_says_what_cannot_be_known
     assert page.words("dd")[-3:] == ["120", "11", "25.0 %"]  # images, groups of the last epoch, share in no group
     assert "Purity" not in text and "identities in the data" not in text
     assert not re.search(r"\bnan\b|None", text)
+
+
+@pytest.mark.parametrize(("content", "section"), [("unlabelled", "numbers"), ("whole", "groups")])
+def test_how_far_to_believe_the_groups_is_the_first_sentence_about_them(content, section, request):
+    nothing = Conflicts(Conflict(3, 4, (("<a>", "b"),)), None, None)
+    trust = Trust(0.54, 0.66, 0.82, "", 24, Expected(100, 300), nothing, None)
+    source = render(replace(request.getfixturevalue(content), trust=trust))
+    shown = source[source.index(f'<section id="{section}"') :]
+    said = [
+        shown.index(text) for text in ("About half of what these groups say", "24 groups where", "3 of 4 groups hold")
+    ]
+    assert said == sorted(said)
+    assert said[-1] < shown.index("</section>")
+    assert source.count("About half of what these groups say") == 1
+    assert "&lt;a&gt; and b" in shown
 
 
 def test_queries_without_any_match_are_not_taken_for_missing_labels(unlabelled):
