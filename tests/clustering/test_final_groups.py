@@ -88,8 +88,8 @@ def test_the_same_seed_gives_the_same_groups_and_copies_share_theirs():
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (np.ones((30, 1), np.float32), "features of 1 cannot be halved, which takes 4 numbers"),
-        (individuals(0.5, dim=3)[0], "features of 3 cannot be halved"),
+        (np.ones((30, 1), np.float32), "features of less than 4 numbers cannot be halved"),
+        (individuals(0.5, dim=3)[0], "features of less than 4 numbers"),
         (individuals(0.5, count=1, pictures=5)[0], "5 distinct pictures, not enough"),
         (np.ones((30, 16), np.float32), "1 distinct pictures, not enough"),
         (np.empty((0, 16), np.float32), "0 distinct pictures, not enough"),
@@ -108,7 +108,7 @@ def test_no_group_and_one_group_of_all(rows):
     assert found.halves is not None
     assert found.halves.agreement is None
     assert found.halves.support == 0
-    assert "make no groups, or one of all pictures" in found.reason
+    assert "make no group, or one group of all pictures" in found.reason
 
 
 def test_a_radius_out_of_range_is_refused():

@@ -49,7 +49,7 @@ def test_one_honest_sentence_with_a_number(agreement, beginning):
 def test_what_cannot_be_said_is_said_with_its_reason():
     trust = trust_in(final_groups(np.ones((30, 1), np.float32)), embedded(30))
     assert trust.sentence == (
-        "How far to believe these groups cannot be said: features of 1 cannot be halved, which takes 4 numbers."
+        "How far to believe these groups cannot be said: features of less than 4 numbers cannot be halved."
     )
     assert trust.as_json()["support"] is None
     empty = trust_in(final_groups(np.empty((0, 8), np.float32)), embedded(1).select(np.array([], int)))
@@ -61,8 +61,8 @@ def test_what_cannot_be_said_is_said_with_its_reason():
     [
         ("1:3", None),
         ("2", None),
-        ("100:300", "2 groups where 100 to 300 individuals are expected: groups hold several individuals"),
-        ("1", "2 groups where 1 individuals are expected: individuals are split"),
+        ("100:300", "2 groups where 100 to 300 individuals are expected: groups may hold several individuals"),
+        ("1", "2 groups where 1 individuals are expected: individuals may be split"),
     ],
 )
 def test_what_the_user_expects(text, warning):
@@ -84,7 +84,9 @@ def test_pictures_of_one_moment_and_split_tracklets_are_named():
     }
     trust = trust_in(grouped([0, 0, 0, 0, 1, 2]), embedded(6, **columns))
     moment, split = trust.warnings
-    assert "one camera took of several at one moment" in moment
+    assert "hold two pictures of one moment at one place, so two individuals" in moment
+    assert trust.sentence.startswith("Do not believe these groups: support 0.72")
+    assert "1 of 1 groups are contradicted" in trust.sentence
     assert split.startswith("1 of 3 tracklets are split between groups")
     assert trust.as_json()["conflicts"]["split_tracklets"] == {"count": 1, "among": 3}
 
@@ -101,7 +103,7 @@ def test_groups_of_light_are_told_from_groups_of_individuals():
         )
 
     (said,) = trust_in(grouped(labels), embedded(200, measured(light))).warnings
-    assert said.startswith("Size, color and sharpness of the pictures alone explain 0.")
+    assert said.startswith("Size, color and sharpness of the pictures alone explain ")
     assert "unless individuals have colors of their own" in said
     assert trust_in(grouped(labels), embedded(200, measured(random.permutation(light)))).warnings == ()
     sharp = measured(random.permutation(light))

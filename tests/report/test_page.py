@@ -68,11 +68,12 @@ def test_how_far_to_believe_the_groups_is_the_first_sentence_about_them(content,
     source = render(replace(request.getfixturevalue(content), trust=trust))
     shown = source[source.index(f'<section id="{section}"') :]
     said = [
-        shown.index(text) for text in ("About half of what these groups say", "24 groups where", "3 of 4 groups hold")
+        shown.index(text)
+        for text in ("Do not believe these groups", "24 groups where", "3 of 4 groups hold two pictures")
     ]
     assert said == sorted(said)
     assert said[-1] < shown.index("</section>")
-    assert source.count("About half of what these groups say") == 1
+    assert source.count("Do not believe these groups") == 1
     assert "&lt;a&gt; and b" in shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,7 +95,11 @@ def audit_in_words(facts: dict[str, Any]) -> list[str]:
     if "audit" not in facts:
         return []
     drawn = facts["audit"]
-    return [f"{drawn['pairs']} pairs to compare: open {drawn['sheet']}, or fill {drawn['file']}; then reknow audit"]
+    read_back = shlex.join(["reknow", "audit", drawn["file"], "--groups", facts["file"]])
+    return [
+        f"{drawn['pairs']} pairs to compare: open {drawn['sheet']}, or fill {drawn['file']}",
+        f"then: {read_back}",
+    ]
 
 
 def audit(
@@ -109,6 +114,10 @@ def audit(
     from reknow.evaluation.audit import audit_result
     from reknow.evaluation.audit_file import read_audit
 
+    if not answers.is_file():
+        raise RunError(
+            answers, found="no such file", remedy="Name the CSV with the answers, which reknow cluster --audit wrote."
+        )
     groups_file = answers.with_name(f"{answers.stem.removesuffix('-audit')}.csv") if groups is None else groups
     if groups_file == answers:
         raise RunError(

@@ -21,6 +21,7 @@ from reknow.cli.options import (
 )
 from reknow.cli.printing import by_subset, in_words, notes, print_facts, scores
 
+UNMEASURED = "These embeddings have no picture measures, so what appearance explains is unknown: embed again."
 _AUTO = "'auto' follows how many near neighbors the pictures have."
 
 
@@ -137,7 +138,11 @@ def cluster(
         "trust": trust.as_json(),
         "file": str(out),
         **drawn,
-        "notes": [*grouped.notes, *([grouped.warning] if grouped.warning else [])],
+        "notes": [
+            *grouped.notes,
+            *([grouped.warning] if grouped.warning else []),
+            *([UNMEASURED] if read.measures is None else []),
+        ],
     }
     line = f"{grouped.num_clusters:,} groups; {grouped.num_outliers:,} of {len(read):,} pictures in none"
     settings = ", ".join(f"{name} {size}" for name, size in sizes.items())

@@ -44,7 +44,7 @@ from reknow.clustering.graph import DistanceGraph, Size, distance_graph
 from reknow.clustering.neighbors import unit_rows
 
 STEP, SMALLEST_RADIUS = 0.05, 0.3
-FEWEST_NUMBERS = 4
+LEAST_NUMBERS = 4
 """Numbers of a feature that can be halved: a half of one number is a sign."""
 
 
@@ -126,7 +126,9 @@ def final_groups(
         radii.append(radii[-1] - STEP)
     tried = tuple(_compared(graph, first, second, radius) for radius in radii)
     taken = max(tried, key=lambda each: each.support)  # the first, and so the largest radius, among equal ones
-    reason = "" if taken.agreement is not None else "the halves of the features make no groups, or one of all pictures"
+    reason = (
+        "" if taken.agreement is not None else "the halves of the features make no group, or one group of all pictures"
+    )
     return FinalGroups(labels_at(graph, taken.radius), taken, tried, reason)
 
 
@@ -152,8 +154,8 @@ def halves_of(unit: Float32[Tensor, "rows dim"], seed: int) -> tuple[Tensor, Ten
 def _cannot_halve(graph: DistanceGraph) -> str:
     """Why halves of these features say nothing; empty where they do."""
     rows, dim = graph.unit.shape
-    if dim < FEWEST_NUMBERS:
-        return f"features of {dim} cannot be halved, which takes {FEWEST_NUMBERS} numbers"
+    if dim < LEAST_NUMBERS:
+        return f"features of less than {LEAST_NUMBERS} numbers cannot be halved"
     if rows <= 2 * graph.sizes.min_samples:
         return f"{rows} distinct pictures, not enough to compare two groupings of them"
     return ""

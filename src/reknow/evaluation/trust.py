@@ -30,9 +30,9 @@ from reknow.evaluation.conflicts import Conflicts, conflicts_of
 # Where the points of docs/tasks/own-data.md part: above the first most groups are of one individual and whole, below
 # the last hardly any is.
 _MOSTLY, _PARTLY, _HARDLY = 0.6, 0.35, 0.15
-# The true groups of groceries, which have colors of their own, are explained to 0.51, but by size or sharpness alone only
-# to 0.02; those of people and characters to at most 0.04.
-_EXPLAINED, _EXPLAINED_WITHOUT_COLOR = 0.6, 0.15
+# The true groups of groceries, which have colors of their own, are explained to 0.51, but to 0.02 by size or sharpness
+# alone; those of people and characters to at most 0.04. Below 40 pictures chance alone reaches 0.3.
+_EXPLAINED, _EXPLAINED_WITHOUT_COLOR, _ENOUGH_PICTURES = 0.6, 0.15, 40
 _CONFLICTING = 0.05  # share of groups, or of tracklets, from which on a conflict is said
 
 
@@ -103,18 +103,24 @@ class Trust:
         """The one honest sentence, with its number."""
         if self.support is None:
             return f"How far to believe these groups cannot be said: {self.reason}."
+        moment = self.conflicts.same_moment
+        # A group with two pictures of one moment holds two individuals, whatever the features say.
+        credible = self.support * (1 - (moment.share if moment is not None else 0))
         believed = (
             "Most of these groups can be believed"
-            if self.support >= _MOSTLY
+            if credible >= _MOSTLY
             else "About half of what these groups say can be believed"
-            if self.support >= _PARTLY
+            if credible >= _PARTLY
             else "Little of what these groups say can be believed"
-            if self.support >= _HARDLY
+            if credible >= _HARDLY
             else "Do not believe these groups"
         )
         halves = f"two halves of the features agree to {self.agreement:.2f}"
         grouped = f"{100 * self.grouped:.0f} % of the pictures are in a group"
-        return f"{believed}: support {self.support:.2f} of 1 ({halves}, and {grouped})."
+        contradicted = (
+            f"; {moment.count:,} of {moment.among:,} groups are contradicted" if moment and moment.count else ""
+        )
+        return f"{believed}: support {self.support:.2f} of 1 ({halves}, and {grouped}{contradicted})."
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -125,7 +131,11 @@ class Trust:
         if self.expected is None or self.expected.least <= self.individuals <= self.expected.most:
             return []
         merged = self.individuals < self.expected.least
-        why = "groups hold several individuals, or many pictures are in none" if merged else "individuals are split"
+        why = (
+            "groups may hold several individuals, or individuals may be in no group"
+            if merged
+            else "individuals may be split between groups"
+        )
         return [f"{self.individuals:,} groups where {self.expected} individuals are expected: {why}."]
 
     def _contradicted(self) -> list[str]:
@@ -133,7 +143,7 @@ class Trust:
         for conflict, words in (
             (
                 self.conflicts.same_moment,
-                "groups hold pictures that one camera took of several at one moment",
+                "groups hold two pictures of one moment at one place, so two individuals",
             ),
             (self.conflicts.split_tracklets, "tracklets are split between groups"),
         ):
@@ -143,7 +153,7 @@ class Trust:
         return said
 
     def _explained(self) -> list[str]:
-        if self.appearance is None:
+        if self.appearance is None or self.appearance.queries < _ENOUGH_PICTURES:
             return []
         alone = self.appearance.alone
         plain = max(("size", "sharpness"), key=lambda measure: alone[measure])
