@@ -108,7 +108,7 @@ def test_no_group_and_one_group_of_all(rows):
     assert found.halves is not None
     assert found.halves.agreement is None
     assert found.halves.support == 0
-    assert "make no group, or one group of all pictures" in found.reason
+    assert "half the features make no group, or one group of all pictures" in found.reason
 
 
 def test_a_radius_out_of_range_is_refused():

@@ -126,9 +126,7 @@ def final_groups(
         radii.append(radii[-1] - STEP)
     tried = tuple(_compared(graph, first, second, radius) for radius in radii)
     taken = max(tried, key=lambda each: each.support)  # the first, and so the largest radius, among equal ones
-    reason = (
-        "" if taken.agreement is not None else "the halves of the features make no group, or one group of all pictures"
-    )
+    reason = "" if taken.agreement is not None else "half the features make no group, or one group of all pictures"
     return FinalGroups(labels_at(graph, taken.radius), taken, tried, reason)
 
 

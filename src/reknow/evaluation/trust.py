@@ -117,9 +117,7 @@ class Trust:
         )
         halves = f"two halves of the features agree to {self.agreement:.2f}"
         grouped = f"{100 * self.grouped:.0f} % of the pictures are in a group"
-        contradicted = (
-            f"; {moment.count:,} of {moment.among:,} groups are contradicted" if moment and moment.count else ""
-        )
+        contradicted = "" if not moment else f"; {moment.count:,} of {moment.among:,} groups are contradicted"
         return f"{believed}: support {self.support:.2f} of 1 ({halves}, and {grouped}{contradicted})."
 
     @property
