@@ -46,7 +46,7 @@ def test_the_plain_reference_agrees_and_names_order_and_units_mean_nothing(seed,
     if explained is None:
         return
     assert explained.together == pytest.approx(plainly(labels, measures, tracklets))
-    assert min(explained.together, *explained.alone.values()) >= -1.01 and explained.largest <= 1
+    assert explained.largest <= 1  # below 0 there is no bound: chance itself may be above a half
     renamed = np.where(labels < 0, -1, 100 - 7 * labels)
     assert explained_by_appearance(renamed, measures, tracklets) == explained
     order = rng.permutation(rows)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from reknow.data.formats.world import read as world_manifest
 from reknow.observation import SPECTRA
-from reknow.world import SIZES, render, render_reference, rendering_of
+from reknow.world import DOMAINS, SIZES, render, render_reference, rendering_of
 from reknow.world.pose import Pose
 from reknow.world.raster import HEAT, PERSON, blank, paint
 from reknow.world.vehicle_parts import vehicle_shapes
@@ -87,7 +87,7 @@ def test_no_two_vehicles_are_described_alike():
 
 
 def test_a_drive_warms_the_hood_and_the_wheels_and_not_the_roof():
-    what, pose = vehicle("target", 0, 3), Pose(0.9, 0.3, 0.0, 0.0, 0.0, 0.0)
+    what, pose = vehicle(DOMAINS["target"], 0, 3), Pose(0.9, 0.3, 0.0, 0.0, 0.0, 0.0)
     canvases = []
     for warmth in (0.0, 1.0):
         canvas = blank(64, 128)
@@ -102,7 +102,7 @@ def test_a_drive_warms_the_hood_and_the_wheels_and_not_the_roof():
 
 
 def test_near_infrared_says_nothing_about_the_color():
-    bodies = [vehicle("source", 0, identity).paints["body"] for identity in range(300)]
+    bodies = [vehicle(DOMAINS["source"], 0, identity).paints["body"] for identity in range(300)]
     assert abs(np.corrcoef([sum(body.color) for body in bodies], [body.nir for body in bodies])[0, 1]) < 0.15
 
 

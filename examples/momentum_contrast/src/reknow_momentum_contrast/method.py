@@ -22,7 +22,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from reknow.clustering.dbscan import Size, pseudo_labels
+from reknow.clustering.dbscan import pseudo_labels
+from reknow.clustering.graph import Size
 from reknow.distributed import from_first, gathered
 from reknow.errors import DataError
 from reknow.fields import Bounds, PositiveFloat, PositiveInt, ShareBelowOne, check_fields
