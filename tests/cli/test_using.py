@@ -5,12 +5,25 @@ from __future__ import annotations
 import csv
 import json
 
+import numpy as np
+
 from reknow.data.embeddings import Embeddings
+from reknow.data.manifest import Manifest
 from reknow.data.transforms import Preprocessing
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.models.transformer import TransformerConfig
 from reknow.recognizer import Card, Recognizer
+
+
+def embedded_individuals(individuals: int, pictures: int, folder) -> None:
+    """``e.parquet``: so many individuals with so many pictures each, far from each other."""
+    generator, count = np.random.default_rng(0), individuals * pictures
+    rows = np.repeat(generator.normal(size=(individuals, 64)), pictures, axis=0)
+    rows += 0.3 * generator.normal(size=(count, 64))
+    manifest = Manifest.from_columns({"rgb": [f"{n}.jpg" for n in range(count)]}, root=folder, name="made")
+    vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    Embeddings(vectors, manifest).write(folder / "e.parquet")
 
 
 def test_own_pictures_from_training_to_groups(reknow, crops, tiny_recipe, tmp_path):
@@ -103,16 +116,7 @@ def test_another_protocol_is_taken_and_an_unknown_one_refused_at_once(reknow, cr
 
 
 def test_groups_of_two_are_found_and_the_sizes_said(reknow, tmp_path):
-    import numpy as np
-
-    from reknow.data.manifest import Manifest
-
-    generator = np.random.default_rng(0)
-    rows = np.repeat(generator.normal(size=(200, 64)), 2, axis=0) + 0.3 * generator.normal(size=(400, 64))
-    manifest = Manifest.from_columns({"rgb": [f"{n}.jpg" for n in range(400)]}, root=tmp_path, name="pairs")
-    Embeddings((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), manifest).write(
-        tmp_path / "e.parquet"
-    )
+    embedded_individuals(200, 2, tmp_path)
     code, out, _ = reknow("cluster", "e.parquet", "--json")
     facts = json.loads(out)
     assert code == 0 and facts["groups"] == 200 and facts["in_no_group"] == 0
@@ -123,16 +127,7 @@ def test_groups_of_two_are_found_and_the_sizes_said(reknow, tmp_path):
 
 
 def test_groups_come_with_how_far_to_believe_them(reknow, tmp_path):
-    import numpy as np
-
-    from reknow.data.manifest import Manifest
-
-    generator = np.random.default_rng(0)
-    rows = np.repeat(generator.normal(size=(40, 64)), 10, axis=0) + 0.3 * generator.normal(size=(400, 64))
-    manifest = Manifest.from_columns({"rgb": [f"{n}.jpg" for n in range(400)]}, root=tmp_path, name="made")
-    Embeddings((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), manifest).write(
-        tmp_path / "e.parquet"
-    )
+    embedded_individuals(40, 10, tmp_path)
     code, out, _ = reknow("cluster", "e.parquet", "--expect-individuals", "100:300")
     first, second = out.splitlines()[:2]
     assert code == 0

@@ -83,18 +83,18 @@ def pseudo_labels(
         >>> pseudo_labels(turned, eps=0.5, k1=5).labels.tolist()
         [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
     """
-    check_radius(eps)
-    largest = LARGEST_RADIUS if eps == "auto" else float(eps)
-    graph = distance_graph(features, largest=largest, min_samples=min_samples, k1=k1, k2=k2)
-    return labels_at(graph, radius_in(graph) if eps == "auto" else largest)
+    return labels_at(*graph_and_radius(features, eps=eps, min_samples=min_samples, k1=k1, k2=k2))
 
 
-def check_radius(eps: float | Literal["auto"]) -> None:
-    """Refuse what is no radius.
-
-    Raises:
-        RecipeError: neither ``auto`` nor a Jaccard distance between 0 and 1.
-    """
+def graph_and_radius(
+    features: Float[np.ndarray, "rows dim"] | Float[Tensor, "rows dim"],
+    *,
+    eps: float | Literal["auto"],
+    min_samples: Size,
+    k1: Size,
+    k2: Size,
+) -> tuple[DistanceGraph, float]:
+    """The graph that :func:`pseudo_labels` clusters, and the radius at which it does; arguments and errors as there."""
     if eps != "auto" and not 0 < eps < 1:
         raise RecipeError(
             "eps",
@@ -102,6 +102,9 @@ def check_radius(eps: float | Literal["auto"]) -> None:
             expected="'auto', or a Jaccard distance between 0 and 1",
             remedy="If in doubt, use 0.6; larger merges more.",
         )
+    largest = LARGEST_RADIUS if eps == "auto" else float(eps)
+    graph = distance_graph(features, largest=largest, min_samples=min_samples, k1=k1, k2=k2)
+    return graph, radius_in(graph) if eps == "auto" else largest
 
 
 def radius_in(graph: DistanceGraph) -> float:

@@ -38,9 +38,8 @@ from scipy import fft
 from torch import Tensor
 
 from reknow.clustering.agreement import adjusted_rand_index
-from reknow.clustering.automatic import LARGEST_RADIUS
-from reknow.clustering.dbscan import PseudoLabels, check_radius, labels_at, radius_in
-from reknow.clustering.graph import DistanceGraph, Size, distance_graph
+from reknow.clustering.dbscan import PseudoLabels, graph_and_radius, labels_at
+from reknow.clustering.graph import DistanceGraph, Size
 from reknow.clustering.neighbors import unit_rows
 
 STEP, SMALLEST_RADIUS = 0.05, 0.3
@@ -113,10 +112,7 @@ def final_groups(
         >>> found.groups.num_clusters, found.halves.support
         (8, 1.0)
     """
-    check_radius(eps)
-    largest = LARGEST_RADIUS if eps == "auto" else float(eps)
-    graph = distance_graph(features, largest=largest, min_samples=min_samples, k1=k1, k2=k2)
-    start = radius_in(graph) if eps == "auto" else largest
+    graph, start = graph_and_radius(features, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
     reason = _cannot_halve(graph)
     if reason:
         return FinalGroups(labels_at(graph, start), reason=reason)

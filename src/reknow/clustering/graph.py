@@ -6,7 +6,7 @@ docs/methods/cluster_contrast.md). Sizes that are ``auto`` follow from the data 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -30,8 +30,7 @@ class DistanceGraph:
     """Distances among the M distinct rows of N.
 
     Attributes:
-        distances: (M, M) Jaccard distances up to `largest`, diagonal included.
-        largest: radius up to which distances are stored.
+        distances: (M, M) Jaccard distances up to the radius that the graph was made with, diagonal included.
         unit: (M, D) the distinct rows, of length 1, on their device.
         first: (N,) the row that represents each row: itself, or the one that it is a copy of.
         kept: (M,) which rows are in the graph, ascending.
@@ -41,7 +40,6 @@ class DistanceGraph:
     """
 
     distances: csr_matrix
-    largest: float
     unit: Float32[Tensor, "distinct dim"]
     first: Int64[np.ndarray, "rows"]
     kept: Int64[np.ndarray, "distinct"]
@@ -76,8 +74,8 @@ class DistanceGraph:
             largest: radius up to which distances are stored.
         """
         length = min(self.sizes.k1, len(unit))
-        distances = _distances(nearest_neighbors(unit, length), unit, self.sizes, largest, self.weights)
-        return DistanceGraph(distances, largest, unit, self.first, self.kept, self.weights, self.sizes, self.groups)
+        neighbors, host = nearest_neighbors(unit, length), unit.cpu().numpy()
+        return replace(self, distances=_distances(neighbors, host, self.sizes, largest, self.weights), unit=unit)
 
 
 def distance_graph(
@@ -97,24 +95,25 @@ def distance_graph(
     given: dict[str, Size] = {"min_samples": min_samples, "k1": k1, "k2": k2}
     check_sizes(**{name: size for name, size in given.items() if not isinstance(size, str)})
     unit = unit_rows(features)
-    first = first_copies(unit.cpu().numpy())
+    host = unit.cpu().numpy()
+    first = first_copies(host)
     kept, weights = np.unique(first, return_counts=True)
     if len(kept) < len(first):
-        unit = unit[torch.from_numpy(kept).to(unit.device)]
+        unit, host = unit[torch.from_numpy(kept).to(unit.device)], host[kept]
     sizes, neighbors, groups = _sizes_and_neighbors(unit, weights, min_samples, k1, k2)
-    distances = _distances(neighbors, unit, sizes, largest, weights)
-    return DistanceGraph(distances, largest, unit, first, kept, weights, sizes, groups)
+    distances = _distances(neighbors, host, sizes, largest, weights)
+    return DistanceGraph(distances, unit, first, kept, weights, sizes, groups)
 
 
 def _distances(
     neighbors: Neighbors,
-    unit: Float32[Tensor, "rows dim"],
+    host: Float32[np.ndarray, "rows dim"],
     sizes: Sizes,
     largest: float,
     weights: Int[np.ndarray, "rows"],
 ) -> csr_matrix:
     copied = weights if (weights > 1).any() else None
-    return distances_among(neighbors, unit.cpu().numpy(), sizes.k1, sizes.k2, largest, copied)
+    return distances_among(neighbors, host, sizes.k1, sizes.k2, largest, copied)
 
 
 def _sizes_and_neighbors(

@@ -45,7 +45,7 @@ def report_of(outcome: Outcome) -> Path:
         if not (folder / "groups.csv").exists():  # a run that was resumed after its end has it
             write_groups(outcome.training.manifest, labels, folder / "groups.csv")
         groups = groups_shown(outcome.training.manifest, labels)
-        counts = GroupCounts(len(labels), int(labels.max(initial=-1)) + 1, int((labels < 0).sum()))
+        counts = GroupCounts(len(labels), final.groups.num_clusters, final.groups.num_outliers)
     selects = outcome.recipe.method.selects_patches(outcome.recipe.network)
     content = RunReport(
         title=f"{outcome.recipe.name} on {outcome.recipe.data}",

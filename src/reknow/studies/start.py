@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Int
 
 from reknow.clustering.agreement import adjusted_rand_index
-from reknow.clustering.dbscan import labels_at, radius_in
-from reknow.clustering.final_groups import STEP, final_groups
+from reknow.clustering.dbscan import radius_in
+from reknow.clustering.final_groups import SMALLEST_RADIUS, STEP, final_groups
 from reknow.clustering.graph import distance_graph
 from reknow.data.formats import open_dataset
 from reknow.evaluation.scores import purity
@@ -29,7 +29,7 @@ from reknow.studies.sizes import HARD_ROWS, Scale
 from reknow.studies.study import Measurement, Study, Variant
 from reknow.training.train import Outcome
 
-SWEPT = tuple(round(0.3 + STEP * step, 2) for step in range(10))
+SWEPT = tuple(round(SMALLEST_RADIUS + STEP * step, 2) for step in range(10))
 SEEDS = (0, 1, 2)
 
 
@@ -103,7 +103,7 @@ def indices(vectors: Float[np.ndarray, "rows dim"], identities: Int[np.ndarray, 
     final = final_groups(vectors)
     at = {radius: adjusted_rand_index(graph.labels(radius), identities) or 0.0 for radius in SWEPT}
     return {
-        "index_training": adjusted_rand_index(labels_at(graph, radius_in(graph)).labels, identities) or 0.0,
+        "index_training": adjusted_rand_index(graph.labels(radius_in(graph)), identities) or 0.0,
         "index_final": adjusted_rand_index(final.groups.labels, identities) or 0.0,
         "index_best": max(at.values()),
         "support": final.halves.support if final.halves else 0.0,
