@@ -119,8 +119,9 @@ def test_an_audit_is_not_read_with_other_groups(reknow, embedded, tmp_path):
     fill(tmp_path / "g-audit.csv", {})
     code, _, err = reknow("audit", "g-audit.csv", "--groups", "other.csv")
     assert code == 2 and "g-audit.csv: an audit of the groups" in err and "--groups" in err
+    assert "one file both as the answers and as the groups" in reknow("audit", "g.csv", "--groups", "./g.csv")[2]
     (tmp_path / "g-audit.csv").rename(tmp_path / "answers.csv")
-    assert "Name the CSV of the groups with --groups" in reknow("audit", "answers.csv")[2]
+    assert "does not end with -audit.csv" in reknow("audit", "answers.csv")[2]
     (tmp_path / "answers.csv").rename(tmp_path / "h-audit.csv")
     assert "h.csv: no such file. Name the CSV of the groups with --groups" in reknow("audit", "h-audit.csv")[2]
 

@@ -19,6 +19,13 @@ def test_every_row_has_a_line_in_utf8(tmp_path):
     assert (tmp_path / "groups.csv").read_bytes().decode("utf-8").split() == ["image,group", "é.png,3", "b.png,-1"]
 
 
+def test_crops_of_one_picture_are_told_apart(tmp_path):
+    crops = {"rgb": ["frame.jpg", "frame.jpg", "c.jpg"], "crop": ["0 0 8 16", "8 0 16 16", "0 0 8 8"]}
+    rows = Manifest.from_columns(crops, root=Path(), name="made")
+    write_groups(rows, np.array([0, 1, 0]), tmp_path / "groups.csv")
+    assert read_groups(tmp_path / "groups.csv").images == ("frame.jpg@0 0 8 16", "frame.jpg@8 0 16 16", "c.jpg")
+
+
 @pytest.mark.parametrize("path", ["nowhere/groups.csv", "nul\0.csv", "x" * 300])
 def test_where_it_cannot_be_written_that_is_said(tmp_path, path):
     with pytest.raises(DataError, match="cannot be written"):

@@ -117,7 +117,7 @@ def test_one_picture_twice_is_no_pair(tmp_path):
         read_audit(saved(tmp_path / "a.csv", rows), GROUPS, FILE)
 
 
-def test_two_crops_of_one_picture_are_a_pair(tmp_path):
+def test_two_rows_of_one_name_are_a_pair(tmp_path):
     groups = Groups(("frame.jpg", "frame.jpg"), np.array([0, 0]))
     audit = filled(audit_pairs(groups.labels, 5))
     (tmp_path / "a.csv").write_text("\n".join(audit_lines(audit, groups)), encoding="utf-8")

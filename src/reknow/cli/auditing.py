@@ -119,12 +119,14 @@ def audit(
             answers, found="no such file", remedy="Name the CSV with the answers, which reknow cluster --audit wrote."
         )
     groups_file = answers.with_name(f"{answers.stem.removesuffix('-audit')}.csv") if groups is None else groups
-    if groups_file == answers:
+    if groups_file.resolve() == answers.resolve():
         raise RunError(
             answers,
-            found="a name that does not end with -audit.csv",
-            expected="GROUPS-audit.csv beside GROUPS.csv",
-            remedy="Name the CSV of the groups with --groups.",
+            found="one file both as the answers and as the groups"
+            if groups is not None
+            else "a name that does not end with -audit.csv, so that the groups are not known",
+            expected="the answers in GROUPS-audit.csv, the groups in GROUPS.csv",
+            remedy="Name first the CSV with the answers, and the CSV of the groups with --groups.",
         )
     known = read_groups(groups_file, "Name the CSV of the groups with --groups.")
     result = audit_result(read_audit(answers, known, groups_file))

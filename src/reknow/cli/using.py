@@ -144,7 +144,8 @@ def cluster(
             *([UNMEASURED] if read.measures is None else []),
         ],
     }
-    line = f"{grouped.num_clusters:,} groups; {grouped.num_outliers:,} of {len(read):,} pictures in none"
+    groups = "1 group" if grouped.num_clusters == 1 else f"{grouped.num_clusters:,} groups"
+    line = f"{groups}; {grouped.num_outliers:,} of {len(read):,} pictures in none"
     settings = ", ".join(f"{name} {size}" for name, size in sizes.items())
     doubts = [f"warning: {warning}" for warning in trust.warnings]
     lines = [trust.sentence, *doubts, *notes(facts), f"{line} (eps {grouped.eps:.2f}, {settings}): {out}"]

@@ -1,10 +1,14 @@
-"""Groups: which unlabelled pictures show one individual, as a CSV ``image,group``; group -1 means none."""
+"""Groups: which unlabelled pictures show one individual, as a CSV ``image,group``; group -1 means none.
+
+Where several crops of one picture are in the data, the image of each is named ``frame.jpg@CROP``, as observations are.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +29,7 @@ class Groups:
     """Groups of pictures, as their CSV has them.
 
     Attributes:
-        images: N names of pictures; crops of one picture have one name.
+        images: N names of pictures.
         labels: (N,) group of each, -1 = in none.
     """
 
@@ -36,7 +40,10 @@ class Groups:
     def of(cls, manifest: Manifest, labels: Int[np.ndarray, "rows"]) -> Groups:
         """Groups of observations; an observation's image is its first spectrum's picture."""
         pictures = zip(*(manifest.column(spectrum) for spectrum in SPECTRA), strict=True)
-        return cls(tuple(next(name for name in names if name) for names in pictures), labels)
+        names = [next(name for name in row if name) for row in pictures]
+        times = Counter(names)
+        crops = zip(names, manifest.column("crop"), strict=True)
+        return cls(tuple(f"{name}@{crop}" if crop and times[name] > 1 else name for name, crop in crops), labels)
 
     def fingerprint(self) -> str:
         """16 hex digits that change when any picture changes its name or its group; the order of rows has no meaning.

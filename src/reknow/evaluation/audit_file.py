@@ -166,7 +166,7 @@ def _pictures(where: str, line: dict[str, str], named: dict[str, list[int]], gro
                 expected="the picture's name as it was written",
                 remedy=_AGAIN,
             )
-    if first[0] != second[-1]:  # two crops of one picture have one name and two rows
+    if first[0] != second[-1]:  # rows that are copies have one name
         return first[0], second[-1]
     raise DataError(where, found=f"the picture '{line['image_a']}' twice", expected="two pictures", remedy=_AGAIN)
 

@@ -134,7 +134,8 @@ class Trust:
             if merged
             else "individuals may be split between groups"
         )
-        return [f"{self.individuals:,} groups where {self.expected} individuals are expected: {why}."]
+        groups = "1 group" if self.individuals == 1 else f"{self.individuals:,} groups"
+        return [f"{groups} where {self.expected} individuals are expected: {why}."]
 
     def _contradicted(self) -> list[str]:
         said = []
