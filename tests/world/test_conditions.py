@@ -108,6 +108,20 @@ def test_a_reference_carries_its_conditions():
     np.testing.assert_array_equal(render_reference(reference), expected.images["tir"])
 
 
+def test_occluders_stand_in_the_share_of_shots_that_is_asked_for():
+    shots = [(identity, camera) for identity in range(20) for camera in range(3)]
+    for share, least, most in ((0.0, 0.0, 0.0), (0.5, 0.3, 0.7), (1.0, 1.0, 1.0)):
+        seen = [
+            render("target", 0, *shot, 0, size=(32, 16), occlusion=share).attributes["occlusion"] != "none"
+            for shot in shots
+        ]
+        assert least <= np.mean(seen) <= most
+    usual = world.read("target", train_identities=2, test_identities=0)
+    asked = world.read("target", train_identities=2, test_identities=0, occlusion="0.5")
+    assert asked.column("rgb") == [f"{name}?occlusion=0.5" for name in usual.column("rgb")]
+    assert asked.column("identity") == usual.column("identity")
+
+
 def test_other_conditions_have_other_names_and_the_same_objects():
     worlds = [
         world_manifest("target", train_identities=2, test_identities=0, light=light, misregistration=pixels)
@@ -127,6 +141,9 @@ def test_other_conditions_have_other_names_and_the_same_objects():
         ({"misregistration": "far"}, "a number"),
         ({"misregistration": "-1"}, "0 to 32"),
         ({"misregistration": "nan"}, "0 to 32"),
+        ({"occlusion": "often"}, "a number"),
+        ({"occlusion": "1.5"}, "0 to 1"),
+        ({"occlusion": "nan"}, "0 to 1"),
     ],
 )
 def test_the_format_refuses_conditions_that_do_not_exist(options, message):
@@ -143,6 +160,8 @@ def test_the_format_refuses_conditions_that_do_not_exist(options, message):
         ("misregistration=2&light=night", "a picture has one name"),
         ("misregistration=2.0", "a picture has one name"),
         ("misregistration=two", "a number of pixels"),
+        ("occlusion=0.5&light=night", "a picture has one name"),
+        ("occlusion=often", "a share"),
         ("", "a picture has one name"),
     ],
 )

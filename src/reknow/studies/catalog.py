@@ -9,6 +9,8 @@ from reknow.studies import start
 from reknow.studies.editor import components as editor
 from reknow.studies.editor import frequency as editor_frequency
 from reknow.studies.editor import keep as editor_keep
+from reknow.studies.editor import larger as editor_larger
+from reknow.studies.editor import masks as editor_masks
 from reknow.studies.editor import missing as editor_missing
 from reknow.studies.editor import transfer as editor_transfer
 from reknow.studies.editor import trunk as editor_trunk
@@ -16,7 +18,9 @@ from reknow.studies.sizes import Scale
 from reknow.studies.study import Study
 from reknow.studies.tcmm import components as tcmm
 from reknow.studies.tcmm import dbscan as tcmm_dbscan
+from reknow.studies.tcmm import elsewhere as tcmm_elsewhere
 from reknow.studies.tcmm import hard as tcmm_hard
+from reknow.studies.tcmm import large as tcmm_large
 from reknow.studies.tcmm import noise_rate as tcmm_noise_rate
 from reknow.studies.tcmm import scale as tcmm_scale
 
@@ -24,13 +28,17 @@ STUDIES: dict[str, Callable[[Scale], Study]] = {
     "editor": editor.study,
     "editor-frequency": editor_frequency.study,
     "editor-keep": editor_keep.study,
+    "editor-larger": editor_larger.study,
+    "editor-masks": editor_masks.study,
     "editor-missing": editor_missing.study,
     "editor-transfer": editor_transfer.study,
     "editor-trunk": editor_trunk.study,
     "start": start.study,
     "tcmm": tcmm.study,
     "tcmm-dbscan": tcmm_dbscan.study,
+    "tcmm-elsewhere": tcmm_elsewhere.study,
     "tcmm-hard": tcmm_hard.study,
+    "tcmm-large": tcmm_large.study,
     "tcmm-noise-rate": tcmm_noise_rate.study,
     "tcmm-scale": tcmm_scale.study,
 }

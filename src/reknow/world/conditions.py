@@ -1,4 +1,5 @@
-"""Conditions: what makes a world harder than its plain form: light that fails, and spectra that do not align.
+"""Conditions: what makes a world harder than its plain form: light that fails, spectra that do not align, and
+occluders.
 
 Light, so that spectra complement each other. At some cameras one spectrum records little:
 
@@ -15,6 +16,8 @@ Misregistration. Cameras of different spectra stand side by side, so their pictu
 infrared and thermal are displaced against color: by a constant of the camera, of the length that the world names and
 in a direction of its own for each spectrum, and by a little more from shot to shot, because objects are not all
 equally far. Lengths are pixels of a picture 128 high.
+
+Occlusion. A pillar, a car, foliage or a passer-by stands in front of the object in a share of the shots.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from reknow.compiled import compiled
 from reknow.errors import DataError, nearest
 from reknow.observation import Spectrum
 from reknow.world.cameras import Camera, camera_of
-from reknow.world.domain import DIFFICULTIES, Domain, check_difficulty
+from reknow.world.domain import DIFFICULTIES, Domain, check_difficulty, check_occlusion
 from reknow.world.draws import Draws
 from reknow.world.raster import grain, scatter
 
@@ -48,9 +51,10 @@ class Conditions:
         difficulty: ``easy`` or ``hard``; see :mod:`reknow.world.domain`.
         light: where light fails; ``day``, ``night`` or ``mixed``, see above.
         misregistration: displacement of the spectra against each other, pixels of a picture 128 high.
+        occlusion: share of shots with an occluder in front of the object; None: the domain's own, about a sixth.
 
     Raises:
-        DataError: an unknown difficulty or light, or a displacement outside 0 to 32.
+        DataError: an unknown difficulty or light, a displacement outside 0 to 32, or a share outside 0 to 1.
 
     Example:
         >>> Conditions(light="night").suffix, Conditions().suffix
@@ -60,11 +64,13 @@ class Conditions:
     difficulty: str = "easy"
     light: str = "day"
     misregistration: float = 0.0
+    occlusion: float | None = None
 
     def __post_init__(self) -> None:
         check_difficulty(self.difficulty)
         check_light(self.light)
         check_misregistration(self.misregistration)
+        check_occlusion(self.occlusion)
 
     @property
     def suffix(self) -> str:
@@ -72,6 +78,7 @@ class Conditions:
         words = [f"difficulty={self.difficulty}"] if self.difficulty != DIFFICULTIES[0] else []
         words += [f"light={self.light}"] if self.light != LIGHTS[0] else []
         words += [f"misregistration={self.misregistration:g}"] if self.misregistration else []
+        words += [f"occlusion={self.occlusion:g}"] if self.occlusion is not None else []
         return "?" + "&".join(words) if words else ""
 
 

@@ -184,16 +184,23 @@ def harder(domain: Domain) -> Domain:
     )
 
 
-def domain_named(name: str, difficulty: str = "easy") -> Domain:
+def domain_named(name: str, difficulty: str = "easy", occlusion: float | None = None) -> Domain:
     """The domain of this name.
 
+    Args:
+        name: ``source`` or ``target``.
+        difficulty: ``easy`` or ``hard``.
+        occlusion: share of shots with an occluder in front of the object; None: the domain's own.
+
     Raises:
-        DataError: there is none, or no such difficulty.
+        DataError: there is none, or no such difficulty or share.
     """
     if name not in DOMAINS:
         raise DataError(f"world domain '{name}'", found="unknown domain", remedy=nearest(name, DOMAINS))
     check_difficulty(difficulty)
-    return DOMAINS[name] if difficulty == "easy" else harder(DOMAINS[name])
+    check_occlusion(occlusion)
+    rules = DOMAINS[name] if difficulty == "easy" else harder(DOMAINS[name])
+    return rules if occlusion is None else replace(rules, occlusion=occlusion)
 
 
 def check_difficulty(difficulty: str) -> None:
@@ -205,4 +212,19 @@ def check_difficulty(difficulty: str) -> None:
     if difficulty not in DIFFICULTIES:
         raise DataError(
             f"world difficulty '{difficulty}'", found="unknown difficulty", remedy=nearest(difficulty, DIFFICULTIES)
+        )
+
+
+def check_occlusion(share: float | None) -> None:
+    """Refuse what is no share of shots; None is the domain's own.
+
+    Raises:
+        DataError: not between 0 and 1.
+    """
+    if share is not None and not 0 <= share <= 1:
+        raise DataError(
+            "world option 'occlusion'",
+            found=f"{share:g}",
+            expected="0 to 1",
+            remedy="Give the share of shots in which something stands in front of the object.",
         )

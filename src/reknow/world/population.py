@@ -46,6 +46,7 @@ def population(
     difficulty: str = "easy",
     light: str = "day",
     misregistration: float = 0.0,
+    occlusion: float | None = None,
 ) -> Population:
     """The observations of a world; pictures are rendered when read.
 
@@ -60,6 +61,7 @@ def population(
         difficulty: ``easy`` or ``hard``, as real photographs are.
         light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
+        occlusion: share of shots with an occluder in front of the object; None: the domain's own.
 
     Raises:
         DataError: an unknown domain, kind, spectrum, difficulty or light, or numbers out of bounds.
@@ -70,7 +72,7 @@ def population(
     shortest, longest = rules.shots
     check_kind(kind)
     check_spectra(tuple(spectra))
-    conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration)
+    conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration, occlusion=occlusion)
     for name, value, least in (
         ("seed", seed, 0),
         ("cameras", cameras, 2),
@@ -118,4 +120,5 @@ def population(
                     columns[name].append(value)
     words = [kind, domain, str(seed), *(word for word in (difficulty, light) if word not in ("easy", "day"))]
     words += [f"aside{misregistration:g}"] if misregistration else []
+    words += [f"occlusion{occlusion:g}"] if occlusion is not None else []
     return Population("-".join(["world", *words]), columns)

@@ -17,7 +17,10 @@ from reknow.world.domain import DIFFICULTIES, domain_named
 # Height and width in pixels of the pictures of each kind.
 SIZES: dict[str, tuple[int, int]] = {"people": (128, 64), "vehicles": (128, 256)}
 KINDS = tuple(SIZES)
-FORM = "world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM[?difficulty=hard][&light=LIGHT][&misregistration=PIXELS]"
+FORM = (
+    "world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM"
+    "[?difficulty=hard][&light=LIGHT][&misregistration=PIXELS][&occlusion=SHARE]"
+)
 
 
 def check_kind(kind: str) -> None:
@@ -102,18 +105,20 @@ def _conditions(text: str, reference: str) -> Conditions:
     options: dict[str, str] = {}
     for word in text.split("&") if text else ():
         name, _, options[name] = word.partition("=")
-    known = ("difficulty", "light", "misregistration")
+    known = ("difficulty", "light", "misregistration", "occlusion")
     for name in options:
         if name not in known:
             raise DataError(reference, found=f"'{name}'", expected=FORM, remedy=nearest(name, known))
-    try:
-        pixels = float(options.get("misregistration", "0"))
-    except ValueError:
-        raise DataError(
-            reference, found=f"'{options['misregistration']}'", expected="a number of pixels", remedy="Write digits."
-        ) from None
     return Conditions(
         difficulty=options.get("difficulty", DIFFICULTIES[0]),
         light=options.get("light", LIGHTS[0]),
-        misregistration=pixels,
+        misregistration=_number(options.get("misregistration", "0"), "a number of pixels", reference),
+        occlusion=_number(options["occlusion"], "a share", reference) if "occlusion" in options else None,
     )
+
+
+def _number(text: str, expected: str, reference: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(reference, found=f"'{text}'", expected=expected, remedy="Write digits.") from None

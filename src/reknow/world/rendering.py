@@ -51,6 +51,7 @@ def render(
     difficulty: str = "easy",
     light: str = "day",
     misregistration: float = 0.0,
+    occlusion: float | None = None,
 ) -> Rendering:
     """Draw one shot; equal arguments give equal pictures, on any machine and in any order.
 
@@ -66,14 +67,16 @@ def render(
         difficulty: ``easy`` or ``hard``, as real photographs are.
         light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
+        occlusion: share of shots with an occluder in front of the object; None: the domain's own.
 
     Raises:
-        DataError: an unknown kind, domain, spectrum, difficulty or light, or a displacement outside 0 to 32.
+        DataError: an unknown kind, domain, spectrum, difficulty or light, a displacement outside 0 to 32, or a share
+            outside 0 to 1.
     """
     check_kind(kind)
     check_spectra(tuple(spectra))
-    conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration)
-    rules = domain_named(domain, conditions.difficulty)
+    conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration, occlusion=occlusion)
+    rules = domain_named(domain, conditions.difficulty, conditions.occlusion)
     lit_camera = lit(rules, seed, camera, conditions.light)
     height, width = size or SIZES[kind]
     draw_shot = walk if kind == "people" else drive
@@ -133,6 +136,7 @@ def rendering_of(reference: str, *, size: tuple[int, int] | None = None) -> Rend
         size=size,
         difficulty=named.conditions.difficulty,
         light=named.conditions.light,
+        occlusion=named.conditions.occlusion,
         misregistration=named.conditions.misregistration,
     )
 

@@ -79,6 +79,17 @@ def test_three_losses_of_weight_one(method, step):
     torch.testing.assert_close(doubled["instance"], 3 * terms["instance"])
 
 
+def test_a_part_alone_is_the_same_loss_without_prototypes(method, step):
+    whole = step(method(), CLUSTERED)[1]
+    for part in ("token", "instance"):
+        others = {f"{name}_weight": 0.0 for name in ("prototype", "token", "instance") if name != part}
+        alone = step(method(replace(CONFIG, **others)), CLUSTERED)[1]
+        assert list(alone) == [part]
+        torch.testing.assert_close(alone[part], whole[part])
+    with pytest.raises(RecipeError, match="nothing is learned otherwise"):
+        replace(CONFIG, prototype_weight=0.0, token_weight=0.0, instance_weight=0.0)
+
+
 def test_without_its_parts_it_is_cluster_contrast_with_the_hard_update(method, step):
     bare = method(replace(CONFIG, token_weight=0.0, instance_weight=0.0))
     base = method(ClusterContrastConfig(clustering=CLUSTERING, momentum=0.2, update="hard"))

@@ -20,7 +20,7 @@ from reknow.models.transformer import SIZES
 from reknow.progress import Display
 from reknow.studies.carry_out import rows_of
 from reknow.studies.catalog import STUDIES, study_named
-from reknow.studies.editor import keep, transfer, trunk
+from reknow.studies.editor import keep, larger, masks, transfer, trunk
 from reknow.studies.editor.base import kept_tokens
 from reknow.studies.editor.missing import by_subset
 from reknow.studies.findings import Findings
@@ -52,6 +52,8 @@ def test_every_row_sees_three_spectra_of_a_world_of_this_scale(name: str, scale:
         recipe = variant.of(study.base)
         assert "spectra=rgb,nir,tir" in recipe.data
         size = (THREE_SPECTRA if name == "editor" else THREE_SPECTRA_SWEPT)[scale]
+        if variant.name.startswith("three times"):
+            size = larger.larger(size)
         assert f"train_identities={size.train_identities}&" in recipe.data
         assert recipe.epochs == size.epochs
 
@@ -113,6 +115,21 @@ def test_worlds_to_transfer_between_are_different_and_lying_pictures_have_a_lyin
     assert recipes["vehicles"].preprocessing.size == recipes["vehicles"].network.trunk.image_size == (64, 128)
     assert "kind=vehicles" in recipes["vehicles"].data
     assert open_dataset(seeded(recipes["people elsewhere"], 2).data).name.startswith("world-people-source-2")
+
+
+def test_each_condition_is_compared_with_its_own_baseline() -> None:
+    for name, count in (("editor-masks", 3), ("editor-larger", 2)):
+        study = study_named(name, "laptop")
+        recipes = {variant.name: variant.of(study.base) for variant in study.variants}
+        rows: dict[str, set[str]] = {}
+        for row, recipe in recipes.items():
+            rows.setdefault(row.partition(":")[0], set()).add(recipe.data)
+        assert all(len(data) == 1 for data in rows.values())
+        assert len(set.union(*rows.values())) == len(rows) == 3
+        assert len(recipes) == len({repr(recipe) for recipe in recipes.values()}) == 3 * count
+        for recipe in recipes.values():
+            open_dataset(seeded(recipe, 1).data)
+    assert masks.OCCLUDED in study_named("editor-masks", "laptop").variants[-1].of(study.base).data
 
 
 def test_every_trunk_keeps_a_like_share_by_pixels() -> None:

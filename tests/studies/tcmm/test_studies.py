@@ -16,7 +16,7 @@ from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.findings import Findings
 from reknow.studies.folder import Record
 from reknow.studies.sizes import FEW_ROWS, Scale
-from reknow.studies.tcmm import noise_rate
+from reknow.studies.tcmm import dbscan, elsewhere, large, noise_rate
 from reknow.studies.tcmm.scale import DIM, memory_cost
 
 
@@ -43,6 +43,57 @@ def test_the_usual_clustering_is_what_the_grid_is_compared_with():
     for scale in get_args(Scale):
         study = study_named("tcmm-dbscan", scale)
         assert study.variants[0].of(study.base) == study.base
+
+
+def test_what_scikit_learn_takes_where_nothing_is_said_is_a_row():
+    import inspect
+
+    from sklearn.cluster import DBSCAN
+
+    unsaid = inspect.signature(DBSCAN).parameters
+    assert (unsaid["eps"].default, unsaid["min_samples"].default) == dbscan.UNSAID
+    for scale in get_args(Scale):
+        assert "eps 0.5, 5 samples" in [variant.name for variant in study_named("tcmm-dbscan", scale).variants]
+
+
+def test_a_part_alone_learns_without_prototypes():
+    study = study_named("tcmm", "laptop")
+    weights = {}
+    for variant in study.variants:
+        method = variant.of(study.base).method
+        weights[variant.name] = (method_weight(method, "prototype"), method_weight(method, "token"))
+        assert variant.of(study.base).epochs == study.base.epochs * (2 if "twice" in variant.name else 1)
+    assert weights["token constraint alone"] == (0.0, 1.0)
+    assert weights["instance memory alone"] == (0.0, 0.0)
+
+
+def method_weight(method, part):
+    return getattr(method, f"{part}_weight", None)
+
+
+def test_the_large_world_has_as_many_pictures_as_personx():
+    from reknow.data.formats import open_dataset
+
+    manifest = open_dataset(study_named("tcmm-large", "laptop").base.data)
+    assert len(manifest) == pytest.approx(large.PICTURES, rel=0.03)
+    assert len(manifest.split("train")) == pytest.approx(large.TRAINING_PICTURES, rel=0.03)
+
+
+def test_every_condition_has_a_row_without_the_constraint_and_the_patches_it_says():
+    study = study_named("tcmm-elsewhere", "laptop")
+    recipes = {variant.name: variant.of(study.base) for variant in study.variants}
+    assert sum(name.endswith("no constraint") for name in recipes) == 4 == len(recipes) / 4
+    patches = {}
+    for name, recipe in recipes.items():
+        height, width = recipe.network.trunk.image_size
+        assert recipe.preprocessing.size == (height, width)
+        patches[name.partition(",")[0]] = height * width // recipe.network.trunk.stride**2
+        if recipe.method.token_weight:
+            assert negatives_of(patches[name.partition(",")[0]], recipe.method.alpha) >= 1
+    assert patches == {"usual": 32, "pictures 192 x 96": 72, "pictures 96 x 48": 18, "occluded": 32}
+    assert {recipe.data for name, recipe in recipes.items() if "occluded" in name} == {
+        f"{study.base.data}&{elsewhere.OCCLUDED}"
+    }
 
 
 def test_the_bounds_are_a_whole_a_quarter_and_a_sixteenth_of_the_pictures():

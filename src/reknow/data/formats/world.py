@@ -26,6 +26,7 @@ def read(
     difficulty: str = "easy",
     light: str = "day",
     misregistration: str | float = 0.0,
+    occlusion: str | float | None = None,
 ) -> Manifest:
     """The manifest of a synthetic world.
 
@@ -41,6 +42,7 @@ def read(
         light: at which cameras which spectrum fails: ``day`` (nowhere), ``night`` (color, everywhere) or ``mixed``
             (each spectrum at a third of the cameras).
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
+        occlusion: share of shots with an occluder in front of the object; by default about a sixth, as the domain has.
 
     Raises:
         DataError: an unknown domain, kind, spectrum, difficulty or light, or an option that is not a number.
@@ -55,9 +57,17 @@ def read(
     }
     numbers = {name: _number(name, value, int) for name, value in options.items() if value is not None}
     aside = _number("misregistration", misregistration, float)
+    occluded = None if occlusion is None else _number("occlusion", occlusion, float)
     columns = spectra.split(",")
     world = population(
-        path, kind=kind, spectra=columns, difficulty=difficulty, light=light, misregistration=aside, **numbers
+        path,
+        kind=kind,
+        spectra=columns,
+        difficulty=difficulty,
+        light=light,
+        misregistration=aside,
+        occlusion=occluded,
+        **numbers,
     )
     return Manifest.from_columns(world.columns, root=Path(), name=world.name, protocol="market")
 

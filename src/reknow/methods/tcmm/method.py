@@ -42,6 +42,7 @@ class TCMMConfig(ClusteredConfig):
     Attributes:
         momentum: share of the old vector that an update of either memory keeps, from 0 to 1.
         temperature: temperature of the softmax in all three losses; similarities are divided by it.
+        prototype_weight: weight of the contrast with prototypes; 0 leaves it out, which is an ablation.
         token_weight: weight of the token constraint; 0 leaves it out.
         instance_weight: weight of the instance memory's loss; 0 leaves the memory out.
         alpha: patch noise rate: the share of a picture's patches that are pushed away, at most 1.
@@ -57,6 +58,7 @@ class TCMMConfig(ClusteredConfig):
 
     momentum: Share = 0.2
     update: Update = "hard"
+    prototype_weight: NonNegativeFloat = 1.0
     token_weight: NonNegativeFloat = 1.0
     instance_weight: NonNegativeFloat = 1.0
     alpha: Share = 0.075
@@ -68,6 +70,13 @@ class TCMMConfig(ClusteredConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.prototype_weight + self.token_weight + self.instance_weight:
+            raise RecipeError(
+                "method.prototype_weight",
+                found="0 like the weights of both other losses",
+                expected="one of the three above 0, since nothing is learned otherwise",
+                remedy="Set --method.prototype-weight, --method.token-weight or --method.instance-weight above 0.",
+            )
         if self.refresh_outliers and self.capacity is not None:
             raise RecipeError(
                 "method.refresh_outliers",
@@ -164,6 +173,7 @@ class TCMM(Clustered):
 
     def __init__(self, network: Embedder, training_set: TrainingSet, config: TCMMConfig) -> None:
         super().__init__(network, training_set, config)  # makes the prototype memory, `self.memory`
+        self.prototype_weight = config.prototype_weight
         self.token_weight = config.token_weight
         self.instance_weight = config.instance_weight
         self.constraint = config.token_constraint()
@@ -181,7 +191,9 @@ class TCMM(Clustered):
         tokens = self.network.tokens(batch)
         embeddings = self.network.embeddings_of(tokens)
         self.remember(batch, embeddings)
-        terms = {"prototype": self.memory(embeddings, batch.label)}
+        terms: dict[str, Tensor] = {}
+        if self.prototype_weight:
+            terms["prototype"] = self.prototype_weight * self.memory(embeddings, batch.label)
         if self.token_weight:
             terms["token"] = self.token_weight * self.constraint(tokens)
         if self.instances is not None:
