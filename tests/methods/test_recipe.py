@@ -169,6 +169,14 @@ def test_a_milestone_past_the_end_is_refused(tiny):
         replace(tiny, epochs=2, iterations=2, schedule=in_steps)
 
 
+def test_an_epoch_of_all_counts_the_rows_that_it_leaves_out_up_to_three_passes(tiny):
+    every = replace(tiny, iterations="all")
+    for rows, planned, steps in ((2350, 2350, 37), (2350, 926, 37), (2350, 320, 15), (10, 10, 1), (9, 0, 1)):
+        assert every.steps_of_epoch(rows, planned, 64) == steps
+    assert replace(tiny, iterations=5).steps_of_epoch(2350, 926, 64) == 5
+    assert replace(tiny, iterations=None).steps_of_epoch(2350, 926, 64) is None
+
+
 def test_checkpoints_come_as_often_as_asked_and_in_any_case_at_the_end(tiny):
     for every, kept in ((1, [0, 1, 2, 3, 4]), (2, [1, 3, 4]), (9, [4]), (0, [4])):
         recipe = replace(tiny, epochs=5, checkpoint_every=every)

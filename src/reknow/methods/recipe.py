@@ -7,6 +7,7 @@ A recipe is returned by a function in a method's ``recipes.py``; the command lin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.errors import RecipeError
@@ -16,6 +17,10 @@ from reknow.methods.optimization import Optimizer, Schedule
 from reknow.methods.sampling import BatchRule, Sampling
 from reknow.models.network import NetworkConfig
 from reknow.precision import Precision
+
+MOST_PASSES = 3
+"""How often an epoch of ``iterations`` all draws a picture at most, on average: where nine in ten are outliers, the
+others would be drawn ten times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,8 @@ class Recipe:
         schedule: learning rate over the run.
         epochs: number of epochs.
         iterations: steps per epoch; None leaves the number to the sampling, by default the training pictures of the
-            epoch divided by the batch size.
+            epoch divided by the batch size; all counts those too that the epoch leaves out, such as outliers, but lets
+            no picture be drawn more than three times on average.
         evaluate_every: epochs between two evaluations; 0 evaluates only before and after training.
         checkpoint_every: epochs between two checkpoints; 0 writes one only at the end, and when the run is stopped.
         seed: seed of all random numbers.
@@ -61,7 +67,7 @@ class Recipe:
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
     epochs: PositiveInt = 50
-    iterations: PositiveInt | None = None
+    iterations: PositiveInt | Literal["all"] | None = None
     evaluate_every: NonNegativeInt = 0
     checkpoint_every: NonNegativeInt = 1
     seed: Seed = 1
@@ -96,7 +102,24 @@ class Recipe:
         """Epochs or steps of the run, as its schedule counts; None where the sampling decides how many steps."""
         if self.schedule.counts == "epochs":
             return self.epochs
-        return None if self.iterations is None else self.epochs * self.iterations
+        return self.epochs * self.iterations if isinstance(self.iterations, int) else None
+
+    def steps_of_epoch(self, rows: int, planned: int, batch_size: int) -> int | None:
+        """Steps of an epoch; None where the sampling decides.
+
+        Args:
+            rows: of the training set.
+            planned: of them, those that the epoch trains on.
+            batch_size: pictures per step.
+
+        Example:
+            >>> from reknow.methods.catalog import recipe_named
+            >>> recipe_named("cluster_contrast").steps_of_epoch(rows=2350, planned=1400, batch_size=64)
+            37
+        """
+        if self.iterations != "all":
+            return self.iterations
+        return max(1, round(min(rows, MOST_PASSES * planned) / batch_size))
 
     def _check_milestones(self) -> None:
         milestones, turns = self.schedule.milestones, self._turns

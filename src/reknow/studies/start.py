@@ -2,8 +2,9 @@
 
 Without a run, on both difficulties of the world: how good the shipped weights and their first clusters are. With runs,
 on the hard one: cluster contrast as own data get it, and with one thing changed: the radius of training, camera
-centering, the length of the run, random weights. Every run's final groups are compared with the truth: at the radius of
-training, at their own (:mod:`reknow.clustering.final_groups`), and at the best of a sweep; and with their support.
+centering, the steps of an epoch, augmentation, the length of the run, random weights. Every run's final groups are
+compared with the truth: at the radius of training, at their own (:mod:`reknow.clustering.final_groups`), and at the
+best of a sweep; and with their support.
 """
 
 from __future__ import annotations
@@ -44,9 +45,14 @@ def study(scale: Scale) -> Study:
         base=base,
         variants=(
             Variant("as own data get it"),
+            Variant("eps auto", {"method.clustering.eps": "auto"}),
             Variant("eps 0.5", {"method.clustering.eps": 0.5}),
             Variant("eps 0.6", {"method.clustering.eps": 0.6}),
             Variant("cameras not centered", {"method.clustering.camera_centered": False}),
+            Variant("a pass over the clustered", {"iterations": None}),
+            Variant(
+                "colors change", {f"augmentation.{name}": 0.3 for name in ("brightness", "contrast", "saturation")}
+            ),
             Variant("twice as long", {"epochs": 2 * base.epochs}),
             Variant("random weights", {"weights": "random"}),
             Variant("TCMM as own data get it", {"method": tcmm.world().method}),

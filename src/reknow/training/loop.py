@@ -304,7 +304,8 @@ class Trainer:
         }
         planned = PlannedRows(plan.labels, self.training_set.cameras[plan.rows], present)
         rng = np.random.default_rng((self.recipe.seed, self.position.epoch))
-        batches = check_batches(rule, rule.draw(planned, rng, self.recipe.iterations), len(planned))
+        steps = self.recipe.steps_of_epoch(len(self.training_set), len(planned), rule.batch_size)
+        batches = check_batches(rule, rule.draw(planned, rng, steps), len(planned))
         return [plan.rows[batch] for batch in batches]
 
     def _load(

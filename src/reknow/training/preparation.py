@@ -154,7 +154,7 @@ def prepare(inputs: Inputs, display: Display, watch: Callable[[str], Progress]) 
         names=recipe.method.supervised,
         annotations=network.annotations(rows.own_cells(network.columns)),
         epochs=recipe.epochs,
-        iterations=recipe.iterations,
+        iterations=recipe.iterations if isinstance(recipe.iterations, int) else None,
         seed=recipe.seed,
         device=fabric.device,
         autocast=fabric.autocast,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from reknow.clustering.final_groups import final_groups
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.models.embedder import EmbedderConfig
@@ -87,6 +88,17 @@ def test_sizes_follow_the_pictures_of_an_individual_and_are_logged(built, epochs
     assert plan.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     chosen = {name: plan.diagnostics[name] for name in ("clusters", "alone", "k1", "k2", "min_samples")}
     assert chosen == {"clusters": 6.0, "alone": 0.0, "k1": 4.0, "k2": 2.0, "min_samples": 2.0}
+
+
+def test_supported_takes_the_radius_of_final_groups():
+    spread = np.random.default_rng(0).normal(size=(40, 16))
+    rows = np.repeat(spread, 5, axis=0) + 0.45 * np.random.default_rng(1).normal(size=(200, 16))
+    rows = torch.nn.functional.normalize(torch.from_numpy(rows).float(), dim=1)
+    unknown = np.full(200, -1)
+    final = final_groups(rows, min_samples=4, k1=10, k2=3)
+    found = Clustering(eps="supported", k1=10, k2=3)(rows, unknown)
+    assert found.eps == final.groups.eps < Clustering(eps="auto", k1=10, k2=3)(rows, unknown).eps
+    assert found.labels.tolist() == final.groups.labels.tolist()
 
 
 def test_rows_that_do_not_fit_on_a_gpu_are_clustered_on_the_cpu(built, epochs, monkeypatch):
