@@ -35,6 +35,8 @@ class PseudoLabels:
         sizes: the k1, k2 and min_samples that were used, also where they were ``auto``.
         num_alone: rows without any neighbor within `eps`, copies of themselves not counted.
         num_copies: rows that repeat an earlier one.
+        agreement: adjusted Rand index of the groupings of two halves of the features; None where they were not
+            compared, see :mod:`.final_groups`.
         warning: a sentence on a result that is hardly usable, and what to change; otherwise None.
         notes: sentences on what was chosen and on unusual rows; usually empty.
     """
@@ -46,6 +48,7 @@ class PseudoLabels:
     sizes: Sizes = USUAL
     num_alone: int = 0
     num_copies: int = 0
+    agreement: float | None = None
     warning: str | None = None
     notes: tuple[str, ...] = ()
 

@@ -28,7 +28,7 @@ halves are grouped with the sizes (k1, k2, min_samples) of the whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -123,7 +123,8 @@ def final_groups(
     tried = tuple(_compared(graph, first, second, radius) for radius in radii)
     taken = max(tried, key=lambda each: each.support)  # the first, and so the largest radius, among equal ones
     reason = "" if taken.agreement is not None else "half the features make no group, or one group of all pictures"
-    return FinalGroups(labels_at(graph, taken.radius), taken, tried, reason)
+    groups = replace(labels_at(graph, taken.radius), agreement=taken.agreement)
+    return FinalGroups(groups, taken, tried, reason)
 
 
 def halves_of(unit: Float32[Tensor, "rows dim"], seed: int) -> tuple[Tensor, Tensor]:

@@ -67,13 +67,22 @@ class Clustering:
                 remedy=f"--method.clustering.k2 {self.k1} or less.",
             )
 
-    def __call__(self, embeddings: Tensor, cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
-        """Pseudo-labels of unit rows; cameras are codes, -1 where unknown."""
+    def __call__(self, embeddings: Tensor, cameras: Int[np.ndarray, "rows"], halved: bool = False) -> PseudoLabels:
+        """Pseudo-labels of unit rows.
+
+        Args:
+            embeddings: (N, D), of length 1.
+            cameras: (N,) codes, -1 where unknown.
+            halved: whether two halves of the embeddings are compared although the radius is given.
+        """
         if self.camera_centered and len(np.unique(cameras)) > 1:
             embeddings = without_camera_means(embeddings, torch.from_numpy(cameras).to(embeddings.device))
+        sizes = {"min_samples": self.min_samples, "k1": self.k1, "k2": self.k2}
         if self.eps == "supported":
-            return final_groups(embeddings, min_samples=self.min_samples, k1=self.k1, k2=self.k2).groups
-        return pseudo_labels(embeddings, eps=self.eps, min_samples=self.min_samples, k1=self.k1, k2=self.k2)
+            return final_groups(embeddings, **sizes).groups
+        if halved and self.eps != "auto":
+            return final_groups(embeddings, eps=self.eps, **sizes).groups
+        return pseudo_labels(embeddings, eps=self.eps, **sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +114,15 @@ class Clustered(Method):
         training_set: N rows, which need neither identity nor camera.
         config: see :class:`ClusteredConfig`.
 
+    Attributes:
+        compares_halves: whether the method needs the agreement of two halves of the embeddings in each epoch.
+
     Raises:
         DataError: fewer than two rows.
     """
 
     network: Embedder
+    compares_halves = False
 
     def __init__(self, network: Embedder, training_set: TrainingSet, config: ClusteredConfig) -> None:
         super().__init__(network)
@@ -159,14 +172,16 @@ class Clustered(Method):
             "k2": float(clusters.sizes.k2),
             "min_samples": float(clusters.sizes.min_samples),
         }
+        if clusters.agreement is not None:
+            diagnostics["agreement"] = clusters.agreement
         return EpochPlan(rows, labels.numpy()[rows], diagnostics, notes)
 
     def _clusters(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
         """Pseudo-labels, with the neighbor search where the network is; on the CPU if the rows do not fit there."""
         try:
-            return self.clustering(embeddings.to(self.memory.prototypes.device), cameras)
+            return self.clustering(embeddings.to(self.memory.prototypes.device), cameras, self.compares_halves)
         except torch.OutOfMemoryError:
-            return self.clustering(embeddings.cpu(), cameras)
+            return self.clustering(embeddings.cpu(), cameras, self.compares_halves)
 
     def remember(self, batch: Batch, embeddings: Float[Tensor, "batch dim"]) -> None:
         """Keep a part of the step's pictures until the step is over."""

@@ -104,11 +104,11 @@ def test_supported_takes_the_radius_of_final_groups():
 def test_rows_that_do_not_fit_on_a_gpu_are_clustered_on_the_cpu(built, epochs, monkeypatch):
     clustering, devices = Clustering.__call__, []
 
-    def full(self, embeddings, cameras):
+    def full(self, embeddings, cameras, halved):
         devices.append(embeddings.device.type)
         if len(devices) == 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return clustering(self, embeddings, cameras)
+        return clustering(self, embeddings, cameras, halved)
 
     monkeypatch.setattr(Clustering, "__call__", full)
     (plan,) = epochs(built(ClusterContrastConfig), GOOD)

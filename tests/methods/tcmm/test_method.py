@@ -90,6 +90,21 @@ def test_a_part_alone_is_the_same_loss_without_prototypes(method, step):
         replace(CONFIG, prototype_weight=0.0, token_weight=0.0, instance_weight=0.0)
 
 
+def test_the_memory_counts_as_far_as_two_halves_agree(method, step, monkeypatch):
+    plain, weighed = method(), method(replace(CONFIG, weigh_by_agreement=True))
+    expected = step(plain, CLUSTERED)[1]["instance"]
+    for agreement, factor in ((0.25, 0.25), (-0.1, 0.0), (None, 0.0)):
+        labels = np.asarray(CLUSTERED)
+        found = PseudoLabels(labels, int(labels.max()) + 1, 0, eps=0.6, agreement=agreement)
+        halved = []
+        weighed.clustering = lambda *given, found=found, halved=halved: halved.append(given[2]) or found
+        weighed.planned(embedded(CLUSTERED), np.full(len(labels), -1))
+        assert halved == [True] and weighed.agreement == factor
+    assert plain.agreement == 1 and expected > 0
+    with pytest.raises(RecipeError, match="supported or a number"):
+        replace(CONFIG, weigh_by_agreement=True, clustering=replace(CLUSTERING, eps="auto"))
+
+
 def test_without_its_parts_it_is_cluster_contrast_with_the_hard_update(method, step):
     bare = method(replace(CONFIG, token_weight=0.0, instance_weight=0.0))
     base = method(ClusterContrastConfig(clustering=CLUSTERING, momentum=0.2, update="hard"))

@@ -45,6 +45,8 @@ class TCMMConfig(ClusteredConfig):
         prototype_weight: weight of the contrast with prototypes; 0 leaves it out, which is an ablation.
         token_weight: weight of the token constraint; 0 leaves it out.
         instance_weight: weight of the instance memory's loss; 0 leaves the memory out.
+        weigh_by_agreement: whether that weight is multiplied, in each epoch, by how far two halves of the embeddings
+            agree on the clusters, from 0 to 1; not in the paper.
         alpha: patch noise rate: the share of a picture's patches that are pushed away, at most 1.
         normalize: how patches are made comparable with their picture: feature uses cosines, as_released does what the
             authors' code does, which the published numbers were made with.
@@ -61,6 +63,7 @@ class TCMMConfig(ClusteredConfig):
     prototype_weight: NonNegativeFloat = 1.0
     token_weight: NonNegativeFloat = 1.0
     instance_weight: NonNegativeFloat = 1.0
+    weigh_by_agreement: bool = False
     alpha: Share = 0.075
     normalize: Normalize = "feature"
     negatives: PositiveInt = 4
@@ -76,6 +79,13 @@ class TCMMConfig(ClusteredConfig):
                 found="0 like the weights of both other losses",
                 expected="one of the three above 0, since nothing is learned otherwise",
                 remedy="Set --method.prototype-weight, --method.token-weight or --method.instance-weight above 0.",
+            )
+        if self.weigh_by_agreement and self.clustering.eps == "auto":
+            raise RecipeError(
+                "method.weigh_by_agreement",
+                found="True with a clustering.eps of auto",
+                expected="supported or a number, since halves of the embeddings are compared at these",
+                remedy="--method.clustering.eps supported, or --method.no-weigh-by-agreement.",
             )
         if self.refresh_outliers and self.capacity is not None:
             raise RecipeError(
@@ -176,12 +186,17 @@ class TCMM(Clustered):
         self.prototype_weight = config.prototype_weight
         self.token_weight = config.token_weight
         self.instance_weight = config.instance_weight
+        self.compares_halves = config.weigh_by_agreement and config.instance_weight > 0
         self.constraint = config.token_constraint()
         self.instances = config.instance_memory(len(training_set), network.dim) if config.instance_weight else None
+        self.agreement: Tensor
+        self.register_buffer("agreement", torch.tensor(1.0))  # of the epoch's clusters, where it counts
 
     def planned(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> EpochPlan:
         """The plan by clusters, and new prototypes; then the instance memory gets the new labels."""
         plan = super().planned(embeddings, cameras)
+        if self.compares_halves:
+            self.agreement.fill_(min(max(plan.diagnostics.get("agreement", 0.0), 0.0), 1.0))
         if self.instances is not None:
             self.instances.begin_epoch(embeddings, self.last_labels.cpu())
         return plan
@@ -197,7 +212,8 @@ class TCMM(Clustered):
         if self.token_weight:
             terms["token"] = self.token_weight * self.constraint(tokens)
         if self.instances is not None:
-            terms["instance"] = self.instance_weight * self.instances(embeddings, batch.label)
+            weight = self.instance_weight * self.agreement
+            terms["instance"] = weight * self.instances(embeddings, batch.label)
         return terms
 
     def follow(self, embeddings: Tensor, labels: Tensor, index: Tensor) -> None:

@@ -21,10 +21,16 @@ PASS_NETWORK = EmbedderConfig(
 docs/methods/tcmm.md)."""
 
 OWN_DATA = TCMMConfig(
-    clustering=OWN_DATA_CLUSTERING, update="plain", momentum=0.1, instance_weight=0.2, refresh_outliers=True
+    clustering=OWN_DATA_CLUSTERING,
+    update="plain",
+    momentum=0.1,
+    instance_weight=0.4,
+    weigh_by_agreement=True,
+    refresh_outliers=True,
 )
-"""Both parts, let loose less than by the paper: where clusters are impure, the least similar picture of a cluster is
-mostly another individual (decision 21 in docs/methods/tcmm.md)."""
+"""Both parts, let loose less than by the paper, and the memory only as far as two halves of the embeddings agree: where
+clusters are impure, the least similar picture of a cluster is mostly another individual (decision 21 in
+docs/methods/tcmm.md)."""
 
 
 def own_data() -> Recipe:
