@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from reknow.clustering.automatic import LARGEST_RADIUS, USUAL, GroupSizes, Sizes, auto_radius
+from reknow.clustering.automatic import LARGEST_RADIUS, USUAL, GroupSizes, Sizes
 from reknow.clustering.graph import DistanceGraph, Size, distance_graph
+from reknow.clustering.radius import IN_TRAINING, radius_in
 from reknow.errors import RecipeError
 
 # Above this share of outliers a run learns from a small part of its pictures, mostly near-duplicates.
 _TOO_MANY_OUTLIERS = 0.8
 _MANY_ISOLATED, _MANY_COPIES = 0.3, 0.1  # shares of the rows above which a note is given
-_STEP, _SMALLEST_RADIUS = 0.05, 0.4  # of the search for a radius that merges no impostors
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ def pseudo_labels(
 
     Args:
         features: (N, D) vectors, array or tensor on any device; rows of another length than 1 are normalized.
-        eps: largest distance between neighbors, in (0, 1); larger merges more. ``auto``: see :mod:`.automatic`;
-            it is then lowered if clusters have merged.
+        eps: largest distance between neighbors, in (0, 1); larger merges more. ``auto``: see :mod:`.radius`.
         min_samples: rows within eps, itself included, that make a row the core of a cluster.
         k1, k2: see :func:`.jaccard_distances`. Lists of all rows would make all rows neighbors. So if k1 is not below
             N, half of the rows are listed (but at least min_samples).
@@ -96,8 +95,13 @@ def graph_and_radius(
     min_samples: Size,
     k1: Size,
     k2: Size,
+    factor: float = IN_TRAINING,
 ) -> tuple[DistanceGraph, float]:
-    """The graph that :func:`pseudo_labels` clusters, and the radius at which it does; arguments and errors as there."""
+    """The graph that :func:`pseudo_labels` clusters, and the radius at which it does; arguments and errors as there.
+
+    Args:
+        factor: of :func:`.radius_in`, where eps is ``auto``.
+    """
     if eps != "auto" and not 0 < eps < 1:
         raise RecipeError(
             "eps",
@@ -107,12 +111,7 @@ def graph_and_radius(
         )
     largest = LARGEST_RADIUS if eps == "auto" else float(eps)
     graph = distance_graph(features, largest=largest, min_samples=min_samples, k1=k1, k2=k2)
-    return graph, radius_in(graph) if eps == "auto" else largest
-
-
-def radius_in(graph: DistanceGraph) -> float:
-    """The radius for training that follows from a graph; see :mod:`.automatic` and :func:`_unmerged`."""
-    return _unmerged(graph, auto_radius(graph.distances, graph.sizes.min_samples, graph.weights))
+    return graph, radius_in(graph, factor) if eps == "auto" else largest
 
 
 def labels_at(graph: DistanceGraph, radius: float) -> PseudoLabels:
@@ -121,24 +120,6 @@ def labels_at(graph: DistanceGraph, radius: float) -> PseudoLabels:
     clusters, outliers = int(labels.max(initial=-1)) + 1, int((labels < 0).sum())
     result = PseudoLabels(labels, clusters, outliers, radius, graph.sizes, int(graph.alone(radius).sum()), graph.copies)
     return replace(result, warning=_warning(result), notes=_notes(result, graph.groups))
-
-
-def _unmerged(graph: DistanceGraph, radius: float) -> float:
-    """Lower a radius in steps of 0.05 as long as each step gives a quarter more clusters.
-
-    If embeddings are weak, rows in between connect most of a data set to one cluster, and the curve of distances does
-    not show it: on the world's target, before any adaptation, a radius of 0.71 gave 39 clusters, the largest with
-    1,481 of 2,041 rows, and 0.61 gave 129 of 150. On Omniglot 0.75 gave 12, the largest with 2,419 of 2,860, and 0.6
-    gave 83. Real clusters do not multiply like that when the radius shrinks.
-    """
-    count = int(graph.clusters(radius).max(initial=-1)) + 1
-    while radius - _STEP >= _SMALLEST_RADIUS:
-        lower = radius - _STEP
-        more = int(graph.clusters(lower).max(initial=-1)) + 1
-        if more < 1.25 * count or more < 2:
-            return radius
-        radius, count = lower, more
-    return radius
 
 
 def _warning(result: PseudoLabels) -> str | None:

@@ -23,6 +23,7 @@ from torch.nn import functional
 from reknow.clustering.dbscan import PseudoLabels, pseudo_labels
 from reknow.clustering.final_groups import final_groups
 from reknow.clustering.graph import Size
+from reknow.clustering.radius import IN_TRAINING
 from reknow.distributed import from_first, gathered
 from reknow.errors import DataError, RecipeError
 from reknow.fields import Bounds, PositiveFloat, Share, check_fields
@@ -39,8 +40,7 @@ class Clustering:
 
     Attributes:
         eps: largest Jaccard distance between neighbors, above 0 and below 1; auto computes it from the data in each
-            epoch; supported takes, from there down, the one at which two halves of the embeddings agree best, as final
-            groups do.
+            epoch.
         min_samples: neighbors, itself included, that a picture needs to be the core of a cluster; auto computes the
             number from the data in each epoch.
         k1: neighbors in the list of a picture that k-reciprocal neighborhoods are made from, itself included; auto as
@@ -51,7 +51,7 @@ class Clustering:
             it raised the first clusters' purity from 0.58-0.78 to 0.65-0.82.
     """
 
-    eps: Annotated[float, Bounds(0, 1, above=True, below=True)] | Literal["auto", "supported"] = 0.6
+    eps: Annotated[float, Bounds(0, 1, above=True, below=True)] | Literal["auto"] = 0.6
     min_samples: Size = 4
     k1: Size = 30
     k2: Size = 6
@@ -73,15 +73,13 @@ class Clustering:
         Args:
             embeddings: (N, D), of length 1.
             cameras: (N,) codes, -1 where unknown.
-            halved: whether two halves of the embeddings are compared although the radius is given.
+            halved: whether two halves of the embeddings are compared.
         """
         if self.camera_centered and len(np.unique(cameras)) > 1:
             embeddings = without_camera_means(embeddings, torch.from_numpy(cameras).to(embeddings.device))
         sizes = {"min_samples": self.min_samples, "k1": self.k1, "k2": self.k2}
-        if self.eps == "supported":
-            return final_groups(embeddings, **sizes).groups
-        if halved and self.eps != "auto":
-            return final_groups(embeddings, eps=self.eps, **sizes).groups
+        if halved:
+            return final_groups(embeddings, eps=self.eps, **sizes, factor=IN_TRAINING).groups
         return pseudo_labels(embeddings, eps=self.eps, **sizes)
 
 

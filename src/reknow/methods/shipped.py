@@ -50,7 +50,7 @@ CHARACTERS = Augmentation(
 )
 """For handwritten characters: strokes want small rotations and shears, and no mirror image."""
 
-OWN_DATA_CLUSTERING = Clustering(eps="supported", min_samples="auto", k1="auto", k2="auto", camera_centered=True)
+OWN_DATA_CLUSTERING = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto", camera_centered=True)
 """Radius and sizes follow from the data, since the number of pictures of an individual is not known beforehand."""
 
 

@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Float, Int
 
 from reknow.clustering.agreement import adjusted_rand_index
-from reknow.clustering.dbscan import radius_in
-from reknow.clustering.final_groups import SMALLEST_RADIUS, STEP, final_groups
+from reknow.clustering.final_groups import final_groups
 from reknow.clustering.graph import distance_graph
+from reknow.clustering.radius import SMALLEST_RADIUS, STEP, radius_in
 from reknow.data.formats import open_dataset
 from reknow.evaluation.scores import purity
 from reknow.methods.cluster_contrast import recipes as cluster_contrast
@@ -45,7 +45,6 @@ def study(scale: Scale) -> Study:
         base=base,
         variants=(
             Variant("as own data get it"),
-            Variant("eps auto", {"method.clustering.eps": "auto"}),
             Variant("eps 0.5", {"method.clustering.eps": 0.5}),
             Variant("eps 0.6", {"method.clustering.eps": 0.6}),
             Variant("cameras not centered", {"method.clustering.camera_centered": False}),

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from reknow.clustering.final_groups import final_groups
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.models.embedder import EmbedderConfig
@@ -90,15 +89,16 @@ def test_sizes_follow_the_pictures_of_an_individual_and_are_logged(built, epochs
     assert chosen == {"clusters": 6.0, "alone": 0.0, "k1": 4.0, "k2": 2.0, "min_samples": 2.0}
 
 
-def test_supported_takes_the_radius_of_final_groups():
-    spread = np.random.default_rng(0).normal(size=(40, 16))
-    rows = np.repeat(spread, 5, axis=0) + 0.45 * np.random.default_rng(1).normal(size=(200, 16))
+def test_halves_are_compared_at_the_radius_of_training():
+    random = np.random.default_rng(0)
+    rows = np.repeat(random.normal(size=(40, 16)), 5, axis=0) + 0.45 * random.normal(size=(200, 16))
     rows = torch.nn.functional.normalize(torch.from_numpy(rows).float(), dim=1)
     unknown = np.full(200, -1)
-    final = final_groups(rows, min_samples=4, k1=10, k2=3)
-    found = Clustering(eps="supported", k1=10, k2=3)(rows, unknown)
-    assert found.eps == final.groups.eps < Clustering(eps="auto", k1=10, k2=3)(rows, unknown).eps
-    assert found.labels.tolist() == final.groups.labels.tolist()
+    for eps in ("auto", 0.55):
+        clustering = Clustering(eps=eps, k1=10, k2=3)
+        alone, halved = clustering(rows, unknown), clustering(rows, unknown, True)
+        assert alone.eps == halved.eps and alone.labels.tolist() == halved.labels.tolist()
+        assert alone.agreement is None and 0 < halved.agreement <= 1
 
 
 def test_rows_that_do_not_fit_on_a_gpu_are_clustered_on_the_cpu(built, epochs, monkeypatch):

@@ -101,8 +101,6 @@ def test_the_memory_counts_as_far_as_two_halves_agree(method, step, monkeypatch)
         weighed.planned(embedded(CLUSTERED), np.full(len(labels), -1))
         assert halved == [True] and weighed.agreement == factor
     assert plain.agreement == 1 and expected > 0
-    with pytest.raises(RecipeError, match="supported or a number"):
-        replace(CONFIG, weigh_by_agreement=True, clustering=replace(CLUSTERING, eps="auto"))
 
 
 def test_without_its_parts_it_is_cluster_contrast_with_the_hard_update(method, step):

@@ -80,13 +80,6 @@ class TCMMConfig(ClusteredConfig):
                 expected="one of the three above 0, since nothing is learned otherwise",
                 remedy="Set --method.prototype-weight, --method.token-weight or --method.instance-weight above 0.",
             )
-        if self.weigh_by_agreement and self.clustering.eps == "auto":
-            raise RecipeError(
-                "method.weigh_by_agreement",
-                found="True with a clustering.eps of auto",
-                expected="supported or a number, since halves of the embeddings are compared at these",
-                remedy="--method.clustering.eps supported, or --method.no-weigh-by-agreement.",
-            )
         if self.refresh_outliers and self.capacity is not None:
             raise RecipeError(
                 "method.refresh_outliers",

@@ -1,0 +1,72 @@
+"""Radius: how far apart neighbors may be, by what happens to the clusters when the radius shrinks.
+
+If embeddings are weak, rows in between connect many individuals to one cluster, and the curve of distances
+(:func:`.auto_radius`) does not show it. What shows it is the effective number of clusters, the inverse of Simpson's
+index, times the share of rows that are in a cluster. With n_c of N rows in cluster c,
+
+    clusters apart = (sum n_c)^2 / sum n_c^2  x  sum n_c / N
+
+That is the number of clusters where all rows are in clusters of one size, and close to 1 where one cluster holds nearly
+everything. If the radius shrinks by 0.05 and it multiplies, clusters had merged; if it grows little, the step only cut
+rows off. So the radius of the curve is lowered, step by step, as long as a step multiplies it by a factor, or the next
+two steps by the factor's square: while one cluster holds nearly everything, a step may do nothing and the next much.
+
+- For final groups the factor is 1.1. On 42 sets of embeddings whose identities are known (world of both difficulties,
+  groceries and Omniglot; before and after training; cameras centered or not) the adjusted Rand index was 0.014 below
+  the best radius of a sweep on average, and 0.08 at most; on 35 made sets 0.012 and 0.07. The plain number of clusters,
+  with the factor that is best for it, lost 0.046 and 0.18 on the 42; the radius at which two halves of the features
+  agree best 0.037 and 0.12. Without the share of rows the factor had to be 1.22, and lost as much.
+- In training it is 1.2, so the radius is larger or equal: what it merges by mistake, the next epoch can part again.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Int
+
+from reknow.clustering.automatic import auto_radius
+from reknow.clustering.graph import DistanceGraph
+
+STEP, SMALLEST_RADIUS = 0.05, 0.3
+
+IN_TRAINING, IN_FINAL_GROUPS = 1.7, 1.1
+"""Factors by which a step must multiply the clusters apart."""
+
+
+def radius_in(graph: DistanceGraph, factor: float = IN_TRAINING) -> float:
+    """The radius that follows from a graph.
+
+    Args:
+        graph: made with the largest radius or more.
+        factor: see above; a larger one gives a larger radius.
+    """
+    start = auto_radius(graph.distances, graph.sizes.min_samples, graph.weights)
+    radii = [start - STEP * step for step in range(math.floor((start - SMALLEST_RADIUS) / STEP) + 1)]
+
+    @lru_cache
+    def apart(step: int) -> float:
+        return clusters_apart(graph.clusters(radii[step])) if step < len(radii) else 0.0
+
+    taken = 0
+    while apart(taken + 1) > 0 and (
+        apart(taken + 1) >= factor * apart(taken) or apart(taken + 2) >= factor**2 * apart(taken)
+    ):
+        taken += 1
+    return radii[taken]
+
+
+def clusters_apart(labels: Int[np.ndarray, "rows"]) -> float:
+    """The effective number of clusters times the share of rows in one; 0 without any cluster.
+
+    Args:
+        labels: (N,) cluster of each row, -1 in none.
+
+    Example:
+        >>> clusters_apart(np.array([0, 0, 1, 1])), clusters_apart(np.array([0, 0, 1, 1, -1, -1, -1, -1]))
+        (2.0, 1.0)
+    """
+    sizes = np.bincount(labels[labels >= 0]).astype(np.float64)
+    return float(sizes.sum() ** 3 / ((sizes**2).sum() * len(labels))) if len(sizes) else 0.0
