@@ -107,8 +107,7 @@ def final_groups(
         >>> found.groups.num_clusters, found.halves.support
         (8, 1.0)
     """
-    sizes = {"min_samples": min_samples, "k1": k1, "k2": k2}
-    graph, radius = graph_and_radius(features, eps=eps, **sizes, factor=factor)
+    graph, radius = graph_and_radius(features, eps=eps, min_samples=min_samples, k1=k1, k2=k2, factor=factor)
     reason = _cannot_halve(graph)
     if reason:
         return FinalGroups(labels_at(graph, radius), reason=reason)

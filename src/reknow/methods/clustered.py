@@ -77,10 +77,10 @@ class Clustering:
         """
         if self.camera_centered and len(np.unique(cameras)) > 1:
             embeddings = without_camera_means(embeddings, torch.from_numpy(cameras).to(embeddings.device))
-        sizes = {"min_samples": self.min_samples, "k1": self.k1, "k2": self.k2}
+        eps, min_samples, k1, k2 = self.eps, self.min_samples, self.k1, self.k2
         if halved:
-            return final_groups(embeddings, eps=self.eps, **sizes, factor=IN_TRAINING).groups
-        return pseudo_labels(embeddings, eps=self.eps, **sizes)
+            return final_groups(embeddings, eps=eps, min_samples=min_samples, k1=k1, k2=k2, factor=IN_TRAINING).groups
+        return pseudo_labels(embeddings, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
 
 
 @dataclass(frozen=True, kw_only=True)
