@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from reknow import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = sorted((ROOT / "src").rglob("*.py"))
@@ -79,12 +81,12 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_help_is_plain_text(command: list[str], tmp_path: Path) -> None:
+def test_help_is_plain_text(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """No markup of another program, no reference that a terminal cannot follow."""
-    done = subprocess.run(
-        [sys.executable, "-m", "reknow.cli", *command], capture_output=True, text=True, cwd=tmp_path, check=True
-    )
-    text = re.sub(r"[│╭╮╰╯─]", " ", done.stdout)
+    with suppress(SystemExit):  # tyro leaves this way; the help of `train` without a recipe returns
+        assert cli.main(command) == 0
+    text = re.sub(r"[│╭╮╰╯─]", " ", capsys.readouterr().out)
+    assert len(text) > 200
     for pattern in (r":(class|func|mod|meth|data|attr):", "``", "::", r"\bP times K\b", r"\(default: \)"):
         assert not re.search(pattern, text), (pattern, text)
     assert not DIALECT.search(text), DIALECT.findall(text)

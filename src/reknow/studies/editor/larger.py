@@ -1,9 +1,9 @@
 """``editor-larger``: does EDITOR's gain grow with more identities and more diverse conditions?
 
-The paper's first data set has 201 identities in few scenes and asks for larger and more diverse ones. Here the world
-grows to three times the identities, then its light becomes mixed, its spectra misaligned and its objects more occluded.
-Each world has its own row of the concatenated baseline. All runs have as many epochs, so more steps where the world is
-larger.
+The paper's first data set has 201 identities and little variety of scenes, and asks for larger and more diverse ones.
+Here the world grows to three times the identities, then its light becomes mixed, its spectra misaligned and its objects
+more occluded. Each world has its own row of the concatenated baseline. All runs have as many epochs, so more steps
+where the world is larger.
 """
 
 from __future__ import annotations

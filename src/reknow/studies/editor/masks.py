@@ -1,7 +1,7 @@
 """``editor-masks``: one mask for all spectra or one for each, by day, at night and where objects are occluded?
 
 EDITOR keeps the same patches in all spectra. At night color shows little, so its mask must come from the others; by day
-each spectrum could choose for itself. An occluder may be seen in one spectrum more than in another.
+each spectrum could choose for itself. An occluder may hide more in one spectrum than in another.
 """
 
 from __future__ import annotations
