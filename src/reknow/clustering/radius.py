@@ -35,7 +35,7 @@ from reknow.clustering.graph import DistanceGraph
 
 STEP, SMALLEST_RADIUS = 0.05, 0.3
 
-IN_TRAINING, IN_FINAL_GROUPS = 1.5, 1.1
+IN_TRAINING, IN_FINAL_GROUPS = 1.7, 1.1
 """Factors by which a step must multiply the clusters apart."""
 
 
