@@ -107,7 +107,8 @@ def test_a_picture_that_is_gone_leaves_the_groups_and_no_part_of_the_audit(rekno
 
 
 def test_without_groups_the_groups_are_written_and_the_audit_says_why_not(reknow, embedded, tmp_path):
-    code, _, err = reknow("cluster", "embeddings.parquet", "--min-samples", "40", "--audit", "5")
+    code, out, err = reknow("cluster", "embeddings.parquet", "--min-samples", "40", "--audit", "5")
+    assert "believe these groups" in out and "0 groups; 48 of 48 pictures in none" in out
     assert code == 2 and "no group: all of 48 pictures are in none. groups.csv is written, the audit is not" in err
     assert "larger --eps" in err
     assert [path.name for path in tmp_path.glob("groups*")] == ["groups.csv"]
@@ -119,6 +120,8 @@ def test_an_audit_is_not_read_with_other_groups(reknow, embedded, tmp_path):
     fill(tmp_path / "g-audit.csv", {})
     code, _, err = reknow("audit", "g-audit.csv", "--groups", "other.csv")
     assert code == 2 and "g-audit.csv: an audit of the groups" in err and "--groups" in err
+    code, _, err = reknow("audit", "g-audit.csv", "--groups", "embeddings.parquet")
+    assert code == 2 and "embeddings.parquet: a Parquet file; expected a CSV file" in err
     assert "one file both as the answers and as the groups" in reknow("audit", "g.csv", "--groups", "./g.csv")[2]
     (tmp_path / "g-audit.csv").rename(tmp_path / "answers.csv")
     assert "does not end with -audit.csv" in reknow("audit", "answers.csv")[2]

@@ -1,4 +1,4 @@
-"""Final groups: halves that are halves, a radius near the best, and features that cannot be halved."""
+"""Final groups: halves that are halves, the radius with the largest support, and features that cannot be halved."""
 
 from __future__ import annotations
 
@@ -51,15 +51,31 @@ def test_support_falls_with_noise_as_the_true_index_does():
     assert supports[-1] < 0.3
 
 
-def test_the_radius_is_smaller_than_in_training_and_nearly_the_best():
+def test_the_radius_has_the_largest_support_of_all_that_were_tried():
     rows, truth = individuals(1.3)
     found = final_groups(rows)
-    sizes = {"min_samples": "auto", "k1": "auto", "k2": "auto"}
-    assert found.groups.eps == found.halves.radius <= pseudo_labels(rows, eps="auto", **sizes).eps
+    assert found.halves in found.tried
+    assert found.halves.support == max(each.support for each in found.tried)
+    radii = [each.radius for each in found.tried]
+    assert radii[0] == pseudo_labels(rows, eps="auto", min_samples="auto", k1="auto", k2="auto").eps
+    np.testing.assert_allclose(np.diff(radii), -0.05)
+    assert 0.3 <= radii[-1] < 0.35
     indices = [
-        adjusted_rand_index(pseudo_labels(rows, eps=r, **sizes).labels, truth) for r in np.arange(0.3, 0.75, 0.05)
+        adjusted_rand_index(pseudo_labels(rows, eps=r, min_samples="auto", k1="auto", k2="auto").labels, truth)
+        for r in np.arange(0.3, 0.75, 0.05)
     ]
-    assert adjusted_rand_index(found.groups.labels, truth) > max(indices) - 0.05
+    assert adjusted_rand_index(found.groups.labels, truth) > max(indices) - 0.1
+    assert [each.radius for each in final_groups(rows, lowered=False).tried] == radii[:1]
+
+
+@pytest.mark.parametrize("noise", [0.5, 0.8, 1.0])
+def test_large_groups_beside_small_ones_stay_whole(noise):
+    """Sizes by a Pareto law, 2 to 200: parting the largest would make more clusters of like size."""
+    random = np.random.default_rng(0)
+    sizes = np.clip((2 * (1 + random.pareto(1.0, 60))).astype(int), 2, 200)
+    truth = np.repeat(np.arange(60), sizes)
+    rows = random.normal(size=(60, 64))[truth] + noise * random.normal(size=(len(truth), 64))
+    assert adjusted_rand_index(final_groups(rows.astype(np.float32)).groups.labels, truth) > 0.85
 
 
 def test_a_radius_of_the_users_is_kept():
@@ -86,7 +102,7 @@ def test_the_same_seed_gives_the_same_groups_and_copies_share_theirs():
         (np.ones((30, 1), np.float32), "features of less than 4 numbers cannot be halved"),
         (individuals(0.5, dim=3)[0], "features of less than 4 numbers"),
         (individuals(0.5, count=1, pictures=5)[0], "5 distinct pictures, not enough"),
-        (np.ones((30, 16), np.float32), "1 distinct pictures, not enough"),
+        (np.ones((30, 16), np.float32), "1 distinct picture, not enough"),
         (np.empty((0, 16), np.float32), "0 distinct pictures, not enough"),
     ],
 )

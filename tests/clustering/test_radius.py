@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reknow.clustering.automatic import auto_radius
 from reknow.clustering.graph import distance_graph
-from reknow.clustering.radius import IN_FINAL_GROUPS, IN_TRAINING, STEP, clusters_apart, radius_in
+from reknow.clustering.radius import FACTOR, STEP, clusters_apart, radius_in
 
 
 def graph_of(noise: float, count: int = 40, pictures: int = 10, seed: int = 0):
@@ -41,7 +41,7 @@ def test_clear_clusters_keep_the_radius_of_the_curve():
 def test_the_radius_shrinks_until_a_step_parts_no_clusters():
     graph = graph_of(1.5)
     start = auto_radius(graph.distances, graph.sizes.min_samples, graph.weights)
-    for factor in (IN_TRAINING, IN_FINAL_GROUPS):
+    for factor in (FACTOR, 1.1):
         taken = radius_in(graph, factor)
         steps = round((start - taken) / STEP)
         assert taken == pytest.approx(start - steps * STEP)
@@ -49,14 +49,14 @@ def test_the_radius_shrinks_until_a_step_parts_no_clusters():
         for step in range(steps + 1):
             one, two = counts[step + 1] / counts[step], counts[step + 2] / counts[step]
             assert (one >= factor or two >= factor**2) == (step < steps)
-    assert radius_in(graph) >= radius_in(graph, IN_FINAL_GROUPS)
+    assert radius_in(graph) >= radius_in(graph, 1.1)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_handful_of_individuals_is_not_cut_to_pieces(count):
     graph = graph_of(0.5, count=count, pictures=60)
-    assert radius_in(graph, IN_FINAL_GROUPS) > 0.45
-    assert graph.labels(radius_in(graph, IN_FINAL_GROUPS)).max() + 1 == count
+    assert radius_in(graph) > 0.45
+    assert graph.labels(radius_in(graph)).max() + 1 == count
 
 
 def test_where_nothing_is_clustered_the_radius_of_the_curve_stays():

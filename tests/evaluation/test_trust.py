@@ -19,7 +19,7 @@ from reknow.evaluation.trust import Expected, trust_in
 def grouped(labels, agreement=0.8, share=0.9, reason="") -> FinalGroups:
     labels = np.array(labels, dtype=np.int64)
     groups = PseudoLabels(labels, int(labels.max(initial=-1)) + 1, int((labels < 0).sum()), 0.5)
-    return FinalGroups(groups, None if agreement is None else Halves(0.5, agreement, share), reason)
+    return FinalGroups(groups, None if agreement is None else Halves(0.5, agreement, share), (), reason)
 
 
 def embedded(rows: int, measures: PictureMeasures | None = None, **columns) -> Embeddings:

@@ -20,6 +20,7 @@ from reknow.cli.options import (
     recognizer_named,
 )
 from reknow.cli.printing import by_subset, in_words, notes, print_facts, scores
+from reknow.errors import ReknowError
 
 UNMEASURED = "These embeddings have no picture measures, so what appearance explains is unknown: embed again."
 _AUTO = "'auto' follows how many near neighbors the pictures have."
@@ -127,7 +128,6 @@ def cluster(
     final = final_groups(read.vectors, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
     grouped, trust = final.groups, trust_in(final, read, expected)
     write_groups(read.manifest, grouped.labels, out)
-    drawn = write_audit(audit, read, grouped.labels, out)
     sizes = {"k1": grouped.sizes.k1, "k2": grouped.sizes.k2, "min_samples": grouped.sizes.min_samples}
     facts = {
         "pictures": len(read),
@@ -137,7 +137,6 @@ def cluster(
         **sizes,
         "trust": trust.as_json(),
         "file": str(out),
-        **drawn,
         "notes": [
             *grouped.notes,
             *([grouped.warning] if grouped.warning else []),
@@ -149,6 +148,11 @@ def cluster(
     settings = ", ".join(f"{name} {size}" for name, size in sizes.items())
     doubts = [f"warning: {warning}" for warning in trust.warnings]
     lines = [trust.sentence, *doubts, *notes(facts), f"{line} (eps {grouped.eps:.2f}, {settings}): {out}"]
+    try:
+        facts |= write_audit(audit, read, grouped.labels, out)
+    except ReknowError:
+        print_facts(facts, json, lines=lines)
+        raise
     print_facts(facts, json, lines=[*lines, *audit_in_words(facts)])
     return 0
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reknow.clustering.automatic import LARGEST_RADIUS, USUAL, GroupSizes, Sizes
 from reknow.clustering.graph import DistanceGraph, Size, distance_graph
-from reknow.clustering.radius import IN_TRAINING, radius_in
+from reknow.clustering.radius import radius_in
 from reknow.errors import RecipeError
 
 # Above this share of outliers a run learns from a small part of its pictures, mostly near-duplicates.
@@ -95,13 +95,8 @@ def graph_and_radius(
     min_samples: Size,
     k1: Size,
     k2: Size,
-    factor: float = IN_TRAINING,
 ) -> tuple[DistanceGraph, float]:
-    """The graph that :func:`pseudo_labels` clusters, and the radius at which it does; arguments and errors as there.
-
-    Args:
-        factor: of :func:`.radius_in`, where eps is ``auto``.
-    """
+    """The graph that :func:`pseudo_labels` clusters, and the radius at which it does; arguments and errors as there."""
     if eps != "auto" and not 0 < eps < 1:
         raise RecipeError(
             "eps",
@@ -111,7 +106,7 @@ def graph_and_radius(
         )
     largest = LARGEST_RADIUS if eps == "auto" else float(eps)
     graph = distance_graph(features, largest=largest, min_samples=min_samples, k1=k1, k2=k2)
-    return graph, radius_in(graph, factor) if eps == "auto" else largest
+    return graph, radius_in(graph) if eps == "auto" else largest
 
 
 def labels_at(graph: DistanceGraph, radius: float) -> PseudoLabels:

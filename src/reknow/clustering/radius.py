@@ -11,15 +11,13 @@ everything. If the radius shrinks by 0.05 and it multiplies, clusters had merged
 rows off. So the radius of the curve is lowered, step by step, as long as a step multiplies it by a factor, or the next
 two steps by the factor's square: while one cluster holds nearly everything, a step may do nothing and the next much.
 
-- For final groups the factor is 1.1. On 42 sets of embeddings whose identities are known (world of both difficulties,
-  groceries and Omniglot; before and after training; cameras centered or not) the adjusted Rand index was 0.014 below
-  the best radius of a sweep on average, and 0.08 at most; on 35 made sets 0.012 and 0.07. The plain number of clusters,
-  with the factor that is best for it, lost 0.046 and 0.18 on the 42; the radius at which two halves of the features
-  agree best 0.037 and 0.12. Without the share of rows the factor had to be 1.22, and lost as much.
-- In training it is 1.7, so the radius is larger or equal: what it merges by mistake, the next epoch can part again, and
-  views of one individual that a smaller one keeps apart are never drawn together. Cluster contrast on groceries ended
-  at 55.5 mAP with 0.63 to 0.65 and at 51.7 with 0.58, which 1.2 gives; real pedestrians at 42.4 and 34.5
-  (docs/methods/cluster_contrast.md has what was tried, also where the smaller one is better).
+The factor decides. With 1.1 the radius was within 0.08 of the best adjusted Rand index on 42 sets of embeddings of the
+worlds, groceries and Omniglot (the plain number of clusters, with the factor that is best for it: 0.18). But smaller
+factors cut large groups to pieces where sizes are very unequal, and in training the larger radius is better on real
+pictures: what it merges by mistake, the next epoch can part again, and views of one individual that a smaller one keeps
+apart are never drawn together. Cluster contrast on groceries ended at 55.5 mAP with 0.63 to 0.65 (1.7) and at 51.7 with
+0.58. So it is 1.7. docs/methods/cluster_contrast.md has what was tried, also where the smaller one is better. Final
+groups start here and go lower (:mod:`.final_groups`).
 """
 
 from __future__ import annotations
@@ -35,11 +33,11 @@ from reknow.clustering.graph import DistanceGraph
 
 STEP, SMALLEST_RADIUS = 0.05, 0.3
 
-IN_TRAINING, IN_FINAL_GROUPS = 1.7, 1.1
-"""Factors by which a step must multiply the clusters apart."""
+FACTOR = 1.7
+"""By which a step must multiply the clusters apart."""
 
 
-def radius_in(graph: DistanceGraph, factor: float = IN_TRAINING) -> float:
+def radius_in(graph: DistanceGraph, factor: float = FACTOR) -> float:
     """The radius that follows from a graph.
 
     Args:

@@ -23,7 +23,6 @@ from torch.nn import functional
 from reknow.clustering.dbscan import PseudoLabels, pseudo_labels
 from reknow.clustering.final_groups import final_groups
 from reknow.clustering.graph import Size
-from reknow.clustering.radius import IN_TRAINING
 from reknow.distributed import from_first, gathered
 from reknow.errors import DataError, RecipeError
 from reknow.fields import Bounds, PositiveFloat, Share, check_fields
@@ -79,7 +78,7 @@ class Clustering:
             embeddings = without_camera_means(embeddings, torch.from_numpy(cameras).to(embeddings.device))
         eps, min_samples, k1, k2 = self.eps, self.min_samples, self.k1, self.k2
         if halved:
-            return final_groups(embeddings, eps=eps, min_samples=min_samples, k1=k1, k2=k2, factor=IN_TRAINING).groups
+            return final_groups(embeddings, eps=eps, min_samples=min_samples, k1=k1, k2=k2, lowered=False).groups
         return pseudo_labels(embeddings, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
 
 

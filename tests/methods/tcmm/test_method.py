@@ -88,6 +88,8 @@ def test_a_part_alone_is_the_same_loss_without_prototypes(method, step):
         torch.testing.assert_close(alone[part], whole[part])
     with pytest.raises(RecipeError, match="nothing is learned otherwise"):
         replace(CONFIG, prototype_weight=0.0, token_weight=0.0, instance_weight=0.0)
+    with pytest.raises(RecipeError, match="nothing is learned otherwise"):
+        replace(CONFIG, prototype_weight=0.0, token_weight=0.0, weigh_by_agreement=True)
 
 
 def test_the_memory_counts_as_far_as_two_halves_agree(method, step, monkeypatch):

@@ -92,6 +92,9 @@ def _columns(rows: Iterator[tuple[int, list[str]]], file: Path) -> list[tuple[st
 def _text(file: Path) -> str:
     """The file's text, refused where it is not UTF-8 or starts with a line for spreadsheets alone."""
     data = file.read_bytes()
+    if data.startswith(b"PAR1"):
+        remedy = "Name a CSV; where a table may be Parquet, its name ends with .parquet."
+        raise DataError(file, found="a Parquet file", expected="a CSV file", remedy=remedy)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -73,7 +73,8 @@ class TCMMConfig(ClusteredConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.prototype_weight + self.token_weight + self.instance_weight:
+        sure = 0.0 if self.weigh_by_agreement else self.instance_weight  # agreement may be 0
+        if not self.prototype_weight + self.token_weight + sure:
             raise RecipeError(
                 "method.prototype_weight",
                 found="0 like the weights of both other losses",
@@ -93,7 +94,8 @@ class TCMMConfig(ClusteredConfig):
                 f"method.{field}",
                 found=f"{getattr(self, field)} with an instance_weight of 0",
                 expected=f"{unset}, since there is no instance memory then",
-                remedy="Leave it out, or set --method.instance-weight above 0.",
+                remedy="Set --method.no-refresh-outliers or --method.capacity None too, or an --method.instance-weight "
+                "above 0.",
             )
 
     def build(self, network: Embedder, training_set: TrainingSet) -> TCMM:
