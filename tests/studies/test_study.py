@@ -49,7 +49,8 @@ def test_every_recipe_of_a_study_can_be_written_and_read(name, scale):
 
 def test_all_rows_of_the_component_table_have_the_same_budget():
     study = study_named("tcmm", "laptop")
-    recipes = [variant.of(study.base) for variant in study.variants]
+    recipes = [variant.of(study.base) for variant in study.variants if "twice as long" not in variant.name]
+    assert len(recipes) == len(study.variants) - 2
     assert len({(one.epochs, one.iterations, one.sampling, one.data, one.weights, one.network) for one in recipes}) == 1
     assert [recipe.method for recipe in recipes[-2:]] == [
         recipe_named(name).method for name in ("cluster_contrast", "tcmm")
