@@ -136,8 +136,8 @@ def rendering_of(reference: str, *, size: tuple[int, int] | None = None) -> Rend
         size=size,
         difficulty=named.conditions.difficulty,
         light=named.conditions.light,
-        occlusion=named.conditions.occlusion,
         misregistration=named.conditions.misregistration,
+        occlusion=named.conditions.occlusion,
     )
 
 

@@ -8,6 +8,8 @@ where the world is larger.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reknow.studies.editor.base import CONCATENATED, MIXED, NIGHT, SPECTRA, on_world
 from reknow.studies.sizes import THREE_SPECTRA_SWEPT, Scale, Size
 from reknow.studies.study import Study, Variant
@@ -17,12 +19,7 @@ DIVERSE = (MIXED, "misregistration=4", "occlusion=0.4")
 
 def larger(size: Size) -> Size:
     """Three times the identities to train on; the same ones to test with."""
-    return Size(
-        train_identities=3 * size.train_identities,
-        test_identities=size.test_identities,
-        epochs=size.epochs,
-        batch_size=size.batch_size,
-    )
+    return replace(size, train_identities=3 * size.train_identities)
 
 
 def study(scale: Scale) -> Study:

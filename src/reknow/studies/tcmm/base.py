@@ -20,3 +20,8 @@ PAPER = TCMMConfig(clustering=OWN_DATA_CLUSTERING)
 def on_world(size: Size, *options: str) -> Recipe:
     """TCMM by the paper's settings on a world of this size."""
     return replaced(size.on_world(tcmm.world(), *options), "method", PAPER)
+
+
+def without_parts(recipe: Recipe) -> Recipe:
+    """TCMM's base: neither the token constraint nor the instance memory."""
+    return replaced(replaced(recipe, "method.token_weight", 0.0), "method.instance_weight", 0.0)

@@ -14,8 +14,8 @@ from reknow.methods.cluster_contrast import recipes as cluster_contrast
 from reknow.methods.recipe import Recipe
 from reknow.methods.tcmm import recipes as tcmm
 from reknow.studies.sizes import FEW_ROWS, Scale
-from reknow.studies.study import Study, Variant, replaced
-from reknow.studies.tcmm.base import on_world
+from reknow.studies.study import Study, Variant
+from reknow.studies.tcmm.base import on_world, without_parts
 
 
 def study(scale: Scale) -> Study:
@@ -26,8 +26,7 @@ def study(scale: Scale) -> Study:
 
 def components(name: str, question: str, scale: Scale, base: Recipe) -> Study:
     """The component table of TCMM by the paper's settings, on whatever world it trains on."""
-    for weight in ("method.token_weight", "method.instance_weight"):
-        base = replaced(base, weight, 0.0)
+    base = without_parts(base)
     return Study(
         name=name,
         question=question,

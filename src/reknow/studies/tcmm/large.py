@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reknow.studies.sizes import Scale, Size
-from reknow.studies.study import Study, Variant, replaced
-from reknow.studies.tcmm.base import on_world
+from reknow.studies.study import Study, Variant
+from reknow.studies.tcmm.base import on_world, without_parts
 
 PICTURES, TRAINING_PICTURES = 45_792, 9_840
 """Of PersonX."""
@@ -25,12 +25,11 @@ SIZES: Mapping[Scale, Size] = {
 
 def study(scale: Scale) -> Study:
     """TCMM and its base on a world of PersonX's size."""
-    base = replaced(replaced(on_world(SIZES[scale]), "method.token_weight", 0.0), "method.instance_weight", 0.0)
     return Study(
         name="tcmm-large",
         question="Does TCMM run on 45,792 pictures, and what does it reach there on a reduced budget?",
         scale=scale,
-        base=base,
+        base=without_parts(on_world(SIZES[scale])),
         variants=(
             Variant("base"),
             Variant("+ both (TCMM)", {"method.token_weight": 1.0, "method.instance_weight": 1.0}),
