@@ -40,7 +40,7 @@ def test_halves_of_an_odd_number_differ_by_one():
 
 def test_support_falls_with_noise_as_the_true_index_does():
     supports, indices = [], []
-    for noise in (0.3, 1.1, 1.3, 1.5):
+    for noise in (0.3, 1.1, 1.3, 1.5, 1.8):
         rows, truth = individuals(noise)
         found = final_groups(rows)
         supports.append(found.halves.support)
@@ -64,7 +64,7 @@ def test_the_radius_has_the_largest_support_of_all_that_were_tried():
         adjusted_rand_index(pseudo_labels(rows, eps=r, min_samples="auto", k1="auto", k2="auto").labels, truth)
         for r in np.arange(0.3, 0.75, 0.05)
     ]
-    assert adjusted_rand_index(found.groups.labels, truth) > max(indices) - 0.1
+    assert adjusted_rand_index(found.groups.labels, truth) > max(indices) - 0.05
     assert [each.radius for each in final_groups(rows, lowered=False).tried] == radii[:1]
 
 
