@@ -124,6 +124,15 @@ def test_groups_of_two_are_found_and_the_sizes_said(reknow, tmp_path):
     assert "Individuals seem to have 2 pictures each" in facts["notes"][0]
     code, out, _ = reknow("cluster", "e.parquet", "--out", "other.csv", "--k1", "30", "--k2", "6", "--min-samples", "2")
     assert "k1 30, k2 6, min_samples 2" in out
+    code, _, err = reknow("cluster", "e.parquet", "--out", "none.csv", "--k1", "4", "--k2", "6")
+    assert code == 2 and "k2: " in err and "6 with k1 4" in err and "--k2 4 or less" in err
+    assert not (tmp_path / "none.csv").exists()
+
+
+def test_a_radius_near_the_bounds_is_said_as_it_was_given(reknow, tmp_path):
+    embedded_individuals(40, 10, tmp_path)
+    assert "(eps 0.999, " in reknow("cluster", "e.parquet", "--out", "one.csv", "--eps", "0.999")[1]
+    assert "(eps 0.004, " in reknow("cluster", "e.parquet", "--out", "none.csv", "--eps", "0.004")[1]
 
 
 def test_groups_come_with_how_far_to_believe_them(reknow, tmp_path):

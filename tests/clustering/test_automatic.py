@@ -141,7 +141,7 @@ def test_rows_without_a_neighbor_are_told(made_rows):
     found = pseudo_labels(rows, eps=0.3, k1=15)
     assert found.num_alone > 60
     assert any(
-        f"{found.num_alone:,} of 200 rows" in note and "no neighbor within eps 0.30" in note for note in found.notes
+        f"{found.num_alone:,} of 200 rows" in note and "no neighbor within eps 0.3:" in note for note in found.notes
     )
 
 

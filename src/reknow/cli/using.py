@@ -117,11 +117,13 @@ def cluster(
 ) -> int:
     """Group embedded pictures by individual, without labels, and say how far to believe the groups."""
     from reknow.clustering.final_groups import final_groups
+    from reknow.clustering.graph import check_averaged
     from reknow.data.embeddings import Embeddings
     from reknow.data.groups import write_groups
     from reknow.evaluation.trust import Expected, trust_in
 
     check_new_file(out)
+    check_averaged("k2", k1, k2)
     expected = None if expect_individuals is None else Expected.of(expect_individuals)
     read = Embeddings.read(embeddings)
     check_audit(audit, out, read.manifest)
@@ -147,7 +149,7 @@ def cluster(
     line = f"{groups}; {grouped.num_outliers:,} of {len(read):,} pictures in none"
     settings = ", ".join(f"{name} {size}" for name, size in sizes.items())
     doubts = [f"warning: {warning}" for warning in trust.warnings]
-    lines = [trust.sentence, *doubts, *notes(facts), f"{line} (eps {grouped.eps:.2f}, {settings}): {out}"]
+    lines = [trust.sentence, *doubts, *notes(facts), f"{line} (eps {grouped.eps:.3g}, {settings}): {out}"]
     try:
         facts |= write_audit(audit, read, grouped.labels, out)
     except ReknowError:

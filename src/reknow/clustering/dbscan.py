@@ -128,18 +128,18 @@ def _warning(result: PseudoLabels) -> str | None:
         )
     if clusters == 0:
         return (
-            f"No clusters among {rows:,} rows: none has {min_samples} rows, itself included, within eps {eps:.2f}. "
+            f"No clusters among {rows:,} rows: none has {min_samples} rows, itself included, within eps {eps:.3g}. "
             "Raise eps, or lower min_samples."
         )
     if outliers > _TOO_MANY_OUTLIERS * rows:
         return (
-            f"{outliers:,} of {rows:,} rows ({outliers / rows:.0%}) are outliers at eps {eps:.2f}, the others in "
+            f"{outliers:,} of {rows:,} rows ({outliers / rows:.0%}) are outliers at eps {eps:.3g}, the others in "
             f"{clusters:,} clusters. Raise eps or lower min_samples; if individuals have only two or three "
             "pictures, lower k1 and k2 too."
         )
     if clusters == 1:
         return (
-            f"One cluster holds {rows - outliers:,} of {rows:,} rows at eps {eps:.2f}. Lower eps, or k1 and k2 if "
+            f"One cluster holds {rows - outliers:,} of {rows:,} rows at eps {eps:.3g}. Lower eps, or k1 and k2 if "
             "individuals have only two or three pictures. If one cluster remains, the embeddings are all alike: start "
             "from other weights."
         )
@@ -158,7 +158,7 @@ def _notes(result: PseudoLabels, groups: GroupSizes | None) -> tuple[str, ...]:
     if result.num_alone > _MANY_ISOLATED * rows:
         notes.append(
             f"{result.num_alone:,} of {rows:,} rows ({result.num_alone / rows:.0%}) have no neighbor within eps "
-            f"{result.eps:.2f}: single pictures of an individual, or lists that are too long for it (k1 {sizes.k1}, "
+            f"{result.eps:.3g}: single pictures of an individual, or lists that are too long for it (k1 {sizes.k1}, "
             f"k2 {sizes.k2})."
         )
     if result.num_copies > _MANY_COPIES * rows:

@@ -19,6 +19,7 @@ from reknow.clustering.automatic import LISTED, USUAL, GroupSizes, Sizes, group_
 from reknow.clustering.density import density_clusters
 from reknow.clustering.jaccard import check_sizes, distances_among
 from reknow.clustering.neighbors import Neighbors, first_copies, nearest_neighbors, unit_rows
+from reknow.errors import RecipeError
 from reknow.fields import PositiveInt
 
 Size = PositiveInt | Literal["auto"]
@@ -105,6 +106,22 @@ def distance_graph(
     return DistanceGraph(distances, unit, first, kept, weights, sizes, groups)
 
 
+def check_averaged(name: str, k1: Size, k2: Size) -> None:
+    """Raise a RecipeError where a user asks for the average of more rows (k2) than are in a list (k1).
+
+    Args:
+        name: of the option that sets k2, such as ``method.clustering.k2``.
+        k1, k2: as in :func:`.pseudo_labels`.
+    """
+    if k1 != "auto" and k2 != "auto" and k2 > k1:
+        raise RecipeError(
+            name,
+            found=f"{k2} with k1 {k1}",
+            expected="at most k1, since the lists of neighbors have that length",
+            remedy=f"--{name} {k1} or less.",
+        )
+
+
 def _distances(
     neighbors: Neighbors,
     host: Float32[np.ndarray, "rows dim"],
@@ -131,5 +148,5 @@ def _sizes_and_neighbors(
     length = fitting.k1 if k1 == "auto" else k1
     if length >= rows:
         length = max(least, rows // 2)
-    sizes = Sizes(length, min(fitting.k2, length) if k2 == "auto" else k2, least)
+    sizes = Sizes(length, min(fitting.k2 if k2 == "auto" else k2, length), least)
     return sizes, Neighbors(*(part[:, :length] for part in (neighbors.rows, neighbors.similarity))), groups

@@ -22,9 +22,9 @@ from torch.nn import functional
 
 from reknow.clustering.dbscan import PseudoLabels, pseudo_labels
 from reknow.clustering.final_groups import final_groups
-from reknow.clustering.graph import Size
+from reknow.clustering.graph import Size, check_averaged
 from reknow.distributed import from_first, gathered
-from reknow.errors import DataError, RecipeError
+from reknow.errors import DataError
 from reknow.fields import Bounds, PositiveFloat, Share, check_fields
 from reknow.losses.prototype_memory import PrototypeMemory, Update
 from reknow.methods.method import EpochPlan, Method, MethodConfig
@@ -58,13 +58,7 @@ class Clustering:
 
     def __post_init__(self) -> None:
         check_fields(self, "method.clustering")
-        if self.k1 != "auto" and self.k2 != "auto" and self.k2 > self.k1:
-            raise RecipeError(
-                "method.clustering.k2",
-                found=f"{self.k2} with k1 {self.k1}",
-                expected="at most k1, since the lists of neighbors have that length",
-                remedy=f"--method.clustering.k2 {self.k1} or less.",
-            )
+        check_averaged("method.clustering.k2", self.k1, self.k2)
 
     def __call__(self, embeddings: Tensor, cameras: Int[np.ndarray, "rows"], halved: bool = False) -> PseudoLabels:
         """Pseudo-labels of unit rows.
