@@ -164,7 +164,9 @@ def test_what_cannot_be_computed_is_refused():
 
 
 def test_what_is_known_of_one_row():
-    assert information(torch.ones(1, 1), torch.ones(1, 1), torch.zeros(1, dtype=torch.long)) == Information(0.0, 0.0, 0.0, 0.0)
+    assert information(torch.ones(1, 1), torch.ones(1, 1), torch.zeros(1, dtype=torch.long)) == Information(
+        0.0, 0.0, 0.0, 0.0
+    )
 
 
 def test_the_mean_over_rows_is_weighed_by_the_classes_q():
