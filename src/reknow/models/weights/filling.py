@@ -162,6 +162,7 @@ def fill_network(network: Network, pretrained: PretrainedWeights, parts: ModuleT
             module.load_state_dict(state, strict=False)
             filled[module] = state
             names.append(name)
+    network.after_filling(("trunk", *names))
     return replace(
         report,
         parts=tuple(names),
