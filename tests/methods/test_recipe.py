@@ -104,6 +104,8 @@ def test_a_value_beyond_its_bounds_says_what_may_stand_there(part, field, value,
     ("part", "fields_", "where"),
     [
         (Schedule, {"kind": "cosine", "milestones": (3, 5)}, "schedule.milestones"),
+        (Schedule, {"kind": "step", "hold": 0.5}, "schedule.hold"),
+        (Schedule, {"kind": "cosine", "hold": 1.0}, "schedule.hold"),
         (Schedule, {"kind": "step", "milestones": (5, 3)}, "schedule.milestones"),
         (Clustering, {"k1": 4, "k2": 6}, "method.clustering.k2"),
         (TCMMConfig, {"refresh_outliers": True, "capacity": 5}, "method.refresh_outliers"),

@@ -62,6 +62,7 @@ class Schedule:
         milestones: epochs or steps, counted from 0, at which the kind step drops, in ascending order; none means every.
         gamma: factor on the rate at a drop of the kind step, at most 1.
         floor: rate at the end of the kind cosine, as a share of the peak.
+        hold: share of the run, warm-up included, after which the kind cosine begins to fall.
         warmup_start: rate at the start of the warm-up, as a share of the peak.
     """
 
@@ -72,6 +73,7 @@ class Schedule:
     milestones: tuple[PositiveInt, ...] = ()
     gamma: PositiveShare = 0.1
     floor: Share = 0.002
+    hold: ShareBelowOne = 0.0
     warmup_start: Share = 0.01
 
     def __post_init__(self) -> None:
@@ -89,6 +91,13 @@ class Schedule:
                 found=f"{self.milestones} with the kind '{self.kind}'",
                 expected="none, since only the kind 'step' drops",
                 remedy="Write --schedule.kind step, or leave the milestones out.",
+            )
+        if self.hold and self.kind != "cosine":
+            raise RecipeError(
+                "schedule.hold",
+                found=f"{self.hold} with the kind '{self.kind}'",
+                expected="0, since only the kind 'cosine' begins to fall",
+                remedy="Write --schedule.kind cosine, or --schedule.hold 0.",
             )
 
 

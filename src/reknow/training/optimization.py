@@ -127,8 +127,10 @@ def learning_rate(peak: float, lr: float, schedule: Schedule, turn: int, turns: 
         passed = sum(milestone <= turn for milestone in schedule.milestones)
         return peak * schedule.gamma ** (passed if schedule.milestones else turn // schedule.every)
     if schedule.kind == "cosine":
-        floor = schedule.floor * lr
+        floor, held = schedule.floor * lr, schedule.hold * turns
         if counted >= turns:
             return floor
-        return floor + (peak - floor) / 2 * (1 + math.cos(math.pi * counted / turns))
+        if counted <= held:
+            return peak
+        return floor + (peak - floor) / 2 * (1 + math.cos(math.pi * (counted - held) / (turns - held)))
     return peak
