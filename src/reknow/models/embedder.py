@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -28,7 +28,7 @@ from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch, Spectrum
 
-Feature = Literal["cls", "cls+extra", "cls+patches", "projected"]
+FeatureKind = Literal["cls", "cls+extra", "cls+patches", "projected"]
 """``cls`` alone (TransReID), ``cls`` joined with the mean of the extra tokens (PASS, TCMM), joined with the mean of the
 patches, or projected by the trunk itself (OSNet)."""
 
@@ -45,7 +45,7 @@ class EmbedderConfig(NetworkConfig):
     """
 
     trunk: TrunkConfig
-    feature: Feature = "cls"
+    feature: FeatureKind = "cls"
     spectrum: Spectrum = "rgb"
 
     def __post_init__(self) -> None:
@@ -77,9 +77,21 @@ class EmbedderConfig(NetworkConfig):
         """The embedder, with fresh random weights."""
         return Embedder(self.trunk.build(), self.feature, self.spectrum)
 
-    def around(self, trunk: TrunkConfig, feature: Feature) -> EmbedderConfig:
+    def around(self, trunk: TrunkConfig, feature: FeatureKind) -> EmbedderConfig:
         """A config of the same spectrum, with another trunk and its feature."""
         return EmbedderConfig(trunk=trunk, feature=feature, spectrum=self.spectrum)
+
+
+class Feature(NamedTuple):
+    """A feature on both sides of its neck, not normalized.
+
+    Attributes:
+        before: (B, D).
+        behind: (B, D).
+    """
+
+    before: Float[Tensor, "batch dim"]
+    behind: Float[Tensor, "batch dim"]
 
 
 class BatchNormNeck(nn.BatchNorm1d):
@@ -115,10 +127,10 @@ class Embedder(Network):
         (torch.Size([3, 16]), True)
     """
 
-    def __init__(self, trunk: Trunk, feature: Feature = "cls", spectrum: Spectrum = "rgb") -> None:
+    def __init__(self, trunk: Trunk, feature: FeatureKind = "cls", spectrum: Spectrum = "rgb") -> None:
         super().__init__()
         self.trunk = trunk
-        self.feature: Feature = feature
+        self.feature: FeatureKindKind = feature
         self.spectrum: Spectrum = spectrum
         self.neck = BatchNormNeck(_feature_dim(trunk, feature))
 
@@ -130,6 +142,11 @@ class Embedder(Network):
     def dim(self) -> int:
         """D, the size of feature and embedding."""
         return self.neck.num_features
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The sizes of its features."""
+        return (self.dim,)
 
     @property
     def spectra(self) -> tuple[Spectrum, ...]:
@@ -155,10 +172,10 @@ class Embedder(Network):
         """
         return functional.normalize(self.neck(self.feature_of(tokens)), dim=1)
 
-    def features(self, batch: Batch) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
-        """The feature before the neck and the one behind it, both (B, D) and not normalized."""
+    def features(self, batch: Batch) -> tuple[Feature, ...]:
+        """Its features on both sides of their necks, for losses: this network has one."""
         before = self.feature_of(self.tokens(batch))
-        return before, self.neck(before)
+        return (Feature(before, self.neck(before)),)
 
     def tokens(self, batch: Batch) -> Tokens:
         """The trunk's tokens of the pictures of this network's spectrum."""
@@ -180,12 +197,12 @@ class Embedder(Network):
                 return self.trunk.project(tokens.cls)
 
 
-def neck_of(feature: Feature) -> str:
+def neck_of(feature: FeatureKind) -> str:
     """The name of a feature's batch-norm neck in :meth:`Network.fillable`; necks of other features do not fit."""
     return f"batch-norm neck of '{feature}'"
 
 
-def _feature_dim(trunk: Trunk, feature: Feature) -> int:
+def _feature_dim(trunk: Trunk, feature: FeatureKind) -> int:
     if isinstance(trunk, OSNet) and feature == "projected":
         return trunk.projected_dim
     return trunk.dim if feature == "cls" else 2 * trunk.dim

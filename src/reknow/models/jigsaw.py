@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
 from reknow.fields import PositiveInt, check_fields
-from reknow.models.embedder import BatchNormNeck
+from reknow.models.embedder import BatchNormNeck, Feature
 from reknow.models.network import Network, NetworkConfig, TrunkConfig
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig, VisionTransformer
@@ -39,18 +39,6 @@ LOCAL_BRANCH = "local branch of the jigsaw"
 
 NECKS = "batch-norm necks of the jigsaw"
 """The same, global neck first."""
-
-
-class Feature(NamedTuple):
-    """A feature on both sides of its neck, not normalized.
-
-    Attributes:
-        before: (B, D).
-        behind: (B, D).
-    """
-
-    before: Float[Tensor, "batch dim"]
-    behind: Float[Tensor, "batch dim"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reknow.errors import WeightsError
-from reknow.models.embedder import EmbedderConfig, Feature, TrunkConfig, neck_of
+from reknow.models.embedder import EmbedderConfig, FeatureKind, TrunkConfig, neck_of
 from reknow.models.transformer import TransformerConfig
 from reknow.models.weights.file import Content
 from reknow.models.weights.source import Side, Size
@@ -68,7 +68,7 @@ class PretrainedWeights:
     origin: str
     path: Path
     trunk: TrunkConfig
-    feature: Feature
+    feature: FeatureKind
     compared: Side
     mean: Channels
     std: Channels
@@ -92,7 +92,7 @@ def partitioned(
     trunk: TrunkConfig,
     *,
     state: Mapping[str, Tensor] | None = None,
-    feature: Feature = "cls",
+    feature: FeatureKind = "cls",
     normalization: Normalization = HALVES,
     neck: str = "",
     compared: Side = "behind",
