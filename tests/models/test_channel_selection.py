@@ -15,6 +15,7 @@ from reknow.models.channel_selection import (
     gumbel_difference,
     select_channels,
 )
+from reknow.models.epochs import Remarks, begin_epoch
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
@@ -166,3 +167,25 @@ def test_under_autocast_masks_stay_zero_and_one_and_gradients_finite(masked):
     assert set(mask.unique().tolist()) <= {0.0, 1.0}
     output.float().square().sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in attention.parameters())
+
+
+def test_a_network_tells_what_its_attention_kept_and_where_it_selects_nothing():
+    torch.manual_seed(0)
+    falling = ChannelSelection(temperature=4.0, decay=0.5, least_temperature=0.5)
+    trunk = replace(TRUNK, attention=falling).build().train()
+    assert begin_epoch(trunk, 0) == Remarks()
+    torch.nn.init.constant_(trunk.blocks[1].attn.mask.bias, 50.0)
+    torch.nn.init.constant_(trunk.blocks[2].attn.mask.bias, -50.0)
+    trunk(torch.rand(8, 3, 32, 16))
+    remarks = begin_epoch(trunk, 1)
+    assert [block.attn.temperature for block in trunk.blocks] == [2.0, 2.0, 2.0]
+    assert remarks.numbers == {
+        "kept/blocks.0.attn": pytest.approx(0.88, abs=0.03),
+        "kept/blocks.1.attn": 1.0,
+        "kept/blocks.2.attn": 0.0,
+    }
+    assert remarks.notes == (
+        "blocks.1.attn keeps all of its channels (1.0000), so its selection does nothing.",
+        "blocks.2.attn keeps none of its channels (0.0000), so its selection does nothing.",
+    )
+    assert begin_epoch(trunk, 2) == Remarks()  # no pass since

@@ -21,10 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
@@ -201,6 +202,78 @@ def bottleneck_bound(
             soft_assignments(features, centroids, beta), labels, conditional.to(features.device), clamp
         )
         return bound if input_assignments is None else input_term(input_assignments, clamp).mean() + bound
+
+
+class Bottleneck(nn.Module):
+    """The bound as a loss, with the constants of an epoch: centroids and Q of the same features.
+
+    Args:
+        dim: D, the feature size.
+        beta: see :func:`soft_assignments`.
+        clamp: smallest probability that a logarithm is taken of.
+
+    Attributes:
+        centroids: (C, D).
+        conditional: (C, C) Q, [a, y].
+
+    Raises:
+        RecipeError: a beta that is not finite, or below 0.
+
+    Example:
+        >>> bottleneck = Bottleneck(dim=3)
+        >>> bottleneck.rebuild(torch.eye(3), torch.arange(3), classes=3)
+        >>> bottleneck(torch.eye(3), torch.arange(3)).round(decimals=3)
+        tensor(0.6660)
+    """
+
+    centroids: Tensor
+    conditional: Tensor
+
+    def __init__(self, dim: int, beta: float = 1.0, clamp: float = CLAMP) -> None:
+        super().__init__()
+        check_beta(beta)
+        self.beta = beta
+        self.clamp = clamp
+        self.register_buffer("centroids", torch.zeros(0, dim))
+        self.register_buffer("conditional", torch.zeros(0, 0))
+
+    @torch.no_grad()
+    def rebuild(self, features: Float[Tensor, "rows dim"], labels: Int[Tensor, "rows"], classes: int) -> None:
+        """Set centroids, then Q by the same centroids, from an epoch's features; no N x C is held.
+
+        Args:
+            features: (N, D) of any length.
+            labels: (N,) from 0 to classes - 1; rows of label -1 do not count.
+            classes: C.
+        """
+        device = self.centroids.device
+        kept = labels >= 0
+        features, labels = features[kept], labels[kept].to(device)
+        centroids = class_centroids(features.to(device), labels, classes)
+        sums = centroids.new_zeros(classes, classes)
+        for part in _parts(len(labels)):
+            assigned = soft_assignments(features[part].to(device), centroids, self.beta)
+            sums.index_add_(0, labels[part], assigned)
+        self.centroids = centroids
+        self.conditional = _means(sums, labels.bincount(minlength=classes)).T.contiguous()
+
+    def forward(self, features: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
+        """The part of the bound that teaches: minus the mean of the sum over a of phi(F_i, a) log Q(a | y_i)."""
+        return bottleneck_bound(features, labels, self.centroids, self.conditional, beta=self.beta, clamp=self.clamp)
+
+    def assigned(self, features: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows classes"]:
+        """phi of any features by the epoch's centroids, on their device, without gradient."""
+        with torch.no_grad():
+            return soft_assignments(features, self.centroids.to(features.device), self.beta)
+
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride] (torch names the other arguments)
+        self, state_dict: dict[str, Any], prefix: str, *rest: Any
+    ) -> None:
+        # Pseudo-labels have another number of classes in every epoch.
+        for name in ("centroids", "conditional"):
+            if (stored := state_dict.get(f"{prefix}{name}")) is not None:
+                setattr(self, name, torch.empty_like(stored, device=self.centroids.device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,14 @@ from reknow.models.attention import (
     attention_probabilities,
     initialize_linear,
 )
+from reknow.models.epochs import FollowsEpochs, Remarks
 from reknow.models.insertion import MapModuleConfig
 
 Masked = Literal["heads", "input"]
 MaskLayer = Literal["full", "low_rank", "shared"]
+
+SATURATED = 1e-3
+"""A mask that keeps, or drops, less than this share of its channels selects nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +111,7 @@ class ChannelSelection(AttentionConfig):
             >>> ChannelSelection(temperature=5.0, decay=0.5, least_temperature=1.0).temperature_in(2)
             1.25
         """
-        return max(self.temperature * self.decay**epoch, min(self.least_temperature, self.temperature))
+        return _temperature(self, epoch)
 
     def _layer(self, width: int) -> nn.Module:
         if self.layer == "low_rank":
@@ -115,16 +119,17 @@ class ChannelSelection(AttentionConfig):
         return nn.Linear(width, width)
 
 
-class Selection(nn.Module):
+class Selection(nn.Module, FollowsEpochs):
     """What the attention and the block have in common: a mask of scores, its temperature, and the share it keeps.
 
     Attributes:
-        temperature: tau.
+        temperature: tau of the epoch.
     """
 
-    def __init__(self, temperature: float) -> None:
+    def __init__(self, config: ChannelSelection | ChannelSelectionBlock) -> None:
         super().__init__()
-        self.temperature = temperature
+        self.config = config
+        self.temperature = config.temperature
         self._kept: Tensor
         self.register_buffer("_kept", torch.zeros(()), persistent=False)
         self._passes = 0
@@ -145,6 +150,17 @@ class Selection(nn.Module):
             self._kept += mask.detach().mean()
             self._passes += 1
         return mask
+
+    def begin_epoch(self, epoch: int, name: str) -> Remarks:
+        """Set tau, and say which share of the channels was kept; a mask that keeps all or nothing selects nothing."""
+        self.temperature = self.config.temperature_in(epoch)
+        share = self.kept()
+        if share is None:
+            return Remarks()
+        what = "all" if share > 0.5 else "none"
+        saturated = min(share, 1 - share) < SATURATED
+        note = f"{name} keeps {what} of its channels ({share:.4f}), so its selection does nothing."
+        return Remarks({f"kept/{name}": share}, (note,) if saturated else ())
 
     def kept(self) -> float | None:
         """The mean share of channels kept in training since the last call; None where there was no pass since."""
@@ -172,9 +188,9 @@ class SelectiveAttention(Selection):
     """
 
     def __init__(self, width: int, heads: int, mask: nn.Module, config: ChannelSelection) -> None:
-        super().__init__(config.temperature)
+        super().__init__(config)
         self.heads = heads
-        self.config = config
+        self.masking = config.masked
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
         self.mask = mask
@@ -203,7 +219,7 @@ class SelectiveAttention(Selection):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Masked queries and keys, and values: each (B, heads, L, D / heads). Arguments as of :meth:`forward`."""
         mask = self.selected(self.mask(sequence), noise)
-        if self.config.masked == "heads":
+        if self.masking == "heads":
             query, key, value = (self._heads(part) for part in self.qkv(sequence).chunk(3, dim=-1))
             mask = self._heads(mask.to(query.dtype))
             return query * mask, key * mask, value
@@ -223,11 +239,12 @@ class ChannelSelectionBlock(MapModuleConfig):
     """A non-local block with channel selection, behind a stage of a convolutional trunk.
 
     Attributes:
-        temperature: tau, constant.
-        bias: of the mask's layer at the start; 2 keeps 0.88 of the channels.
+        temperature, decay, least_temperature, bias: as of :class:`ChannelSelection`.
     """
 
     temperature: PositiveFloat = 1.0
+    decay: PositiveShare = 1.0
+    least_temperature: PositiveFloat = 0.5
     bias: float = 2.0
 
     def __post_init__(self) -> None:
@@ -236,6 +253,10 @@ class ChannelSelectionBlock(MapModuleConfig):
     def build(self, channels: int) -> SelectiveBlock:
         """The block for a map of so many channels."""
         return SelectiveBlock(channels, self)
+
+    def temperature_in(self, epoch: int) -> float:
+        """tau in an epoch, counted from 0."""
+        return _temperature(self, epoch)
 
 
 class SelectiveBlock(Selection):
@@ -255,7 +276,7 @@ class SelectiveBlock(Selection):
     """
 
     def __init__(self, channels: int, config: ChannelSelectionBlock) -> None:
-        super().__init__(config.temperature)
+        super().__init__(config)
         self.mask = nn.Linear(channels, channels)
         self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
         self.norm = nn.BatchNorm2d(channels)
@@ -316,6 +337,11 @@ def gumbel_difference(like: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """The difference of two Gumbel draws per entry: logistic noise log(u / (1 - u)), in 32 bit at least."""
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     return torch.special.logit(torch.rand_like(like, dtype=dtype), eps=torch.finfo(dtype).tiny)
+
+
+def _temperature(config: ChannelSelection | ChannelSelectionBlock, epoch: int) -> float:
+    least = min(config.least_temperature, config.temperature)
+    return max(config.temperature * config.decay**epoch, least)
 
 
 def _last(layer: nn.Module) -> nn.Linear:

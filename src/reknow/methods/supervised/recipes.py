@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reknow.data.transforms import Augmentation, Preprocessing
+from reknow.data.transforms import Preprocessing
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
 from reknow.methods.sampling import ExhaustiveSampling
 from reknow.methods.shipped import SHIPPED_AUGMENTATION, SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow.methods.supervised.method import SupervisedConfig
+from reknow.methods.transreid import WORLD_CAMERAS, published, small
 from reknow.models.embedder import EmbedderConfig
-from reknow.models.jigsaw import JigsawConfig
 from reknow.models.resnet import ResNetConfig
-from reknow.models.transformer import TransformerConfig
 
 __all__ = [
     "market1501",
@@ -27,8 +26,8 @@ __all__ = [
     "world_target",
 ]
 
-WORLD_CAMERAS = 8
-"""Of the hard world's target domain; the easy one has 6."""
+TRANSREID = SupervisedConfig(smoothing=0.0)
+"""Its losses: plain cross-entropy, and triplets with a soft margin."""
 
 
 def own_data() -> Recipe:
@@ -89,55 +88,30 @@ def market1501() -> Recipe:
 
 def transreid() -> Recipe:
     """TransReID on your own labelled pictures, from the shipped weights, on a laptop."""
-    assert isinstance(SHIPPED_NETWORK.trunk, TransformerConfig)
-    network = JigsawConfig(trunk=SHIPPED_NETWORK.trunk, feature="cls+extra")
-    return replace(own_data(), name="supervised/transreid", method=SupervisedConfig(smoothing=0.0), network=network)
+    return small("supervised/transreid", TRANSREID)
 
 
 def transreid_world() -> Recipe:
     """TransReID on the world's target domain, with a table of its cameras."""
-    recipe = transreid()
-    assert isinstance(recipe.network, JigsawConfig)
-    network = replace(recipe.network, trunk=replace(recipe.network.trunk, cameras=WORLD_CAMERAS))
-    return replace(recipe, name="supervised/transreid_world", network=network, data="world:target", epochs=16)
+    recipe = small("supervised/transreid_world", TRANSREID, cameras=WORLD_CAMERAS)
+    return replace(recipe, data="world:target", epochs=16)
 
 
 def transreid_market1501() -> Recipe:
     """Market-1501 with labels: TransReID, ViT-B of stride 12 from ImageNet-21k, with cameras and jigsaw."""
-    return _transreid("market1501", cameras=6)
+    return published("supervised/transreid_market1501", TRANSREID, cameras=6)
 
 
 def transreid_msmt17() -> Recipe:
     """MSMT17 with labels: TransReID, as on Market-1501."""
-    return _transreid("msmt17", cameras=15)
+    return published("supervised/transreid_msmt17", TRANSREID, cameras=15)
 
 
 def transreid_dukemtmc() -> Recipe:
     """DukeMTMC-reID with labels: TransReID, for comparison with old papers: its authors withdrew the data."""
-    return _transreid("dukemtmc", cameras=8)
+    return published("supervised/transreid_dukemtmc", TRANSREID, cameras=8)
 
 
 def transreid_occluded_duke() -> Recipe:
     """Occluded-Duke with labels: TransReID, as on Market-1501."""
-    return _transreid("occluded_duke", cameras=8)
-
-
-def _transreid(data: str, cameras: int) -> Recipe:
-    """What the released configurations ``vit_transreid_stride.yml`` share."""
-    return Recipe(
-        name=f"supervised/transreid_{data}",
-        method=SupervisedConfig(smoothing=0.0),
-        network=JigsawConfig(trunk=TransformerConfig(size="base", stride=12, cameras=cameras, drop_path=0.1)),
-        weights="",  # vitb_16_224_21k.pth, named with --weights
-        preprocessing=Preprocessing(),
-        augmentation=Augmentation(
-            erase_area=(0.02, 1 / 3), erase_aspect_law="log_uniform", erase_tries=10, erase_value="noise"
-        ),
-        sampling=ExhaustiveSampling(batch_size=64, instances=4),
-        optimizer=Optimizer(kind="sgd", lr=8e-3, bias_lr_factor=2.0, momentum=0.9, weight_decay=1e-4),
-        schedule=Schedule(kind="cosine", warmup=5, floor=0.002),
-        epochs=120,
-        evaluate_every=120,
-        seed=1234,
-        precision="bf16",  # for the authors' fp16
-    )
+    return published("supervised/transreid_occluded_duke", TRANSREID, cameras=8)
