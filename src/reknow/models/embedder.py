@@ -159,10 +159,7 @@ class Embedder(Network):
         Raises:
             DataError: an observation without the spectrum that this network reads.
         """
-        present = batch.present.get(self.spectrum)
-        # An exported or compiled graph cannot raise an error that depends on values.
-        if present is not None and not torch.compiler.is_compiling() and not bool(present.all()):
-            raise _lacks(self.spectrum, f"{int((~present).sum())} observations of a batch lack it")
+        check_present(batch, self.spectrum)
         return self.embeddings_of(self.tokens(batch))
 
     def embeddings_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
@@ -179,9 +176,7 @@ class Embedder(Network):
 
     def tokens(self, batch: Batch) -> Tokens:
         """The trunk's tokens of the pictures of this network's spectrum."""
-        if self.spectrum not in batch.images:
-            raise _lacks(self.spectrum, f"only {', '.join(batch.images) or 'nothing'}")
-        return self.trunk(batch.images[self.spectrum], batch.camera, self.spectrum)
+        return self.trunk(images_of(batch, self.spectrum), batch.camera, self.spectrum)
 
     def feature_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
         """The tokens that make the feature, concatenated: (B, D), before the neck."""
@@ -206,6 +201,25 @@ def _feature_dim(trunk: Trunk, feature: FeatureKind) -> int:
     if isinstance(trunk, OSNet) and feature == "projected":
         return trunk.projected_dim
     return trunk.dim if feature == "cls" else 2 * trunk.dim
+
+
+def check_present(batch: Batch, spectrum: Spectrum) -> None:
+    """Raise a DataError where an observation lacks the spectrum that a network reads."""
+    present = batch.present.get(spectrum)
+    # An exported or compiled graph cannot raise an error that depends on values.
+    if present is not None and not torch.compiler.is_compiling() and not bool(present.all()):
+        raise _lacks(spectrum, f"{int((~present).sum())} observations of a batch lack it")
+
+
+def images_of(batch: Batch, spectrum: Spectrum) -> Float[Tensor, "batch 3 height width"]:
+    """A batch's images of the spectrum that a network reads.
+
+    Raises:
+        DataError: it has none.
+    """
+    if spectrum not in batch.images:
+        raise _lacks(spectrum, f"only {', '.join(batch.images) or 'nothing'}")
+    return batch.images[spectrum]
 
 
 def _lacks(spectrum: Spectrum, images: str) -> DataError:

@@ -26,9 +26,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reknow.errors import DataError, RecipeError
+from reknow.errors import RecipeError
 from reknow.fields import PositiveInt, check_fields
-from reknow.models.embedder import BatchNormNeck, Feature
+from reknow.models.embedder import BatchNormNeck, Feature, check_present, images_of
 from reknow.models.network import Network, NetworkConfig, TrunkConfig
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig, VisionTransformer
@@ -168,7 +168,12 @@ class Jigsaw(Network):
         return (self.config.spectrum,)
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch dim"]:
-        """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`."""
+        """Unit-norm retrieval vectors; see :class:`~reknow.models.network.Network`.
+
+        Raises:
+            DataError: an observation without the spectrum that this network reads.
+        """
+        check_present(batch, self.config.spectrum)
         if self.config.compared == "before":
             whole, *local = self._features(batch)
         else:
@@ -183,12 +188,14 @@ class Jigsaw(Network):
 
     def tokens(self, batch: Batch) -> Tokens:
         """The tokens of the global branch."""
-        return self.trunk(self._images(batch), batch.camera, self.config.spectrum)
+        return self.trunk(images_of(batch, self.config.spectrum), batch.camera, self.config.spectrum)
 
     def _features(self, batch: Batch) -> list[Float[Tensor, "batch _"]]:
         """All features before their necks, global one first."""
         trunk, shared = self.trunk, self.config.trunk.depth - 1
-        sequence = trunk.encode(trunk.tokenize(self._images(batch), batch.camera, self.config.spectrum), depth=shared)
+        sequence = trunk.encode(
+            trunk.tokenize(images_of(batch, self.config.spectrum), batch.camera, self.config.spectrum), depth=shared
+        )
         whole = trunk.norm(trunk.blocks[shared](sequence))
         special, patches = sequence[:, : trunk.prefix], sequence[:, trunk.prefix :]
         # One pass for all groups: (B x groups, prefix + patches of a group, D).
@@ -202,17 +209,6 @@ class Jigsaw(Network):
         if self.config.feature == "cls":
             return cls
         return torch.cat([cls, sequence[:, 1 : 1 + self.config.trunk.extra_tokens].mean(1)], dim=1)
-
-    def _images(self, batch: Batch) -> Float[Tensor, "batch 3 height width"]:
-        spectrum = self.config.spectrum
-        if spectrum not in batch.images:
-            raise DataError(
-                f"spectrum '{spectrum}'",
-                found=f"only {', '.join(batch.images) or 'nothing'}",
-                expected="an image of it in every observation, since the network reads no other",
-                remedy="Leave those rows out, or set network.spectrum to one that all of them have.",
-            )
-        return batch.images[spectrum]
 
 
 def jigsaw_order(patches: int, groups: int = 4, shift: int = 4, rows: int = 2) -> Int[Tensor, "groups patches"]:
