@@ -193,9 +193,8 @@ class Jigsaw(Network):
     def _features(self, batch: Batch) -> list[Float[Tensor, "batch _"]]:
         """All features before their necks, global one first."""
         trunk, shared = self.trunk, self.config.trunk.depth - 1
-        sequence = trunk.encode(
-            trunk.tokenize(images_of(batch, self.config.spectrum), batch.camera, self.config.spectrum), depth=shared
-        )
+        images = images_of(batch, self.config.spectrum)
+        sequence = trunk.encode(trunk.tokenize(images, batch.camera, self.config.spectrum), depth=shared)
         whole = trunk.norm(trunk.blocks[shared](sequence))
         special, patches = sequence[:, : trunk.prefix], sequence[:, trunk.prefix :]
         # One pass for all groups: (B x groups, prefix + patches of a group, D).
