@@ -324,9 +324,9 @@ def information(
     with_inputs = features.new_zeros(clusters, inputs.shape[1], dtype=torch.float64)
     with_labels = features.new_zeros(int(labels.max()) + 1, clusters, dtype=torch.float64)
     for part in _parts(rows):
-        one, other = features[part].detach().double(), inputs[part].detach().double()
-        with_inputs += one.T @ other
-        with_labels.index_add_(0, labels[part], one)
+        of_features, of_inputs = features[part].detach().double(), inputs[part].detach().double()
+        with_inputs += of_features.T @ of_inputs
+        with_labels.index_add_(0, labels[part], of_features)
     with_inputs, with_labels = with_inputs / rows, with_labels / rows
     return Information(
         features_inputs=mutual_information(with_inputs),
