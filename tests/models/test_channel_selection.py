@@ -13,6 +13,7 @@ from reknow.models.channel_selection import (
     ChannelSelectionBlock,
     SelectiveAttention,
     gumbel_difference,
+    masked_pair,
     select_channels,
 )
 from reknow.models.epochs import Remarks, begin_epoch
@@ -65,6 +66,21 @@ def test_the_fast_gradient_is_that_of_the_relaxed_mask():
         (found,) = torch.autograd.grad((mask * weight).sum(), scores)
         torch.testing.assert_close(found, expected)
         assert torch.equal(mask, (soft > 0.5).double())
+
+
+def test_the_masked_pair_is_the_product_with_the_mask_and_its_gradients():
+    random = torch.Generator().manual_seed(1)
+    parts = [torch.randn(2, 3, 4, 5, generator=random, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    noise, one, two = (torch.randn(2, 3, 4, 5, generator=random, dtype=torch.float64) for _ in range(3))
+    query, key, scores = parts
+    mask = select_channels(scores, noise, 0.7)
+    expected = torch.autograd.grad((query * mask * one + key * mask * two).sum(), parts)
+    masked_query, masked_key, share = masked_pair(query, key, scores, noise, 0.7)
+    assert torch.equal(masked_query, query * mask) and torch.equal(masked_key, key * mask)
+    assert float(share) == pytest.approx(mask.mean().item()) and not share.requires_grad
+    made = torch.autograd.grad((masked_query * one + masked_key * two).sum(), parts)
+    for gradient, wanted in zip(made, expected, strict=True):
+        torch.testing.assert_close(gradient, wanted)
 
 
 def test_noise_is_the_difference_of_two_gumbel_draws():

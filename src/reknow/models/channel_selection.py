@@ -145,11 +145,19 @@ class Selection(nn.Module, FollowsEpochs):
         """
         if not self.training:
             return (scores > 0).to(scores.dtype)
-        mask = select_channels(scores, gumbel_difference(scores) if noise is None else noise, self.temperature)
-        if not torch.compiler.is_compiling():
-            self._kept += mask.detach().mean()
-            self._passes += 1
+        mask = select_channels(scores, self.noise_for(scores, noise), self.temperature)
+        self.count(mask.detach().mean())
         return mask
+
+    def noise_for(self, scores: Float[Tensor, "*shape"], noise: Float[Tensor, "*shape"] | None) -> Tensor:
+        """The noise that was given, or a draw."""
+        return gumbel_difference(scores) if noise is None else noise
+
+    def count(self, share: Float[Tensor, ""]) -> None:
+        """Remember which share of the channels a pass in training kept."""
+        if not torch.compiler.is_compiling():
+            self._kept += share
+            self._passes += 1
 
     def begin_epoch(self, epoch: int, name: str) -> Remarks:
         """Set tau, and say which share of the channels was kept; a mask that keeps all or nothing selects nothing."""
@@ -218,11 +226,17 @@ class SelectiveAttention(Selection):
         self, sequence: Float[Tensor, "batch length width"], noise: Float[Tensor, "batch length width"] | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Masked queries and keys, and values: each (B, heads, L, D / heads). Arguments as of :meth:`forward`."""
-        mask = self.selected(self.mask(sequence), noise)
+        scores = self.mask(sequence)
         if self.masking == "heads":
             query, key, value = (self._heads(part) for part in self.qkv(sequence).chunk(3, dim=-1))
-            mask = self._heads(mask.to(query.dtype))
-            return query * mask, key * mask, value
+            if not self.training:
+                mask = self._heads(self.selected(scores).to(query.dtype))
+                return query * mask, key * mask, value
+            noise = self._heads(self.noise_for(scores, noise))
+            query, key, share = masked_pair(query, key, self._heads(scores), noise, self.temperature)
+            self.count(share)
+            return query, key, value
+        mask = self.selected(scores, noise)
         width = sequence.shape[-1]
         weight, bias = self.qkv.weight, self.qkv.bias
         both = functional.linear(sequence * mask, weight[: 2 * width], bias[: 2 * width])
@@ -321,16 +335,60 @@ class _StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, noise: Tensor, temperature: float) -> Tensor:
-        shifted = scores + noise.to(scores.dtype)
-        soft = torch.sigmoid(shifted / temperature)
+        soft = torch.sigmoid((scores + noise.to(scores.dtype)) / temperature)
         ctx.save_for_backward(soft)
         ctx.temperature = temperature
-        return (shifted > 0).to(scores.dtype)
+        return (soft > 0.5).to(scores.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (soft,) = ctx.saved_tensors
         return gradients[0] * soft * (1 - soft) / ctx.temperature, None, None
+
+
+def masked_pair(
+    query: Float[Tensor, "*shape"],
+    key: Float[Tensor, "*shape"],
+    scores: Float[Tensor, "*shape"],
+    noise: Float[Tensor, "*shape"],
+    temperature: float,
+) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"], Float[Tensor, ""]]:
+    """Queries and keys times the mask of :func:`select_channels`, and the share of channels that it keeps.
+
+    The products alone would keep the mask beside the relaxed one; this keeps one tensor of this shape, since the mask
+    follows from the relaxed one.
+
+    Example:
+        >>> ones = torch.ones(2)
+        >>> masked_pair(ones, 2 * ones, torch.tensor([0.5, -0.5]), torch.zeros(2), temperature=1.0)
+        (tensor([1., 0.]), tensor([2., 0.]), tensor(0.5000))
+    """
+    return _MaskedPair.apply(query, key, scores, noise, temperature)
+
+
+class _MaskedPair(torch.autograd.Function):
+    """See :func:`masked_pair`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, scores: Tensor, noise: Tensor, temperature: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        soft = torch.sigmoid((scores + noise.to(scores.dtype)) / temperature)
+        ctx.save_for_backward(query, key, soft)
+        ctx.temperature = temperature
+        mask = soft > 0.5
+        share = mask.float().mean()
+        ctx.mark_non_differentiable(share)
+        return query * mask, key * mask, share
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        query, key, soft = ctx.saved_tensors
+        of_query, of_key, _ = gradients
+        mask = soft > 0.5
+        of_mask = of_query * query + of_key * key
+        of_scores = of_mask.to(soft.dtype) * soft * (1 - soft) / ctx.temperature
+        return of_query * mask, of_key * mask, of_scores, None, None
 
 
 def gumbel_difference(like: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
