@@ -24,7 +24,7 @@ OWN_DATA = TCMMConfig(
     clustering=OWN_DATA_CLUSTERING,
     update="plain",
     momentum=0.1,
-    instance_weight=0.4,
+    instance_weight=0.1,
     weigh_by_agreement=True,
     refresh_outliers=True,
 )
