@@ -101,6 +101,8 @@ def test_weights_without_branches_begin_both_alike(tmp_path):
     before = network.local[0].attn.qkv.weight.clone()
     report = fill_network(network, read_weights(tmp_path / "plain.safetensors", options_of(TRUNK)))
     assert report.parts == ()
+    assert "the local branch of the jigsaw begins as the trunk's last block and norm" in report.notes
+    assert not any(name.startswith("local.") for name in report.fresh)
     assert torch.equal(network.local[0].attn.qkv.weight, plain.blocks[2].attn.qkv.weight)
     assert not torch.equal(network.local[0].attn.qkv.weight, before)
     assert torch.equal(network.local[1].weight, plain.norm.weight)

@@ -147,10 +147,12 @@ class Jigsaw(Network):
         """The trunk, the local branch, and the necks."""
         return {**super().fillable(), LOCAL_BRANCH: self.local, NECKS: self.necks}
 
-    def after_filling(self, filled: Collection[str]) -> None:
+    def after_filling(self, filled: Collection[str]) -> Mapping[str, nn.Module]:
         """A local branch that no weights came for begins as a copy of the global one, as in the authors' code."""
-        if "trunk" in filled and LOCAL_BRANCH not in filled:
-            self.local.load_state_dict(self.trunk.branch().state_dict())
+        if "trunk" not in filled or LOCAL_BRANCH in filled:
+            return {}
+        self.local.load_state_dict(self.trunk.branch().state_dict())
+        return {f"the {LOCAL_BRANCH} begins as the trunk's last block and norm": self.local}
 
     @property
     def dim(self) -> int:

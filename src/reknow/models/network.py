@@ -77,12 +77,16 @@ class Network(nn.Module, ABC):
         """
         return {"trunk": self.trunk}
 
-    def after_filling(self, filled: Collection[str]) -> None:
+    def after_filling(self, filled: Collection[str]) -> Mapping[str, nn.Module]:
         """Weights have filled some of the fillable modules; a module that begins as a copy of another follows it here.
 
         Args:
             filled: the names of those modules.
+
+        Returns:
+            the modules that followed, each by the sentence that says so.
         """
+        return {}
 
     @property
     def columns(self) -> tuple[str, ...]:
