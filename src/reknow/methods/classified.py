@@ -58,6 +58,9 @@ class Classified(Method):
         network: gives features before and behind their necks.
         labels: (N,) identity codes of the training rows.
         config: see :class:`ClassifiedConfig`.
+
+    Attributes:
+        identities: C, the number of classes.
     """
 
     network: Embedder | Jigsaw
@@ -66,19 +69,15 @@ class Classified(Method):
         super().__init__(network)
         self.labels = labels
         self.triplet_weight = config.triplet_weight
-        identities = int(labels.max()) + 1
-        self.classifiers = nn.ModuleList([nn.Linear(dim, identities, bias=False) for dim in network.dims])
-        for classifier in self.classifiers:
+        self.identities = identities = int(labels.max()) + 1
+        classifiers = [nn.Linear(dim, identities, bias=False) for dim in network.dims]
+        for classifier in classifiers:
             nn.init.normal_(classifier.weight, std=0.001)  # logits start near zero (decision 6)
+        self.classifiers = nn.ModuleList(classifiers)
         self.cross_entropy = SmoothedCrossEntropy(config.smoothing)
         self.triplet = BatchHardTriplet(config.margin)
         self.center_weight, self.center_lr = config.center_weight, config.center_lr
         self.center = CenterLoss(identities, network.dims[0]) if self.center_weight else None
-
-    @property
-    def identities(self) -> int:
-        """C, the number of classes."""
-        return self.classifiers[0].out_features
 
     def parameter_groups(self, bias_lr_factor: float) -> Sequence[ParameterGroup]:
         """Weights, biases and, with an optimizer of their own, the centers."""

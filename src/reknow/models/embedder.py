@@ -130,7 +130,7 @@ class Embedder(Network):
     def __init__(self, trunk: Trunk, feature: FeatureKind = "cls", spectrum: Spectrum = "rgb") -> None:
         super().__init__()
         self.trunk = trunk
-        self.feature: FeatureKindKind = feature
+        self.feature: FeatureKind = feature
         self.spectrum: Spectrum = spectrum
         self.neck = BatchNormNeck(_feature_dim(trunk, feature))
 

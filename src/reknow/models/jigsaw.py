@@ -118,6 +118,9 @@ class Jigsaw(Network):
     Args:
         config: its shape.
 
+    Attributes:
+        dims: the sizes of the features, global one first.
+
     Raises:
         RecipeError: fewer patches than groups.
 
@@ -136,7 +139,8 @@ class Jigsaw(Network):
         self.trunk = config.trunk.build()
         self.local = self.trunk.branch()
         dim = self.trunk.dim * (2 if config.feature == "cls+extra" else 1)
-        self.necks = nn.ModuleList([BatchNormNeck(dim) for _ in range(1 + config.groups)])
+        self.dims = (dim,) * (1 + config.groups)
+        self.necks = nn.ModuleList([BatchNormNeck(dim) for dim in self.dims])
         rows, columns = self.trunk.grid
         self.order: Tensor
         self.register_buffer(
@@ -158,11 +162,6 @@ class Jigsaw(Network):
     def dim(self) -> int:
         """D, the size of the embedding: of all features together."""
         return sum(self.dims)
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The sizes of the features, global one first."""
-        return tuple(neck.num_features for neck in self.necks)
 
     @property
     def spectra(self) -> tuple[Spectrum, ...]:
