@@ -11,6 +11,7 @@ from safetensors import safe_open
 from reknow.methods.cluster_contrast import recipes as cluster_contrast
 from reknow.methods.editor import recipes as editor
 from reknow.methods.recipe import Schedule
+from reknow.methods.supervised import recipes as supervised
 from reknow.methods.tcmm import recipes as tcmm
 from reknow.training.optimization import learning_rate
 
@@ -42,7 +43,14 @@ def test_steps():
     assert rates == pytest.approx(EXPECTED["expected/tcmm/lr"].tolist(), rel=1e-6)
 
 
-@pytest.mark.parametrize(("name", "recipe"), [("editor_70", editor.rgbnt201()), ("editor_70", editor.market1501_mm())])
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("editor_70", editor.rgbnt201()),
+        ("editor_70", editor.market1501_mm()),
+        ("transreid_market", supervised.transreid_market1501()),
+    ],
+)
 def test_published_recipes_with_a_cosine(name, recipe):
     lr = recipe.optimizer.lr
     peaks = {"lr_weight": lr, "lr_bias": lr * recipe.optimizer.bias_lr_factor}

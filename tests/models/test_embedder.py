@@ -23,13 +23,13 @@ def test_embeddings_are_unit_vectors_behind_the_neck(feature: str, dim: int) -> 
     torch.manual_seed(0)
     embedder = EmbedderConfig(trunk=TRUNK, feature=feature).build()
     batch = Batch.of({"rgb": torch.randn(6, 3, 32, 16)})
-    before, behind = embedder.train().features(batch)
+    ((before, behind),) = embedder.train().features(batch)
     assert before.shape == behind.shape == (6, dim) == (6, embedder.dim)
     torch.testing.assert_close(behind.mean(0), torch.zeros(dim), rtol=0, atol=1e-4)
     embedder.eval()
     embeddings = embedder(batch)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(6))
-    behind = embedder.features(batch)[1]
+    behind = embedder.features(batch)[0].behind
     torch.testing.assert_close(embeddings, behind / behind.norm(dim=1, keepdim=True))
 
 

@@ -112,7 +112,7 @@ def test_projected_feature_is_what_torchreid_compares():
     embedder = EmbedderConfig(trunk=OSNetConfig(width=0.25), feature="projected").build().eval()
     images = torch.randn(2, 3, 64, 32)
     with torch.inference_mode():
-        before, _ = embedder.features(Batch.of({"rgb": images}))
+        ((before, _),) = embedder.features(Batch.of({"rgb": images}))
         assert torch.equal(before, embedder.trunk.project(embedder.trunk(images).cls))
     assert embedder.dim == 512
 

@@ -19,6 +19,7 @@ from reknow.errors import RecipeError, ReknowError, nearest
 from reknow.methods.cluster_contrast import recipes as cluster_contrast
 from reknow.methods.editor import recipes as editor
 from reknow.methods.recipe import Recipe
+from reknow.methods.rib import recipes as rib
 from reknow.methods.supervised import recipes as supervised
 from reknow.methods.tcmm import recipes as tcmm
 from reknow.packages import Contribution, contributions
@@ -27,6 +28,7 @@ from reknow.values import from_plain, to_plain
 METHODS: dict[str, ModuleType] = {
     "cluster_contrast": cluster_contrast,
     "editor": editor,
+    "rib": rib,
     "supervised": supervised,
     "tcmm": tcmm,
 }

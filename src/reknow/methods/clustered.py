@@ -25,7 +25,8 @@ from reknow.clustering.final_groups import final_groups
 from reknow.clustering.graph import Size, check_averaged
 from reknow.distributed import from_first, gathered
 from reknow.errors import DataError
-from reknow.fields import Bounds, PositiveFloat, Share, check_fields
+from reknow.fields import Bounds, NonNegativeFloat, PositiveFloat, Share, check_fields
+from reknow.losses.bottleneck import Bottleneck
 from reknow.losses.prototype_memory import PrototypeMemory, Update
 from reknow.methods.method import EpochPlan, Method, MethodConfig
 from reknow.methods.training_set import TrainingSet
@@ -86,12 +87,17 @@ class ClusteredConfig(MethodConfig):
         temperature: temperature of the softmax over prototypes; similarities are divided by it.
         update: hard moves a prototype toward the picture of its cluster in the batch that is least similar to it,
             plain toward each picture of its cluster in turn.
+        bottleneck_weight: weight of RIB's bound on the information bottleneck, with clusters as classes; 0 leaves it
+            out, as the papers of these methods do.
+        bottleneck_beta: how sharply the bound assigns embeddings to clusters.
     """
 
     clustering: Clustering = Clustering()
     momentum: Share = 0.1
     temperature: PositiveFloat = 0.05
     update: Update = "plain"
+    bottleneck_weight: NonNegativeFloat = 0.0
+    bottleneck_beta: NonNegativeFloat = 1.0
 
     def __post_init__(self) -> None:
         check_fields(self, "method")
@@ -125,6 +131,9 @@ class Clustered(Method):
                 remedy="Add pictures.",
             )
         self.memory = PrototypeMemory(network.dim, config.momentum, config.temperature, config.update)
+        self.bottleneck_weight = config.bottleneck_weight
+        bound = Bottleneck(network.dim, config.bottleneck_beta) if config.bottleneck_weight else None
+        self.bottleneck = bound
         self.clustering = config.clustering
         self.last_labels: Tensor
         self.register_buffer("last_labels", torch.full((len(training_set),), -1))
@@ -152,6 +161,8 @@ class Clustered(Method):
             self.have_clustered.fill_(True)
         self.last_labels.copy_(labels)
         self.memory.rebuild(embeddings, labels)
+        if self.bottleneck is not None:
+            self.bottleneck.rebuild(embeddings, labels, int(labels.max()) + 1)
         rows = np.flatnonzero(labels.numpy() >= 0)
         diagnostics = {
             "clusters": float(clusters.num_clusters),
@@ -173,6 +184,14 @@ class Clustered(Method):
             return self.clustering(embeddings.to(self.memory.prototypes.device), cameras, self.compares_halves)
         except torch.OutOfMemoryError:
             return self.clustering(embeddings.cpu(), cameras, self.compares_halves)
+
+    def bottleneck_term(
+        self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]
+    ) -> dict[str, Float[Tensor, ""]]:
+        """``bottleneck``, where it has a weight."""
+        if self.bottleneck is None:
+            return {}
+        return {"bottleneck": self.bottleneck_weight * self.bottleneck(embeddings, labels)}
 
     def remember(self, batch: Batch, embeddings: Float[Tensor, "batch dim"]) -> None:
         """Keep a part of the step's pictures until the step is over."""

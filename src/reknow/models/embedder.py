@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -28,7 +28,7 @@ from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch, Spectrum
 
-Feature = Literal["cls", "cls+extra", "cls+patches", "projected"]
+FeatureKind = Literal["cls", "cls+extra", "cls+patches", "projected"]
 """``cls`` alone (TransReID), ``cls`` joined with the mean of the extra tokens (PASS, TCMM), joined with the mean of the
 patches, or projected by the trunk itself (OSNet)."""
 
@@ -45,7 +45,7 @@ class EmbedderConfig(NetworkConfig):
     """
 
     trunk: TrunkConfig
-    feature: Feature = "cls"
+    feature: FeatureKind = "cls"
     spectrum: Spectrum = "rgb"
 
     def __post_init__(self) -> None:
@@ -77,9 +77,21 @@ class EmbedderConfig(NetworkConfig):
         """The embedder, with fresh random weights."""
         return Embedder(self.trunk.build(), self.feature, self.spectrum)
 
-    def around(self, trunk: TrunkConfig, feature: Feature) -> EmbedderConfig:
+    def around(self, trunk: TrunkConfig, feature: FeatureKind) -> EmbedderConfig:
         """A config of the same spectrum, with another trunk and its feature."""
         return EmbedderConfig(trunk=trunk, feature=feature, spectrum=self.spectrum)
+
+
+class Feature(NamedTuple):
+    """A feature on both sides of its neck, not normalized.
+
+    Attributes:
+        before: (B, D).
+        behind: (B, D).
+    """
+
+    before: Float[Tensor, "batch dim"]
+    behind: Float[Tensor, "batch dim"]
 
 
 class BatchNormNeck(nn.BatchNorm1d):
@@ -115,10 +127,10 @@ class Embedder(Network):
         (torch.Size([3, 16]), True)
     """
 
-    def __init__(self, trunk: Trunk, feature: Feature = "cls", spectrum: Spectrum = "rgb") -> None:
+    def __init__(self, trunk: Trunk, feature: FeatureKind = "cls", spectrum: Spectrum = "rgb") -> None:
         super().__init__()
         self.trunk = trunk
-        self.feature: Feature = feature
+        self.feature: FeatureKind = feature
         self.spectrum: Spectrum = spectrum
         self.neck = BatchNormNeck(_feature_dim(trunk, feature))
 
@@ -132,6 +144,11 @@ class Embedder(Network):
         return self.neck.num_features
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        """The sizes of its features."""
+        return (self.dim,)
+
+    @property
     def spectra(self) -> tuple[Spectrum, ...]:
         """The spectrum that it reads."""
         return (self.spectrum,)
@@ -142,10 +159,7 @@ class Embedder(Network):
         Raises:
             DataError: an observation without the spectrum that this network reads.
         """
-        present = batch.present.get(self.spectrum)
-        # An exported or compiled graph cannot raise an error that depends on values.
-        if present is not None and not torch.compiler.is_compiling() and not bool(present.all()):
-            raise _lacks(self.spectrum, f"{int((~present).sum())} observations of a batch lack it")
+        check_present(batch, self.spectrum)
         return self.embeddings_of(self.tokens(batch))
 
     def embeddings_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
@@ -155,16 +169,14 @@ class Embedder(Network):
         """
         return functional.normalize(self.neck(self.feature_of(tokens)), dim=1)
 
-    def features(self, batch: Batch) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]:
-        """The feature before the neck and the one behind it, both (B, D) and not normalized."""
+    def features(self, batch: Batch) -> tuple[Feature, ...]:
+        """Its features on both sides of their necks, for losses: this network has one."""
         before = self.feature_of(self.tokens(batch))
-        return before, self.neck(before)
+        return (Feature(before, self.neck(before)),)
 
     def tokens(self, batch: Batch) -> Tokens:
         """The trunk's tokens of the pictures of this network's spectrum."""
-        if self.spectrum not in batch.images:
-            raise _lacks(self.spectrum, f"only {', '.join(batch.images) or 'nothing'}")
-        return self.trunk(batch.images[self.spectrum], batch.camera, self.spectrum)
+        return self.trunk(images_of(batch, self.spectrum), batch.camera, self.spectrum)
 
     def feature_of(self, tokens: Tokens) -> Float[Tensor, "batch dim"]:
         """The tokens that make the feature, concatenated: (B, D), before the neck."""
@@ -180,15 +192,34 @@ class Embedder(Network):
                 return self.trunk.project(tokens.cls)
 
 
-def neck_of(feature: Feature) -> str:
+def neck_of(feature: FeatureKind) -> str:
     """The name of a feature's batch-norm neck in :meth:`Network.fillable`; necks of other features do not fit."""
     return f"batch-norm neck of '{feature}'"
 
 
-def _feature_dim(trunk: Trunk, feature: Feature) -> int:
+def _feature_dim(trunk: Trunk, feature: FeatureKind) -> int:
     if isinstance(trunk, OSNet) and feature == "projected":
         return trunk.projected_dim
     return trunk.dim if feature == "cls" else 2 * trunk.dim
+
+
+def check_present(batch: Batch, spectrum: Spectrum) -> None:
+    """Raise a DataError where an observation lacks the spectrum that a network reads."""
+    present = batch.present.get(spectrum)
+    # An exported or compiled graph cannot raise an error that depends on values.
+    if present is not None and not torch.compiler.is_compiling() and not bool(present.all()):
+        raise _lacks(spectrum, f"{int((~present).sum())} observations of a batch lack it")
+
+
+def images_of(batch: Batch, spectrum: Spectrum) -> Float[Tensor, "batch 3 height width"]:
+    """A batch's images of the spectrum that a network reads.
+
+    Raises:
+        DataError: it has none.
+    """
+    if spectrum not in batch.images:
+        raise _lacks(spectrum, f"only {', '.join(batch.images) or 'nothing'}")
+    return batch.images[spectrum]
 
 
 def _lacks(spectrum: Spectrum, images: str) -> DataError:

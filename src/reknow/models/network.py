@@ -7,7 +7,7 @@ config. Training loop, recognizer and reports use a network only through this co
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from jaxtyping import Float, Shaped
@@ -76,6 +76,17 @@ class Network(nn.Module, ABC):
             'cls'``.
         """
         return {"trunk": self.trunk}
+
+    def after_filling(self, filled: Collection[str]) -> Mapping[str, nn.Module]:
+        """Weights have filled some of the fillable modules; a module that begins as a copy of another follows it here.
+
+        Args:
+            filled: the names of those modules.
+
+        Returns:
+            the modules that followed, each by the sentence that says so.
+        """
+        return {}
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from reknow.studies.editor import masks as editor_masks
 from reknow.studies.editor import missing as editor_missing
 from reknow.studies.editor import transfer as editor_transfer
 from reknow.studies.editor import trunk as editor_trunk
+from reknow.studies.rib import components as rib
+from reknow.studies.rib import hard as rib_hard
 from reknow.studies.sizes import Scale
 from reknow.studies.study import Study
 from reknow.studies.tcmm import components as tcmm
@@ -33,6 +35,8 @@ STUDIES: dict[str, Callable[[Scale], Study]] = {
     "editor-missing": editor_missing.study,
     "editor-transfer": editor_transfer.study,
     "editor-trunk": editor_trunk.study,
+    "rib": rib.study,
+    "rib-hard": rib_hard.study,
     "start": start.study,
     "tcmm": tcmm.study,
     "tcmm-dbscan": tcmm_dbscan.study,

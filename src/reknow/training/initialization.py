@@ -216,6 +216,7 @@ def _given_by(source: Recognizer, wanted: TrunkConfig, name: str) -> tuple[Pretr
         std=source.preprocessing.std,
         state=state,
         neck={},
+        beside={},
         ignored=(),
         size=source.preprocessing.size,
         cameras=(),

@@ -27,6 +27,7 @@ from reknow.methods.method import EpochPlan, Method, Moment
 from reknow.methods.recipe import Recipe
 from reknow.methods.sampling import BatchRule, PlannedRows
 from reknow.methods.training_set import TrainingSet
+from reknow.models.epochs import Remarks, begin_epoch
 from reknow.observation import Batch, Spectrum
 from reknow.progress import Display, Progress
 from reknow.training.batch_norm import BatchNormStatistics, check_parts, parts_of, shares_of
@@ -134,6 +135,7 @@ class Trainer:
 
     def _epoch(self) -> None:
         position = self.position
+        remarks = begin_epoch(self.method.network, position.epoch)
         if position.plan is None:
             self.method.eval()
             plan = check_plan(
@@ -141,7 +143,7 @@ class Trainer:
             )
             check_phase(self.method, self.optimizers.groups, plan.phase)
             position.plan = plan
-            self._log_plan(plan)
+            self._log_plan(plan, remarks)
         rule = position.plan.sampling or self.recipe.sampling
         batches = self._draw(position.plan, rule)
         advance = self.display.bar(f"epoch {position.epoch + 1}/{self.recipe.epochs}", rule.batch_size)
@@ -339,18 +341,20 @@ class Trainer:
             )
         return slice(int(mine[0]), int(mine[-1]) + 1)
 
-    def _log_plan(self, plan: EpochPlan) -> None:
+    def _log_plan(self, plan: EpochPlan, remarks: Remarks) -> None:
+        """Log what the epoch is to train on, and what the network says of the one before."""
         if not self.fabric.is_global_zero:
             return
-        diagnostics = {name: float(value) for name, value in plan.diagnostics.items()}
+        diagnostics = {name: float(value) for name, value in {**plan.diagnostics, **remarks.numbers}.items()}
+        notes = (*plan.notes, *remarks.notes)
         if not self.recipe.method.supervised:
             labels = np.full(len(self.training_set), -1)
             labels[plan.rows] = plan.labels
             diagnostics |= purity(labels, self.identities)
-        self.run.log(EpochLine(self.position.epoch, diagnostics, tuple(plan.notes)))
+        self.run.log(EpochLine(self.position.epoch, diagnostics, notes))
         numbers = ", ".join(f"{name} {value:,.4g}" for name, value in diagnostics.items())
         self.display.line(f"epoch {self.position.epoch + 1}/{self.recipe.epochs}: {numbers}")
-        for note in plan.notes:
+        for note in notes:
             self.display.line(f"  note: {note}")
             if note not in self.position.notes:
                 self.position.notes.append(note)

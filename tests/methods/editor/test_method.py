@@ -11,6 +11,7 @@ import torch
 
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, RecipeError
+from reknow.losses.bottleneck import Bottleneck
 from reknow.methods.editor.method import Editor, EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.method import Moment
@@ -40,6 +41,19 @@ def test_weights_multiply_their_terms(build: Build, batch: Batch, moment: Moment
     )
     torch.testing.assert_close(two["background"], 2 * one["background"])
     torch.testing.assert_close(two["centers"], 3 * one["centers"])
+
+
+def test_the_bottleneck_bound_is_one_term_more(
+    build: Build, batch: Batch, moment: Moment, known_set: Callable[..., TrainingSet]
+) -> None:
+    method = build(bottleneck_weight=2.0).eval()
+    descriptors = torch.randn(4, method.network.dim)
+    method.before_epoch(0, known_set(4, descriptors))
+    terms = method.losses(batch, moment)
+    assert list(terms) == [*build().eval().losses(batch, moment), "bottleneck"]
+    expected = Bottleneck(method.network.dim)
+    expected.rebuild(descriptors, torch.arange(4), classes=4)
+    torch.testing.assert_close(terms["bottleneck"], 2 * expected(method.network.outputs(batch).descriptor, batch.label))
 
 
 def test_centers_move_in_training_alone(build: Build, batch: Batch, moment: Moment) -> None:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from reknow.methods.sampling import ExhaustiveSampling
-from reknow.methods.supervised.recipes import market1501
+from reknow.methods.supervised.recipes import (
+    market1501,
+    transreid_dukemtmc,
+    transreid_market1501,
+    transreid_msmt17,
+    transreid_occluded_duke,
+)
 from reknow.training.optimization import learning_rate
 
 
@@ -32,3 +39,25 @@ def test_settings_are_those_of_the_released_configuration():
     assert (recipe.method.smoothing, recipe.method.margin) == (0.1, 0.3)
     assert (recipe.method.center_weight, recipe.method.center_lr) == (5e-4, 0.5)
     assert recipe.precision == "32"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "cameras"),
+    [
+        (transreid_market1501(), 6),
+        (transreid_msmt17(), 15),
+        (transreid_dukemtmc(), 8),
+        (transreid_occluded_duke(), 8),
+    ],
+)
+def test_transreid_is_the_released_configuration(recipe, cameras):
+    trunk = recipe.network.trunk
+    assert (trunk.width, trunk.depth, trunk.heads, trunk.stride, trunk.drop_path) == (768, 12, 12, 12, 0.1)
+    assert (trunk.cameras, trunk.camera_weight) == (cameras, 3.0)
+    assert (recipe.network.groups, recipe.network.shift, recipe.network.compared) == (4, 4, "before")
+    assert (recipe.method.smoothing, recipe.method.margin, recipe.method.center_weight) == (0.0, None, 0.0)
+    assert recipe.sampling == ExhaustiveSampling(batch_size=64, instances=4)
+    assert (recipe.optimizer.kind, recipe.optimizer.weight_decay, recipe.optimizer.momentum) == ("sgd", 1e-4, 0.9)
+    with torch.device("meta"):
+        network = recipe.network.build()
+    assert network.trunk.grid == (21, 10) and network.dim == 3840

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from reknow.clustering.dbscan import PseudoLabels
 from reknow.errors import RecipeError
+from reknow.losses.bottleneck import Bottleneck
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.methods.tcmm.recipes import PASS_NETWORK, market1501, msmt17
@@ -77,6 +78,23 @@ def test_three_losses_of_weight_one(method, step):
     doubled = step(method(replace(CONFIG, token_weight=2.0, instance_weight=3.0)), CLUSTERED)[1]
     torch.testing.assert_close(doubled["token"], 2 * terms["token"])
     torch.testing.assert_close(doubled["instance"], 3 * terms["instance"])
+
+
+@pytest.mark.parametrize("config", [CONFIG, ClusterContrastConfig(clustering=CLUSTERING)])
+def test_the_bottleneck_bound_is_one_term_more_with_clusters_as_classes(method, step, config):
+    plain = step(method(config), CLUSTERED)[1]
+    bounded = method(replace(config, bottleneck_weight=2.0, bottleneck_beta=5.0))
+    terms = step(bounded, CLUSTERED)[1]
+    assert list(terms) == [*plain, "bottleneck"]
+    for name, term in plain.items():
+        torch.testing.assert_close(terms[name], term)
+    expected = Bottleneck(32, beta=5.0)
+    expected.rebuild(embedded(CLUSTERED), torch.tensor(CLUSTERED), classes=4)
+    torch.testing.assert_close(bounded.bottleneck.conditional, expected.conditional)
+    embeddings = bounded.embed(batch_of([0, 1, 4, 5], CLUSTERED))
+    torch.testing.assert_close(terms["bottleneck"], 2 * expected(embeddings, torch.tensor([0, 0, 1, 1])))
+    with_outliers = [-1, *CLUSTERED[1:]]
+    assert step(bounded, with_outliers, rows=(1, 2, 4, 5))[1]["bottleneck"].isfinite()
 
 
 def test_a_part_alone_is_the_same_loss_without_prototypes(method, step):

@@ -35,4 +35,4 @@ class ClusterContrast(Clustered):
         """``prototype``: cross-entropy of the picture's cluster over all prototypes (eq. 2)."""
         embeddings = self.embed(batch)
         self.remember(batch, embeddings)
-        return {"prototype": self.memory(embeddings, batch.label)}
+        return {"prototype": self.memory(embeddings, batch.label), **self.bottleneck_term(embeddings, batch.label)}

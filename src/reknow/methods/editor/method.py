@@ -25,6 +25,7 @@ from reknow.data.manifest import Manifest
 from reknow.distributed import gathered, in_part
 from reknow.errors import RecipeError
 from reknow.fields import NonNegativeFloat, Share, check_fields
+from reknow.losses.bottleneck import Bottleneck
 from reknow.methods.editor.losses import Centers, Head, Pair, Variant, background_consistency
 from reknow.methods.editor.missing import completed, drop_spectra
 from reknow.methods.editor.network import EditorNetwork, EditorNetworkConfig, Outputs
@@ -48,6 +49,9 @@ class EditorConfig(MethodConfig):
         background_weight: weight of the background consistency loss; 0 leaves it out.
         center_weight: weight of the object-centric refinement loss; 0 leaves it out.
         center_share: share of the new mean when an identity's center moves, from 0 to 1.
+        bottleneck_weight: weight of RIB's bound on the information bottleneck, on the joint feature before its head; 0
+            leaves it out, and with it a pass over the training rows in each epoch. Not in the paper.
+        bottleneck_beta: how sharply the bound assigns features to identities.
         spectrum_dropout: probability that a spectrum of a training observation is dropped; not in the paper.
     """
 
@@ -56,6 +60,8 @@ class EditorConfig(MethodConfig):
     background_weight: NonNegativeFloat = 1.0
     center_weight: NonNegativeFloat = 1.0
     center_share: Share = 0.8
+    bottleneck_weight: NonNegativeFloat = 0.0
+    bottleneck_beta: NonNegativeFloat = 1.0
     spectrum_dropout: Share = 0.0
 
     def __post_init__(self) -> None:
@@ -137,6 +143,8 @@ class Editor(Method):
         self.trunk = Head(width if config.variant == "BL" else network.dim, identities)
         self.centers = Centers(identities, width, network.spectra, config.center_share)
         self.pair = Pair(config.smoothing)
+        bound = Bottleneck(network.dim, config.bottleneck_beta) if config.bottleneck_weight else None
+        self.bottleneck = bound
 
     def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """``fused``; ``rgb`` and so on, or ``trunk``; ``background`` and ``centers``."""
@@ -151,12 +159,19 @@ class Editor(Method):
             terms["background"] = self.config.background_weight * consistency
         if self.config.center_weight:
             terms["centers"] = self.config.center_weight * self._refinement(outputs, batch.label)
+        if self.bottleneck is not None:
+            bound = self.bottleneck(outputs.descriptor, batch.label)
+            terms["bottleneck"] = self.config.bottleneck_weight * bound
         return terms
 
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Every row, every epoch, with its identity."""
-        identities = {"identities": float(self.labels.max() + 1)}
-        return EpochPlan(np.arange(len(self.labels)), self.labels, identities, self.notes)
+        identities = int(self.labels.max()) + 1
+        if self.bottleneck is not None:
+            descriptors = training_set.embed(lambda batch: self.network.outputs(batch).descriptor)
+            self.bottleneck.rebuild(descriptors, torch.from_numpy(self.labels), identities)
+        numbers = {"identities": float(identities)}
+        return EpochPlan(np.arange(len(self.labels)), self.labels, numbers, self.notes)
 
     def before_evaluation(self, training_set: TrainingSet) -> None:
         """Measure the means of descriptors, with every subset of the spectra."""

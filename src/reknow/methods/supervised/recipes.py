@@ -9,10 +9,25 @@ from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
 from reknow.methods.sampling import ExhaustiveSampling
 from reknow.methods.shipped import SHIPPED_AUGMENTATION, SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow.methods.supervised.method import SupervisedConfig
+from reknow.methods.transreid import WORLD_CAMERAS, published, small
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.resnet import ResNetConfig
 
-__all__ = ["market1501", "own_data", "world_source", "world_target"]
+__all__ = [
+    "market1501",
+    "own_data",
+    "transreid",
+    "transreid_dukemtmc",
+    "transreid_market1501",
+    "transreid_msmt17",
+    "transreid_occluded_duke",
+    "transreid_world",
+    "world_source",
+    "world_target",
+]
+
+TRANSREID = SupervisedConfig(smoothing=0.0)
+"""Its losses: plain cross-entropy, and triplets with a soft margin."""
 
 
 def own_data() -> Recipe:
@@ -69,3 +84,34 @@ def market1501() -> Recipe:
         epochs=120,
         precision="32",
     )
+
+
+def transreid() -> Recipe:
+    """TransReID on your own labelled pictures, from the shipped weights, on a laptop."""
+    return small("supervised/transreid", TRANSREID)
+
+
+def transreid_world() -> Recipe:
+    """TransReID on the world's target domain, with a table of its cameras."""
+    recipe = small("supervised/transreid_world", TRANSREID, cameras=WORLD_CAMERAS)
+    return replace(recipe, data="world:target", epochs=16)
+
+
+def transreid_market1501() -> Recipe:
+    """Market-1501 with labels: TransReID, ViT-B of stride 12 from ImageNet-21k, with cameras and jigsaw."""
+    return published("supervised/transreid_market1501", TRANSREID, cameras=6)
+
+
+def transreid_msmt17() -> Recipe:
+    """MSMT17 with labels: TransReID, as on Market-1501."""
+    return published("supervised/transreid_msmt17", TRANSREID, cameras=15)
+
+
+def transreid_dukemtmc() -> Recipe:
+    """DukeMTMC-reID with labels: TransReID, for comparison with old papers: its authors withdrew the data."""
+    return published("supervised/transreid_dukemtmc", TRANSREID, cameras=8)
+
+
+def transreid_occluded_duke() -> Recipe:
+    """Occluded-Duke with labels: TransReID, as on Market-1501."""
+    return published("supervised/transreid_occluded_duke", TRANSREID, cameras=8)

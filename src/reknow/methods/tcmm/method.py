@@ -209,7 +209,7 @@ class TCMM(Clustered):
         if self.instances is not None:
             weight = self.instance_weight * self.agreement
             terms["instance"] = weight * self.instances(embeddings, batch.label)
-        return terms
+        return terms | self.bottleneck_term(embeddings, batch.label)
 
     def follow(self, embeddings: Tensor, labels: Tensor, index: Tensor) -> None:
         """Update both memories with the pictures of a step."""

@@ -162,9 +162,12 @@ def fill_network(network: Network, pretrained: PretrainedWeights, parts: ModuleT
             module.load_state_dict(state, strict=False)
             filled[module] = state
             names.append(name)
+    copies = network.after_filling(("trunk", *names))
+    filled |= {module: module.state_dict() for module in copies.values()}
     return replace(
         report,
         parts=tuple(names),
+        notes=(*report.notes, *copies),
         ignored=(*report.ignored, *(name for name in parts if name not in names)),
         fresh=_unfilled(network, filled),
     )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reknow.errors import WeightsError
-from reknow.models.embedder import EmbedderConfig, Feature, TrunkConfig, neck_of
+from reknow.models.embedder import EmbedderConfig, FeatureKind, TrunkConfig, neck_of
 from reknow.models.transformer import TransformerConfig
 from reknow.models.weights.file import Content
 from reknow.models.weights.source import Side, Size
@@ -58,6 +58,7 @@ class PretrainedWeights:
         state: the trunk's tensors, under our trunk's names.
         neck: its batch-norm neck, under :class:`~reknow.models.embedder.BatchNormNeck`'s names; empty if it has none of
             the feature's size.
+        beside: tensors of other modules beside the trunk, by the name that a network gives to a fillable module.
         ignored: names of the tensors without a place in our networks: classifiers, projection heads, branches.
         size: of its pictures, if the file or its user states it; else None, for a convolutional network.
         cameras: names of the rows of its camera table, if its user stated them.
@@ -67,12 +68,13 @@ class PretrainedWeights:
     origin: str
     path: Path
     trunk: TrunkConfig
-    feature: Feature
+    feature: FeatureKind
     compared: Side
     mean: Channels
     std: Channels
     state: Mapping[str, Tensor]
     neck: Mapping[str, Tensor]
+    beside: ModuleTensors
     ignored: tuple[str, ...]
     size: Size | None
     cameras: tuple[str, ...]
@@ -81,7 +83,7 @@ class PretrainedWeights:
     @property
     def parts(self) -> ModuleTensors:
         """The tensors beside the trunk, by the name that :meth:`Network.fillable` gives to their module."""
-        return {neck_of(self.feature): self.neck} if self.neck else {}
+        return {**self.beside, **({neck_of(self.feature): self.neck} if self.neck else {})}
 
 
 def partitioned(
@@ -90,10 +92,11 @@ def partitioned(
     trunk: TrunkConfig,
     *,
     state: Mapping[str, Tensor] | None = None,
-    feature: Feature = "cls",
+    feature: FeatureKind = "cls",
     normalization: Normalization = HALVES,
     neck: str = "",
     compared: Side = "behind",
+    beside: ModuleTensors | None = None,
     ignored: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> PretrainedWeights:
@@ -108,6 +111,7 @@ def partitioned(
         normalization: of the pictures that it was trained with.
         neck: prefix of the neck's tensors; empty for none.
         compared: the side of the neck on which the authors compare the feature.
+        beside: tensors of other modules, by the name of the module; they are not in `state`.
         ignored: names of tensors that the adapter dropped.
         notes: how the adapter found the values that the file does not state.
 
@@ -147,6 +151,7 @@ def partitioned(
         std=normalization.std,
         state=in_single_precision(content.path, of_trunk),
         neck=in_single_precision(content.path, of_neck),
+        beside={name: in_single_precision(content.path, own) for name, own in (beside or {}).items()},
         ignored=ignored + tuple(name for name in state if name not in used),
         size=trunk.image_size if transformer else options.size,
         cameras=_cameras(content, trunk),

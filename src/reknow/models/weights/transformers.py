@@ -21,6 +21,7 @@ from torch import Tensor
 
 from reknow.errors import WeightsError
 from reknow.models.attention import Activation
+from reknow.models.jigsaw import LOCAL_BRANCH, NECKS
 from reknow.models.stems import Convolution
 from reknow.models.transformer import IBN_CONVOLUTIONS, TransformerConfig
 from reknow.models.weights.file import Content
@@ -80,11 +81,12 @@ def transreid(content: Content) -> PretrainedWeights | None:
     """TransReID's checkpoints, with the camera table where they have one.
 
     With its jigsaw branches (JPM), the picture's feature leaves the first branch: a copy of the last block and norm,
-    which is used in their place. So this copy replaces the trunk's own, which such a network never runs.
+    which is used in their place. So this copy replaces the trunk's own, which such a network never runs. The second
+    branch and the necks are those of :class:`.Jigsaw`.
     """
     if "base." not in content.prefixes:
         return None
-    state, notes = dict(content.state), ()
+    state, beside = dict(content.state), {}
     if "fcneck.weight" in state:
         raise WeightsError(
             content.path,
@@ -96,10 +98,19 @@ def transreid(content: Content) -> PretrainedWeights | None:
         for name in [name for name in state if name.startswith("b1.")]:
             target = name.replace("b1.0.", f"blocks.{last}.").replace("b1.1.", "norm.")
             state[target] = state.pop(name)
-        notes = ("its authors compare the global feature beside four local ones of the jigsaw branches, we it alone",)
+        beside = _jigsaw(state)
     return partitioned_by_shape(
-        content, "TransReID", shape_of(content, state), neck="bottleneck.", compared="before", notes=notes
+        content, "TransReID", shape_of(content, state), neck="bottleneck.", compared="before", beside=beside
     )
+
+
+def _jigsaw(state: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Remove the local branch and the local necks from the state, and return the parts of :class:`.Jigsaw`."""
+    necks = {f"0.{name.removeprefix('bottleneck.')}": state[name] for name in state if name.startswith("bottleneck.")}
+    for name in [name for name in state if re.match(r"bottleneck_\d+\.", name)]:
+        necks[name.removeprefix("bottleneck_")] = state.pop(name)
+    local = {name.removeprefix("b2."): state.pop(name) for name in list(state) if name.startswith("b2.")}
+    return {LOCAL_BRANCH: local, NECKS: necks}
 
 
 def imagenet(content: Content) -> PretrainedWeights:

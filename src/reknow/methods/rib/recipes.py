@@ -1,0 +1,92 @@
+"""Recipes of RIB. The first line of each is what ``reknow recipes`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reknow.methods.recipe import Recipe, Schedule
+from reknow.methods.rib.method import RIBConfig
+from reknow.methods.transreid import WORLD_CAMERAS, published, small
+from reknow.models.channel_selection import ChannelSelection
+from reknow.models.embedder import EmbedderConfig
+from reknow.models.transformer import TransformerConfig
+
+__all__ = [
+    "dcs_fb_transreid_cuhk03",
+    "dcs_fb_transreid_dukemtmc",
+    "dcs_fb_transreid_market1501",
+    "dcs_fb_transreid_msmt17",
+    "dcs_fb_transreid_occluded_duke",
+    "luperson_market1501",
+    "luperson_msmt17",
+    "own_data",
+    "world",
+    "world_occluded",
+]
+
+
+def own_data() -> Recipe:
+    """Your own labelled pictures, from the shipped weights, on a laptop."""
+    return small("rib", RIBConfig(), attention=ChannelSelection())
+
+
+def world() -> Recipe:
+    """RIB on the world's target domain, with a table of its cameras."""
+    recipe = small("rib/world", RIBConfig(), cameras=WORLD_CAMERAS, attention=ChannelSelection())
+    return replace(recipe, data="world:target", epochs=16)
+
+
+def world_occluded() -> Recipe:
+    """The same where half of the crops are occluded."""
+    return replace(world(), name="rib/world_occluded", data="world:target?occlusion=0.5")
+
+
+def dcs_fb_transreid_market1501() -> Recipe:
+    """Market-1501 with labels: RIB-DCS-FB on TransReID, ViT-B from ImageNet-21k."""
+    return published("rib/dcs_fb_transreid_market1501", RIBConfig(), 6, ChannelSelection())
+
+
+def dcs_fb_transreid_msmt17() -> Recipe:
+    """MSMT17 with labels: as Market-1501."""
+    return published("rib/dcs_fb_transreid_msmt17", RIBConfig(), 15, ChannelSelection())
+
+
+def dcs_fb_transreid_dukemtmc() -> Recipe:
+    """DukeMTMC-reID with labels, for comparison with old papers: its authors withdrew the data."""
+    return published("rib/dcs_fb_transreid_dukemtmc", RIBConfig(), 8, ChannelSelection())
+
+
+def dcs_fb_transreid_occluded_duke() -> Recipe:
+    """Occluded-Duke with labels: as Market-1501."""
+    return published("rib/dcs_fb_transreid_occluded_duke", RIBConfig(), 8, ChannelSelection())
+
+
+def dcs_fb_transreid_cuhk03() -> Recipe:
+    """CUHK03 with labels, new protocol: as Market-1501, with two cameras."""
+    return published("rib/dcs_fb_transreid_cuhk03", RIBConfig(), 2, ChannelSelection())
+
+
+def luperson_market1501() -> Recipe:
+    """Market-1501 with labels: ViT-B of TransReID-SSL, trained on LUPerson without labels, fine-tuned."""
+    return _luperson("market1501")
+
+
+def luperson_msmt17() -> Recipe:
+    """MSMT17 with labels: as luperson_market1501."""
+    return _luperson("msmt17")
+
+
+def _luperson(data: str) -> Recipe:
+    """The released fine-tuning (vit_base_ics_384.yml): stride 16, no camera table, no jigsaw, a gentler rate."""
+    recipe = published(f"rib/luperson_{data}", RIBConfig(), 0)
+    size = (384, 128)
+    trunk = TransformerConfig(
+        size="base", image_size=size, stem="convolution", drop_path=0.1, attention=ChannelSelection()
+    )
+    return replace(
+        recipe,
+        network=EmbedderConfig(trunk=trunk),
+        preprocessing=replace(recipe.preprocessing, size=size),
+        optimizer=replace(recipe.optimizer, lr=4e-4),
+        schedule=Schedule(kind="cosine", warmup=20, floor=0.002),
+    )

@@ -1,0 +1,1 @@
+"""Studies of RIB, a module each."""
