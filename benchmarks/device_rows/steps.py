@@ -28,6 +28,8 @@ from reknow.methods.editor import recipes as editor
 from reknow.methods.method import Moment
 from reknow.methods.optimization import weights_and_biases
 from reknow.methods.recipe import Recipe
+from reknow.methods.rib import recipes as rib
+from reknow.methods.rib.method import RIB
 from reknow.methods.sampling import Sampling
 from reknow.methods.supervised import recipes as supervised
 from reknow.methods.tcmm import recipes as tcmm
@@ -46,6 +48,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "cluster_contrast": cluster_contrast.market1501,
     "tcmm": tcmm.market1501,
     "editor": editor.rgbnt201,
+    "rib": rib.dcs_fb_transreid_market1501,
     "supervised": supervised.market1501,
 }
 """Of every method in the catalog, a published one; a test compares the names."""
@@ -118,6 +121,8 @@ class Step:
         if isinstance(method, Clustered):
             vectors = torch.from_numpy(made_embeddings(rows, method.network.dim, identities))
             plan = method.planned(vectors, training_set.cameras)
+        elif isinstance(method, RIB):
+            plan = method.planned(torch.from_numpy(made_embeddings(rows, method.network.dims[0], identities)))
         else:
             plan = method.before_epoch(0, training_set)
         self.rows = trainer._draw(plan, recipe.sampling)[0]
@@ -134,7 +139,7 @@ class Step:
             ),
         )
         self.recipe, self.device, self.trainer, self.method = recipe, device, trainer, method.train()
-        self.moment = Moment(epoch=0, epochs=1, step=0, steps=1)
+        self.moment = Moment(epoch=9, epochs=10, step=0, steps=1)  # behind every warm-up
         self.trunk = method.network.trunk
         settings = recipe.optimizer
         groups = weights_and_biases(self.trunk.named_parameters(), settings.bias_lr_factor)

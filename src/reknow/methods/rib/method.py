@@ -11,7 +11,7 @@ picture after the preprocessing of the test (decision 2). The inputs' assignment
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -83,13 +83,17 @@ class RIB(Classified):
 
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Centroids and Q of the epoch, and what features say of inputs and of identities."""
-        rows = np.flatnonzero(~self.held_out)
-        plan = EpochPlan(rows, self.labels[rows], {"identities": float(self.identities)})
         if not self.eta:
-            return plan
+            return self._plan()
         features = training_set.embed(lambda batch: self.network.features(batch)[0].before)
-        self.bottleneck.rebuild(features[rows], torch.from_numpy(self.labels[rows]), self.identities)
-        return EpochPlan(rows, plan.labels, {**plan.diagnostics, **self._measured(features, training_set)})
+        plan = self.planned(features)
+        return replace(plan, diagnostics={**plan.diagnostics, **self._measured(features, training_set)})
+
+    def planned(self, features: Float[Tensor, "rows dim"]) -> EpochPlan:
+        """The plan, centroids and Q that follow from the features of all rows."""
+        plan = self._plan()
+        self.bottleneck.rebuild(features[plan.rows], torch.from_numpy(plan.labels), self.identities)
+        return plan
 
     def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """The terms of :class:`Classified`, and ``bottleneck``."""
@@ -101,6 +105,10 @@ class RIB(Classified):
             term = self.bottleneck(before, batch.label) if begun else before.new_zeros(())
             terms["bottleneck"] = self.eta * term
         return terms
+
+    def _plan(self) -> EpochPlan:
+        rows = np.flatnonzero(~self.held_out)
+        return EpochPlan(rows, self.labels[rows], {"identities": float(self.identities)})
 
     def _measured(self, features: Float[Tensor, "rows dim"], training_set: TrainingSet) -> dict[str, float]:
         """The bound and the true information, of the training rows and of those that are held out."""
