@@ -38,6 +38,8 @@ options = arguments(
     __doc__, write="keep the lines in docs/measured/adaptation.json", hard="on the world that is as hard as photographs"
 )
 SEEDS = (0,) if options.quick else (0, 1, 2)
+ADAPTED = ("cluster_contrast", "tcmm")
+"""The own-data recipes that the hard world compares."""
 
 
 def color_histogram(picture: np.ndarray) -> np.ndarray:
@@ -100,8 +102,9 @@ def where_it_is_hard(seed: int, folder: Path) -> dict[str, Any]:
         line |= {name: summary["mAP"], f"{name}_rank1": summary["rank1"]}
     labelled = with_labels(data, seed, folder / "labels")
     line |= {"with_labels": labelled["mAP"], "with_labels_rank1": labelled["rank1"]}
-    closed = (max(line["cluster_contrast"], line["tcmm"]) - line["before"]) / (line["with_labels"] - line["before"])
-    return line | {"closed": closed, "passed": line["tcmm"] >= line["cluster_contrast"] and closed >= 0.6}
+    way = line["with_labels"] - line["before"]
+    closed = {f"closed_by_{name}": (line[name] - line["before"]) / way for name in ADAPTED}
+    return line | closed | {"closed": max(closed.values()), "passed": max(closed.values()) >= 0.6}
 
 
 lines = []
@@ -109,6 +112,11 @@ for seed in SEEDS:
     with tempfile.TemporaryDirectory() as folder:
         line = (where_it_is_hard if options.hard else as_the_demo)(seed, Path(folder))
     lines.append({name: round(value, 3) if isinstance(value, float) else value for name, value in line.items()})
+    print(json.dumps(lines[-1]), flush=True)
+if options.hard:
+    means = {name: sum(line[f"closed_by_{name}"] for line in lines) / len(lines) for name in ADAPTED}
+    summary = {f"mean_closed_by_{name}": round(value, 3) for name, value in means.items()}
+    lines.append({"benchmark": "adaptation_hard", **summary, "passed": max(means.values()) >= 0.6})
     print(json.dumps(lines[-1]), flush=True)
 if options.write:
     kept = Path(__file__).parent.parent / "docs" / "measured" / f"adaptation{'_hard' if options.hard else ''}.json"

@@ -19,10 +19,10 @@ Radii are tried from that of training down in steps of 0.05 to 0.3. From the one
 on as long as support stays above 0.93 of it: where a smaller radius parts what had merged and leaves some pictures
 alone for it, the two factors nearly cancel, and the groups are better. On the 15 sets of docs/measured/trust.json
 (worlds, groceries and Omniglot, before and after training) the groups were 0.012 below the best radius of a sweep on
-average and 0.036 at most; with the largest support itself 0.024 and 0.140, on 14 of them. Shares from 0.87 to 0.94 did alike (0.043 at most). A rule without halves, the
-smallest radius below which clusters multiply no more, cut large groups to pieces where groups are of very unequal sizes
-(60 groups, 2 to 200 rows each, by a Pareto law): 0.44 where this one reaches 0.91 and the best radius 0.92.
-``benchmarks/trust.py`` measures this again.
+average and 0.036 at most; with the largest support itself 0.024 and 0.140, on 14 of them. Shares from 0.87 to 0.94 did
+alike (0.043 at most). A rule without halves, the smallest radius below which clusters multiply no more, cut large
+groups to pieces where groups are of very unequal sizes (60 groups, 2 to 200 rows each, by a Pareto law): 0.44 where
+this one reaches 0.91 and the best radius 0.92. ``benchmarks/trust.py`` measures this again.
 
 Cost: two graphs of half the width, and at each radius three times DBSCAN, which takes little time beside them. The
 halves are grouped with the sizes (k1, k2, min_samples) of the whole.
