@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from reknow.models.attention import attention_probabilities
-from reknow.models.channel_selection import ChannelSelection, select_channels
+from reknow.models.channel_selection import ChannelSelection
+from reknow.models.straight_through import select_channels
 
 CASE = load_file(Path(__file__).parent / "data" / "dcs_attention.safetensors")
 VARIANTS = {"A": "heads", "B": "input"}

@@ -12,13 +12,11 @@ from reknow.models.channel_selection import (
     ChannelSelection,
     ChannelSelectionBlock,
     SelectiveAttention,
-    gumbel_difference,
-    masked_pair,
-    select_channels,
 )
 from reknow.models.epochs import Remarks, begin_epoch
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
+from reknow.models.straight_through import gumbel_difference, masked_pair, select_channels
 from reknow.models.transformer import TransformerConfig
 from reknow.values import from_plain, to_plain
 

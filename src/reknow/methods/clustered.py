@@ -132,8 +132,7 @@ class Clustered(Method):
             )
         self.memory = PrototypeMemory(network.dim, config.momentum, config.temperature, config.update)
         self.bottleneck_weight = config.bottleneck_weight
-        bound = Bottleneck(network.dim, config.bottleneck_beta) if config.bottleneck_weight else None
-        self.bottleneck = bound
+        self.bottleneck = Bottleneck(network.dim, config.bottleneck_beta) if config.bottleneck_weight else None
         self.clustering = config.clustering
         self.last_labels: Tensor
         self.register_buffer("last_labels", torch.full((len(training_set),), -1))

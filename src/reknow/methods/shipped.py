@@ -15,6 +15,7 @@ from reknow.methods.optimization import Optimizer, Schedule
 from reknow.methods.recipe import Recipe
 from reknow.methods.sampling import Sampling
 from reknow.models.embedder import EmbedderConfig
+from reknow.models.network import NetworkConfig
 from reknow.models.transformer import TransformerConfig
 
 SHIPPED_NETWORK = EmbedderConfig(
@@ -52,6 +53,23 @@ CHARACTERS = Augmentation(
 
 OWN_DATA_CLUSTERING = Clustering(eps="auto", min_samples="auto", k1="auto", k2="auto", camera_centered=True)
 """Radius and sizes follow from the data, since the number of pictures of an individual is not known beforehand."""
+
+
+def supervised_from_shipped(name: str, method: MethodConfig, network: NetworkConfig = SHIPPED_NETWORK) -> Recipe:
+    """A recipe for labelled pictures on a laptop, from the shipped weights or from a file of the user's."""
+    return Recipe(
+        name=name,
+        method=method,
+        network=network,
+        follow_weights=True,
+        preprocessing=SHIPPED_PREPROCESSING,
+        augmentation=SHIPPED_AUGMENTATION,
+        sampling=Sampling(batch_size=64, instances=4),
+        optimizer=Optimizer(kind="adamw", lr=1e-3, weight_decay=0.05, clip=5.0),
+        schedule=Schedule(kind="cosine", warmup=2),
+        epochs=20,
+        status="runs on made data; no published number to reproduce",
+    )
 
 
 def unsupervised_from_shipped(name: str, method: MethodConfig) -> Recipe:

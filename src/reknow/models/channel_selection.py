@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -42,6 +42,7 @@ from reknow.models.attention import (
 )
 from reknow.models.epochs import FollowsEpochs, Remarks
 from reknow.models.insertion import MapModuleConfig
+from reknow.models.straight_through import gumbel_difference, masked_pair, select_channels
 
 Masked = Literal["heads", "input"]
 MaskLayer = Literal["full", "low_rank", "shared"]
@@ -51,27 +52,45 @@ SATURATED = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelSelection(AttentionConfig):
-    """DCS attention in the blocks of a transformer.
+class MaskConfig:
+    """The mask of an attention or of a block.
+
+    Attributes:
+        temperature: tau at the start; it changes the gradient alone.
+        decay: factor of tau after each epoch.
+        least_temperature: smallest tau.
+        bias: of the mask's layer at the start; 2 keeps 0.88 of the channels.
+    """
+
+    temperature: PositiveFloat = 1.0
+    decay: PositiveShare = 1.0
+    least_temperature: PositiveFloat = 0.5
+    bias: float = 2.0
+
+    def temperature_in(self, epoch: int) -> float:
+        """tau in an epoch, counted from 0.
+
+        Example:
+            >>> MaskConfig(temperature=5.0, decay=0.5, least_temperature=1.0).temperature_in(2)
+            1.25
+        """
+        return max(self.temperature * self.decay**epoch, min(self.least_temperature, self.temperature))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelSelection(MaskConfig, AttentionConfig):
+    """DCS attention in the blocks of a transformer; further fields as of :class:`MaskConfig`.
 
     Attributes:
         masked: heads masks queries and keys after their projection, input masks what they are projected from.
         layer: the mask's linear layer: full, low_rank for a product of two thin ones, or shared between the blocks.
         rank: inner width of low_rank.
-        temperature: tau at the start; it changes the gradient alone.
-        decay: factor of tau after each epoch.
-        least_temperature: smallest tau.
-        bias: of the mask's layer at the start; 2 keeps 0.88 of the channels.
         blocks: numbers of the blocks that select, counted from 0; empty for all. The others attend as in ViT.
     """
 
     masked: Masked = "heads"
     layer: MaskLayer = "full"
     rank: PositiveInt = 64
-    temperature: PositiveFloat = 1.0
-    decay: PositiveShare = 1.0
-    least_temperature: PositiveFloat = 0.5
-    bias: float = 2.0
     blocks: tuple[NonNegativeInt, ...] = ()
 
     def __post_init__(self) -> None:
@@ -104,15 +123,6 @@ class ChannelSelection(AttentionConfig):
         if isinstance(attention, SelectiveAttention):
             nn.init.constant_(_last(attention.mask).bias, self.bias)
 
-    def temperature_in(self, epoch: int) -> float:
-        """tau in an epoch, counted from 0.
-
-        Example:
-            >>> ChannelSelection(temperature=5.0, decay=0.5, least_temperature=1.0).temperature_in(2)
-            1.25
-        """
-        return _temperature(self, epoch)
-
     def _layer(self, width: int) -> nn.Module:
         if self.layer == "low_rank":
             return nn.Sequential(nn.Linear(width, self.rank, bias=False), nn.Linear(self.rank, width))
@@ -126,7 +136,7 @@ class Selection(nn.Module, FollowsEpochs):
         temperature: tau of the epoch.
     """
 
-    def __init__(self, config: ChannelSelection | ChannelSelectionBlock) -> None:
+    def __init__(self, config: MaskConfig) -> None:
         super().__init__()
         self.config = config
         self.temperature = config.temperature
@@ -249,17 +259,8 @@ class SelectiveAttention(Selection):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelSelectionBlock(MapModuleConfig):
-    """A non-local block with channel selection, behind a stage of a convolutional trunk.
-
-    Attributes:
-        temperature, decay, least_temperature, bias: as of :class:`ChannelSelection`.
-    """
-
-    temperature: PositiveFloat = 1.0
-    decay: PositiveShare = 1.0
-    least_temperature: PositiveFloat = 0.5
-    bias: float = 2.0
+class ChannelSelectionBlock(MaskConfig, MapModuleConfig):
+    """A non-local block with channel selection, behind a stage of a convolutional trunk."""
 
     def __post_init__(self) -> None:
         check_fields(self, "network.trunk.after")
@@ -267,10 +268,6 @@ class ChannelSelectionBlock(MapModuleConfig):
     def build(self, channels: int) -> SelectiveBlock:
         """The block for a map of so many channels."""
         return SelectiveBlock(channels, self)
-
-    def temperature_in(self, epoch: int) -> float:
-        """tau in an epoch, counted from 0."""
-        return _temperature(self, epoch)
 
 
 class SelectiveBlock(Selection):
@@ -308,98 +305,6 @@ class SelectiveBlock(Selection):
         selected = (positions * self.selected(self.mask(positions), noise)).unsqueeze(1)
         mixed = functional.scaled_dot_product_attention(selected, selected, positions.unsqueeze(1)).squeeze(1)
         return maps + self.norm(self.depthwise(mixed.transpose(1, 2).unflatten(2, maps.shape[2:])))
-
-
-def select_channels(
-    scores: Float[Tensor, "*shape"], noise: Float[Tensor, "*shape"], temperature: float
-) -> Float[Tensor, "*shape"]:
-    """The mask of scores with noise: 0 or 1, with the gradient of sigmoid((scores + noise) / temperature).
-
-    Args:
-        scores: theta, of any shape.
-        noise: of the same shape; a constant.
-        temperature: tau. It does not change the mask.
-
-    Example:
-        >>> scores = torch.tensor([0.5, -0.5], requires_grad=True)
-        >>> mask = select_channels(scores, torch.zeros(2), temperature=1.0)
-        >>> mask.sum().backward()
-        >>> mask.tolist(), [round(float(number), 3) for number in scores.grad]
-        ([1.0, 0.0], [0.235, 0.235])
-    """
-    return _StraightThrough.apply(scores, noise, temperature)
-
-
-class _StraightThrough(torch.autograd.Function):
-    """Keeps the relaxed mask alone for the backward pass; as a sum of differentiable parts autograd would keep four."""
-
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, noise: Tensor, temperature: float) -> Tensor:
-        soft = torch.sigmoid((scores + noise.to(scores.dtype)) / temperature)
-        ctx.save_for_backward(soft)
-        ctx.temperature = temperature
-        return (soft > 0.5).to(scores.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (soft,) = ctx.saved_tensors
-        return gradients[0] * soft * (1 - soft) / ctx.temperature, None, None
-
-
-def masked_pair(
-    query: Float[Tensor, "*shape"],
-    key: Float[Tensor, "*shape"],
-    scores: Float[Tensor, "*shape"],
-    noise: Float[Tensor, "*shape"],
-    temperature: float,
-) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"], Float[Tensor, ""]]:
-    """Queries and keys times the mask of :func:`select_channels`, and the share of channels that it keeps.
-
-    The products alone would keep the mask beside the relaxed one; this keeps one tensor of this shape, since the mask
-    follows from the relaxed one.
-
-    Example:
-        >>> ones = torch.ones(2)
-        >>> masked_pair(ones, 2 * ones, torch.tensor([0.5, -0.5]), torch.zeros(2), temperature=1.0)
-        (tensor([1., 0.]), tensor([2., 0.]), tensor(0.5000))
-    """
-    return _MaskedPair.apply(query, key, scores, noise, temperature)
-
-
-class _MaskedPair(torch.autograd.Function):
-    """See :func:`masked_pair`."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, query: Tensor, key: Tensor, scores: Tensor, noise: Tensor, temperature: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        soft = torch.sigmoid((scores + noise.to(scores.dtype)) / temperature)
-        ctx.save_for_backward(query, key, soft)
-        ctx.temperature = temperature
-        mask = soft > 0.5
-        share = mask.float().mean()
-        ctx.mark_non_differentiable(share)
-        return query * mask, key * mask, share
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        query, key, soft = ctx.saved_tensors
-        of_query, of_key, _ = gradients
-        mask = soft > 0.5
-        of_mask = of_query * query + of_key * key
-        of_scores = of_mask.to(soft.dtype) * soft * (1 - soft) / ctx.temperature
-        return of_query * mask, of_key * mask, of_scores, None, None
-
-
-def gumbel_difference(like: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """The difference of two Gumbel draws per entry: logistic noise log(u / (1 - u)), in 32 bit at least."""
-    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
-    return torch.special.logit(torch.rand_like(like, dtype=dtype), eps=torch.finfo(dtype).tiny)
-
-
-def _temperature(config: ChannelSelection | ChannelSelectionBlock, epoch: int) -> float:
-    least = min(config.least_temperature, config.temperature)
-    return max(config.temperature * config.decay**epoch, least)
 
 
 def _last(layer: nn.Module) -> nn.Linear:

@@ -18,7 +18,7 @@ docs/methods/supervised.md).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -101,15 +101,7 @@ class JigsawConfig(NetworkConfig):
                 expected="a transformer, since the jigsaw is one of patches",
                 remedy="Choose weights of a transformer, or a recipe without the jigsaw.",
             )
-        return JigsawConfig(
-            trunk=trunk,
-            feature="cls+extra" if feature == "cls+extra" else "cls",
-            groups=self.groups,
-            shift=self.shift,
-            rows=self.rows,
-            compared=self.compared,
-            spectrum=self.spectrum,
-        )
+        return replace(self, trunk=trunk, feature="cls+extra" if feature == "cls+extra" else "cls")
 
 
 class Jigsaw(Network):

@@ -143,8 +143,7 @@ class Editor(Method):
         self.trunk = Head(width if config.variant == "BL" else network.dim, identities)
         self.centers = Centers(identities, width, network.spectra, config.center_share)
         self.pair = Pair(config.smoothing)
-        bound = Bottleneck(network.dim, config.bottleneck_beta) if config.bottleneck_weight else None
-        self.bottleneck = bound
+        self.bottleneck = Bottleneck(network.dim, config.bottleneck_beta) if config.bottleneck_weight else None
 
     def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """``fused``; ``rgb`` and so on, or ``trunk``; ``background`` and ``centers``."""

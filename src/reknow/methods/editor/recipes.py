@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reknow.data.transforms import Augmentation, Preprocessing
+from reknow.data.transforms import Preprocessing
 from reknow.methods.editor.method import EditorConfig
 from reknow.methods.editor.network import EditorNetworkConfig
 from reknow.methods.editor.selection import SelectionConfig
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
 from reknow.methods.sampling import ExhaustiveSampling
 from reknow.methods.shipped import SHIPPED_AUGMENTATION, SHIPPED_NETWORK, SHIPPED_PREPROCESSING
+from reknow.methods.transreid import AUGMENTATION
 from reknow.models.transformer import TransformerConfig
 
 __all__ = ["market1501_mm", "msvr310", "own_data", "rgbnt100", "rgbnt201", "rgbnt201_al", "world", "world_vehicles"]
@@ -74,9 +75,7 @@ def _published(name: str, size: tuple[int, int], cameras: int) -> Recipe:
         ),
         weights="",  # vitb_16_224_21k.pth, named with --weights
         preprocessing=Preprocessing(size=size),
-        augmentation=Augmentation(
-            erase_area=(0.02, 1 / 3), erase_aspect_law="log_uniform", erase_tries=10, erase_value="noise"
-        ),
+        augmentation=AUGMENTATION,
         sampling=ExhaustiveSampling(batch_size=128, instances=16),
         optimizer=Optimizer(kind="sgd", lr=1e-3, bias_lr_factor=2.0, momentum=0.9, weight_decay=1e-4),
         schedule=Schedule(kind="cosine", warmup=10, floor=0.001),

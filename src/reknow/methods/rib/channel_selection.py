@@ -5,9 +5,8 @@ from reknow.models.channel_selection import (
     ChannelSelectionBlock,
     SelectiveAttention,
     SelectiveBlock,
-    gumbel_difference,
-    select_channels,
 )
+from reknow.models.straight_through import gumbel_difference, select_channels
 
 __all__ = [
     "ChannelSelection",

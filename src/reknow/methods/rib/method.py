@@ -22,7 +22,15 @@ from torch.nn import functional
 
 from reknow.errors import DataError
 from reknow.fields import NonNegativeFloat, NonNegativeInt, PositiveFloat, Share, check_fields
-from reknow.losses.bottleneck import CLAMP, Bottleneck, class_centroids, information, input_term, soft_assignments
+from reknow.losses.bottleneck import (
+    CLAMP,
+    Bottleneck,
+    class_centroids,
+    feature_term,
+    information,
+    input_term,
+    soft_assignments,
+)
 from reknow.methods.classified import Classified, ClassifiedConfig
 from reknow.methods.method import EpochPlan, Moment, identity_labels
 from reknow.methods.training_set import TrainingSet
@@ -129,10 +137,10 @@ class RIB(Classified):
         self, features: Float[Tensor, "some dim"], inputs: Float[Tensor, "some classes"], rows: Bool[np.ndarray, "rows"]
     ) -> dict[str, float]:
         labels = torch.from_numpy(self.labels[rows])
-        known = information(self.bottleneck.assigned(features), inputs, labels)
-        with torch.no_grad():
-            of_features = float(self.bottleneck(features.to(self.bottleneck.centroids), labels.to(self._device)))
-        of_inputs = float(input_term(inputs, self.bottleneck.clamp).mean())
+        assigned, clamp = self.bottleneck.assigned(features), self.bottleneck.clamp
+        known = information(assigned, inputs, labels)
+        of_features = float(feature_term(assigned, labels, self.bottleneck.conditional.to(assigned.device), clamp))
+        of_inputs = float(input_term(inputs, clamp).mean())
         return {
             "information_inputs": known.features_inputs,
             "information_identities": known.features_labels,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reknow.data.transforms import Preprocessing
-from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
+from reknow.methods.recipe import Optimizer, Recipe, Schedule
 from reknow.methods.sampling import ExhaustiveSampling
-from reknow.methods.shipped import SHIPPED_AUGMENTATION, SHIPPED_NETWORK, SHIPPED_PREPROCESSING
+from reknow.methods.shipped import SHIPPED_AUGMENTATION, supervised_from_shipped
 from reknow.methods.supervised.method import SupervisedConfig
 from reknow.methods.transreid import WORLD_CAMERAS, published, small
 from reknow.models.embedder import EmbedderConfig
@@ -32,19 +32,7 @@ TRANSREID = SupervisedConfig(smoothing=0.0)
 
 def own_data() -> Recipe:
     """Your own labelled pictures, from the shipped weights, on a laptop."""
-    return Recipe(
-        name="supervised",
-        method=SupervisedConfig(),
-        network=SHIPPED_NETWORK,
-        follow_weights=True,
-        preprocessing=SHIPPED_PREPROCESSING,
-        augmentation=SHIPPED_AUGMENTATION,
-        sampling=Sampling(batch_size=64, instances=4),
-        optimizer=Optimizer(kind="adamw", lr=1e-3, weight_decay=0.05, clip=5.0),
-        schedule=Schedule(kind="cosine", warmup=2),
-        epochs=20,
-        status="runs on made data; no published number to reproduce",
-    )
+    return supervised_from_shipped("supervised", SupervisedConfig())
 
 
 def world_source() -> Recipe:
