@@ -135,6 +135,14 @@ def test_pictures_that_are_held_out_are_measured_and_not_trained_on(training_set
     )
 
 
+def test_without_the_bound_the_information_is_measured_where_pictures_are_held_out(training_set, moment):
+    bound, without = (rib(held_out=1, eta=eta).eval() for eta in (1.0, 0.0))
+    measured = without.before_epoch(0, training_set).diagnostics
+    assert measured == bound.before_epoch(0, training_set).diagnostics
+    assert "held_out/bound" in measured
+    assert set(without.train().losses(batch_of(training_set), moment)) == {"identity", "triplet"}
+
+
 def test_identities_keep_two_pictures_at_least():
     assert held_out_rows(np.array([0, 0, 0, 1, 1]), 0).tolist() == [False] * 5
     with pytest.raises(DataError, match=r"method\.held_out"):

@@ -47,7 +47,8 @@ class RIBConfig(ClassifiedConfig):
     """Settings of RIB.
 
     Attributes:
-        eta: weight of the bound; 0 leaves it out, and with it the pass of an epoch.
+        eta: weight of the bound; 0 leaves it out, and with it the pass of an epoch, unless pictures are held out to
+            measure the information.
         beta: factor of the squared distances in the soft assignments; a larger one assigns more sharply.
         clamp: smallest probability that a logarithm is taken of.
         warmup: share of the epochs, the first ones, in which the bound has no weight.
@@ -91,7 +92,7 @@ class RIB(Classified):
 
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Centroids and Q of the epoch, and what features say of inputs and of identities."""
-        if not self.eta:
+        if not self.eta and not self.held_out.any():
             return self._plan()
         features = training_set.embed(lambda batch: self.network.features(batch)[0].before)
         plan = self.planned(features)
