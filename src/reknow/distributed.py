@@ -62,7 +62,11 @@ def from_first(compute: Callable[[], Value]) -> Value:
     torch.distributed.broadcast_object_list(message, src=0, device=_device())
     value, error = message[0]
     if error is not None:
-        raise error
+        try:
+            raise error
+        finally:
+            # The error's traceback holds this frame: a cycle, which would keep the caller's process group past its end.
+            del error, message
     return value
 
 
