@@ -6,6 +6,7 @@ import csv
 import json
 
 import numpy as np
+import pytest
 
 from reknow.data.embeddings import Embeddings
 from reknow.data.manifest import Manifest
@@ -76,6 +77,17 @@ def test_every_subset_of_the_spectra_is_scored_when_asked_for(reknow, tmp_path):
     code, _, err = reknow("evaluate", "shipped", "--data", world, "--subsets")
     assert code == 2
     assert "two spectra or more that both have" in err
+
+
+def test_hidden_queries_are_scored_when_asked_for(reknow):
+    world = "world:target?train_identities=0&test_identities=4&cameras=3"
+    code, out, err = reknow("evaluate", "shipped", "--data", world, "--occlusion", "--json")
+    assert code == 0, err
+    rows = json.loads(out)["occlusion"]
+    assert [row["hidden"] for row in rows] == [0.2, 0.4, 0.6, 0.8]
+    plain = reknow("evaluate", "shipped", "--data", world, "--occlusion")[1].splitlines()[-4:]
+    assert [line.split()[0] for line in plain] == ["20%", "40%", "60%", "80%"]
+    assert float(plain[-1].split()[3]) == pytest.approx(rows[-1]["mAP"], abs=0.06)
 
 
 def test_scores_say_what_they_were_made_with(reknow, crops):

@@ -162,6 +162,8 @@ def test_the_format_refuses_conditions_that_do_not_exist(options, message):
         ("misregistration=two", "a number of pixels"),
         ("occlusion=0.5&light=night", "a picture has one name"),
         ("occlusion=often", "a share"),
+        ("hidden=0.5&occlusion=0.5", "a picture has one name"),
+        ("hidden=half", "a share"),
         ("", "a picture has one name"),
     ],
 )

@@ -95,6 +95,14 @@ def by_subset(numbers: dict[str, Any]) -> list[str]:
     return lines
 
 
+def by_occlusion(numbers: dict[str, Any]) -> list[str]:
+    """A line for each share of the queries that was hidden."""
+    return [
+        f"{row['hidden']:4.0%} hidden  mAP {row['mAP']:5.1f}  rank1 {row['rank1']:5.1f}"
+        for row in numbers.get("occlusion", ())
+    ]
+
+
 def shares(explanation: Any) -> list[str]:
     """How many patches were selected, how many of them correctly in percent with intervals, and by chance."""
     lines = [explanation.summary]

@@ -85,26 +85,28 @@ def train_by(arguments: list[str]) -> int:
 
 
 def _resume(arguments: list[str]) -> int:
-    """``train [RECIPE] --resume RUN``: the run's own recipe counts; only the place of its data may be another."""
+    """``train [RECIPE] --resume RUN``: the run's own recipe counts; only the place of its data may be others."""
     from reknow.training.run import Run
 
     def resume(
         resume: Annotated[Path, arg(help="The run's folder.")],
         data: Annotated[str | None, arg(help="Where the same data are now, where they moved, as FORMAT:PATH.")] = None,
+        evaluation_data: Annotated[str | None, arg(help="Likewise, of the data set that the run is scored on.")] = None,
         json: Json = False,
     ) -> int:
         """Continue a run with everything it had: weights, optimizer, memories, random numbers."""
         recipe = Run.open(resume).recipe()
-        return _carry_out(replace(recipe, data=data or recipe.data), resume, resume=True, json=json)
+        moved = replace(recipe, data=data or recipe.data, evaluation_data=evaluation_data or recipe.evaluation_data)
+        return _carry_out(moved, resume, resume=True, json=json)
 
     rest = arguments[1:] if not arguments[0].startswith("-") else arguments
     for option in rest:
         name = option.partition("=")[0]
-        if name.startswith("--") and name not in ("--resume", "--data", "--json", "--help"):
+        if name.startswith("--") and name not in ("--resume", "--data", "--evaluation-data", "--json", "--help"):
             raise RecipeError(
                 f"reknow train --resume, option {name}",
                 found="a run that is resumed keeps everything that it began with",
-                expected="--data, where its data moved, or --json",
+                expected="--data or --evaluation-data, where its data moved, or --json",
                 remedy="Leave the option out; to change settings, start a new run with --init-from.",
             )
     return tyro.cli(resume, args=rest, prog="reknow train", config=(FlagCreatePairsOff,))

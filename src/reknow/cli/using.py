@@ -19,7 +19,7 @@ from reknow.cli.options import (
     reading_of,
     recognizer_named,
 )
-from reknow.cli.printing import by_subset, in_words, notes, print_facts, scores
+from reknow.cli.printing import by_occlusion, by_subset, in_words, notes, print_facts, scores
 from reknow.errors import ReknowError
 
 UNMEASURED = "These embeddings have no picture measures, so what appearance explains is unknown: embed again."
@@ -33,6 +33,7 @@ def evaluate(
     subsets: Annotated[
         bool, arg(help="Also score every subset of the spectra, as if the others were missing.")
     ] = False,
+    occlusion: Annotated[bool, arg(help="Also score queries of which 20 to 80 percent are hidden.")] = False,
     protocol: Annotated[
         str | None,
         arg(
@@ -48,6 +49,7 @@ def evaluate(
     from reknow.evaluation.protocols import protocol_named
     from reknow.progress import Display
     from reknow.recognizer.evaluation import evaluate_recognizer
+    from reknow.recognizer.occlusion import occlusion_scores
     from reknow.recognizer.subsets import subset_scores
     from reknow.report.build import evaluation_report
 
@@ -61,8 +63,11 @@ def evaluate(
         if subsets:
             by_spectra = subset_scores(model, data, protocol=protocol, display=display)
             result.numbers["subsets"] = [subset.as_json() for subset in by_spectra]
+        if occlusion:
+            by_share = occlusion_scores(model, data, protocol=protocol, display=display)
+            result.numbers["occlusion"] = [score.as_json() for score in by_share]
     result.numbers["notes"] = [*reading_of(recognizer, model), *result.numbers["notes"]]
-    lines = [*scores(result.numbers), *by_subset(result.numbers)]
+    lines = [*scores(result.numbers), *by_subset(result.numbers), *by_occlusion(result.numbers)]
     if out is not None:
         lines.append(f"report: {evaluation_report(result, out)}")
     print_facts(result.numbers, json, lines=lines)

@@ -32,6 +32,9 @@ class Recipe:
         method: settings of the method.
         network: shape of the network that makes embeddings of pictures.
         data: data set to train on, as FORMAT:PATH.
+        evaluation_data: another data set to score on, as FORMAT:PATH; empty scores on the queries and gallery of the
+            data set to train on. The cameras of another data set are unknown, so the network then has no table of
+            cameras.
         weights: initial weights of the network: shipped (the package's own small trunk), random, the folder of a run or
             a recognizer, or a file with a trunk's weights (.pth, .safetensors). A file name without a folder is also
             searched for in the folder that the environment variable REKNOW_WEIGHTS names. Options of the file follow a
@@ -59,6 +62,7 @@ class Recipe:
     method: MethodConfig
     network: NetworkConfig
     data: str = ""
+    evaluation_data: str = ""
     weights: str = "shipped"
     follow_weights: bool = False
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -78,6 +82,11 @@ class Recipe:
     def __post_init__(self) -> None:
         check_fields(self)
         self._check_milestones()
+
+    @property
+    def scored_data(self) -> str:
+        """The data set that the run is scored on, as FORMAT:PATH."""
+        return self.evaluation_data or self.data
 
     @property
     def notes(self) -> tuple[str, ...]:

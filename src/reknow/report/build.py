@@ -48,7 +48,7 @@ def report_of(outcome: Outcome) -> Path:
         counts = GroupCounts(len(labels), final.groups.num_clusters, final.groups.num_outliers)
     selects = outcome.recipe.method.selects_patches(outcome.recipe.network)
     content = RunReport(
-        title=f"{outcome.recipe.name} on {outcome.recipe.data}",
+        title=f"{outcome.recipe.name} on {outcome.recipe.scored_data}",
         summary=outcome.summary.as_json(),
         intervals=_intervals(before, None if after is None else after.scores),
         metrics=outcome.run.metrics(),

@@ -145,7 +145,7 @@ def rows_of(study: Study, records: dict[str, list[Record]]) -> tuple[Row, ...]:
                 if name in rows[0].numbers
             }
             row = replace(row, difference=difference)
-            if variant.of(study.base).data == study.variants[0].of(study.base).data:
+            if variant.of(study.base).scored_data == study.variants[0].of(study.base).scored_data:
                 row = replace(row, over_queries=_over_queries(records[rows[0].variant], runs))
         rows.append(row)
     return tuple(rows)

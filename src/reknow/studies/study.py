@@ -140,12 +140,13 @@ def _leaves(plain: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def seeded(recipe: Recipe, seed: int) -> Recipe:
-    """The recipe with this seed, which is also its world's where it trains on one: variants are paired over seeds."""
-    return replace(recipe, seed=seed, data=seeded_data(recipe.data, seed))
+    """The recipe with this seed, which is also that of its worlds: variants are paired over seeds."""
+    evaluation_data = seeded_data(recipe.evaluation_data, seed)
+    return replace(recipe, seed=seed, data=seeded_data(recipe.data, seed), evaluation_data=evaluation_data)
 
 
 def seeded_data(data: str, seed: int) -> str:
-    """``FORMAT:PATH`` with this seed where it is a world, else as it is.
+    """``FORMAT:PATH`` with this seed where it is a world that has none, else as it is.
 
     Example:
         >>> seeded_data("world:target?light=night", 2), seeded_data("folder:crops", 2)

@@ -28,9 +28,8 @@ class RunStart:
     Every checkpoint carries it, so a resumed run needs neither the file of weights nor the recognizer it started from.
 
     Attributes:
-        data: the fingerprint of the whole data set; test rows count too, since scores before and after are made on
-            them.
-        recipe: as plain values, without the place of the data.
+        data: the fingerprint of all rows; test rows count too, since scores before and after are made on them.
+        recipe: as plain values, without the places of the data.
         weights: what was loaded, resized, ignored and left random; kept in the recognizer's card.
         scores: of the test rows before training; None where the data cannot tell.
     """
@@ -42,11 +41,11 @@ class RunStart:
 
     @classmethod
     def of(cls, recipe: Recipe, data: str, weights: tuple[str, ...]) -> RunStart:
-        """Of a new run; the place of its data may change later."""
-        return cls(data, to_plain(dataclasses.replace(recipe, data="")), weights)
+        """Of a new run; the places of its data may change later."""
+        return cls(data, _without_places(recipe), weights)
 
     def check_recipe(self, recipe: Recipe, folder: Path) -> None:
-        """A run keeps its recipe, but for the place of its data.
+        """A run keeps its recipe, but for the places of its data.
 
         Args:
             recipe: with which the run would go on.
@@ -55,7 +54,7 @@ class RunStart:
         Raises:
             RunError: a field of the recipe has changed.
         """
-        if changed := _first_change(self.recipe, to_plain(dataclasses.replace(recipe, data=""))):
+        if changed := _first_change(self.recipe, _without_places(recipe)):
             name, before, after = changed
             raise RunError(
                 f"{folder / 'recipe.yaml'}, field '{name}'",
@@ -85,6 +84,10 @@ class RunStart:
             }
             scores = RankingScores(**values)
         return cls(plain["data"], plain["recipe"], plain["weights"], scores)
+
+
+def _without_places(recipe: Recipe) -> dict[str, Any]:
+    return to_plain(dataclasses.replace(recipe, data="", evaluation_data=""))
 
 
 def _first_change(before: object, after: object, name: str = "") -> tuple[str, object, object] | None:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from reknow.models.network import Network
 from reknow.precision import resolved
 from reknow.progress import Display, Progress
 from reknow.recognizer import Card, Recognizer, known_cameras
-from reknow.recognizer.evaluation import EvaluationResult, EvaluationSplit
+from reknow.recognizer.evaluation import EvaluationResult, EvaluationSplit, evaluation_split
 from reknow.training.contract import check_groups
 from reknow.training.initialization import Initialized, initialized
 
@@ -47,19 +47,28 @@ class Inputs:
         recipe: with the network that the run has, where the recipe follows its weights.
         manifest: the whole data set.
         rows: those to train on.
+        scored: queries and gallery to score on; None where the data have none.
         cameras: their names where the network has a table for them, in its order; else none.
         network: with the weights that it starts from.
         weights: what was loaded, resized, ignored and left random.
         fabric: device, precision and processes.
+        remarks: what was changed in the recipe, for the user.
     """
 
     recipe: Recipe
     manifest: Manifest
     rows: Manifest
+    scored: EvaluationSplit | None
     cameras: tuple[str, ...]
     network: Network
     weights: tuple[str, ...]
     fabric: Fabric
+    remarks: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """Of all rows, those of another data set that the run is scored on included."""
+        other = self.recipe.evaluation_data and self.scored
+        return self.manifest.fingerprint() + (f" {other.manifest.fingerprint()}" if other else "")
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,12 @@ class Prepared(Inputs):
     @property
     def notes(self) -> list[str]:
         """Notes on data and recipe for the user."""
-        return [*self.manifest.notes, *self.recipe.notes, *self.rows.notes_on(self.method.network.columns)]
+        return [
+            *self.remarks,
+            *self.manifest.notes,
+            *self.recipe.notes,
+            *self.rows.notes_on(self.method.network.columns),
+        ]
 
 
 @dataclass(frozen=True)
@@ -119,12 +133,16 @@ def inputs_of(recipe: Recipe, resumed: Path | None) -> Inputs:
         resumed: the folder of the run that goes on; None for a new run.
 
     Raises:
-        DataError, RecipeError, WeightsError: what is wrong with data, recipe or weights.
+        DataError, EvaluationError, RecipeError, WeightsError: what is wrong with data, recipe or weights.
     """
     manifest = _open_data(recipe, resumed)
     rows = manifest.training()
     if not len(rows):
         raise DataError(manifest.name, found="no row in the split 'train'", remedy="Mark the rows to train on.")
+    scored, remarks = EvaluationSplit.of(manifest), ()
+    if recipe.evaluation_data:
+        scored = evaluation_split(_open_data(recipe, resumed, "evaluation_data"), recipe.evaluation_data)
+        recipe, remarks = _without_camera_table(recipe, rows, scored)
     torch.manual_seed(recipe.seed)
     # A resumed run takes its weights from the checkpoint and the shape of its network from its recipe.yaml: the file
     # that it started from may be gone.
@@ -132,7 +150,7 @@ def inputs_of(recipe: Recipe, resumed: Path | None) -> Inputs:
     recipe, network = initial.recipe, initial.network
     cameras = _cameras_of(rows, recipe)
     _check_pictures(rows, network)
-    return Inputs(recipe, manifest, rows, cameras, network, initial.report, start_fabric(recipe))
+    return Inputs(recipe, manifest, rows, scored, cameras, network, initial.report, start_fabric(recipe), remarks)
 
 
 def prepare(inputs: Inputs, display: Display, watch: Callable[[str], Progress]) -> Prepared:
@@ -163,17 +181,16 @@ def prepare(inputs: Inputs, display: Display, watch: Callable[[str], Progress]) 
     method = recipe.method.build(network.to(fabric.device).eval(), training_set)
     check_groups(method, method.parameter_groups(recipe.optimizer.bias_lr_factor))
     _check_sampling(recipe, training_set)
-    split = EvaluationSplit.of(inputs.manifest)
     prepared = Prepared(**vars(inputs), training_set=training_set, method=method, test=None)
     for note in prepared.notes:
         display.line(f"note: {note}")
     for line in inputs.weights:
         display.line(line)
     training_set.open()
-    if split is None:
+    if inputs.scored is None:
         return prepared
-    pictures = _open_pictures(split.manifest, recipe, display)
-    return replace(prepared, test=TestRows(split, pictures, pictures.hashes()))
+    pictures = _open_pictures(inputs.scored.manifest, recipe, display)
+    return replace(prepared, test=TestRows(inputs.scored, pictures, pictures.hashes()))
 
 
 def _check_sampling(recipe: Recipe, training_set: TrainingSet) -> None:
@@ -203,10 +220,10 @@ def start_fabric(recipe: Recipe) -> Fabric:
     return fabric
 
 
-def _open_data(recipe: Recipe, resumed: Path | None) -> Manifest:
-    """The data set; where a run is resumed whose data are gone, the message says how to name their new place."""
+def _open_data(recipe: Recipe, resumed: Path | None, field: Literal["data", "evaluation_data"] = "data") -> Manifest:
+    """A data set; where a run is resumed whose data are gone, the message says how to name their new place."""
     try:
-        return open_dataset(recipe.data)
+        return open_dataset(getattr(recipe, field))
     except DataError as error:
         if resumed is None:
             raise
@@ -214,8 +231,18 @@ def _open_data(recipe: Recipe, resumed: Path | None) -> Manifest:
             error.where,
             found=error.found,
             expected=error.expected,
-            remedy=f"{error.remedy} Where this run's data moved: reknow train --resume {resumed} --data FORMAT:PATH",
+            remedy=f"{error.remedy} Where this run's data moved: reknow train --resume {resumed} "
+            f"--{field.replace('_', '-')} FORMAT:PATH",
         ) from error
+
+
+def _without_camera_table(recipe: Recipe, rows: Manifest, scored: EvaluationSplit) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe for scores on another data set, whose cameras a table of the training cameras does not have."""
+    if not known_cameras(recipe.network) or scored.manifest.name == rows.name:
+        return recipe, ()
+    trunk = replace(recipe.network.trunk, cameras=0)
+    note = f"The network has no table of cameras: {recipe.evaluation_data} has other cameras than {recipe.data}."
+    return replace(recipe, network=replace(recipe.network, trunk=trunk)), (note,)
 
 
 def _check_pictures(rows: Manifest, network: Network) -> None:

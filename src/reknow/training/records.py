@@ -158,7 +158,7 @@ class Summary:
     Attributes:
         recipe: its name.
         method: such as ``TCMM``.
-        dataset: as the user named it.
+        dataset: that it was scored on, as the user named it.
         seed: of the run.
         scores: after training; None where the data cannot tell.
         intervals: 95 % of ``mAP`` and ``rank1``, both ends in percent.

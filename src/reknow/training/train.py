@@ -54,7 +54,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         recipe: what to do; its ``data`` must name a data set.
         folder: the run's folder; must be new, unless resumed.
         resume: continue the run in `folder` from its checkpoint, or, where it stopped before its first one, from the
-            beginning. The run's own recipe counts; of `recipe` only the place of the data does, which may have moved.
+            beginning. The run's own recipe counts; of `recipe` only the places of the data do, which may have moved.
         display: what the user sees.
 
     Raises:
@@ -67,7 +67,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         )
     earlier = Run.open(folder) if resume else None
     if earlier is not None:
-        recipe = replace(earlier.recipe(), data=recipe.data)
+        recipe = replace(earlier.recipe(), data=recipe.data, evaluation_data=recipe.evaluation_data)
         resume = earlier.checkpoint_file.is_file()
     trainer: Trainer | None = None
 
@@ -149,7 +149,7 @@ def _create_run(folder: Path, prepared: Prepared) -> Run:
 
 
 def _trainer(prepared: Prepared, run: Run, display: Display) -> Trainer:
-    start = RunStart.of(prepared.recipe, prepared.manifest.fingerprint(), prepared.weights)
+    start = RunStart.of(prepared.recipe, prepared.fingerprint(), prepared.weights)
     return Trainer(
         prepared.recipe,
         prepared.method,
@@ -164,10 +164,13 @@ def _trainer(prepared: Prepared, run: Run, display: Display) -> Trainer:
 
 def _keep_place(run: Run, prepared: Prepared, display: Display) -> None:
     """Where the data of a resumed run moved, its recipe names the new place from now on."""
-    before, recipe = run.recipe().data, prepared.recipe
-    if prepared.fabric.is_global_zero and before != recipe.data:
+    before, recipe = run.recipe(), prepared.recipe
+    if not prepared.fabric.is_global_zero:
+        return
+    if before.data != recipe.data:
+        display.line(f"note: the same rows as in {before.data}; {run.folder / 'recipe.yaml'} now names {recipe.data}")
+    if (before.data, before.evaluation_data) != (recipe.data, recipe.evaluation_data):
         run.keep_recipe(recipe)
-        display.line(f"note: the same rows as in {before}; {run.folder / 'recipe.yaml'} now names {recipe.data}")
 
 
 def _summary(prepared: Prepared, trainer: Trainer, after: EvaluationResult | None) -> Summary:
@@ -181,7 +184,7 @@ def _summary(prepared: Prepared, trainer: Trainer, after: EvaluationResult | Non
     return Summary(
         recipe=recipe.name,
         method=type(recipe.method).__name__.removesuffix("Config"),
-        dataset=recipe.data,
+        dataset=recipe.scored_data,
         seed=recipe.seed,
         scores=None if after is None else after.in_percent(),
         intervals={} if after is None else in_percent(after.intervals),
@@ -213,7 +216,7 @@ def _save_recognizer(run: Run, prepared: Prepared, started_from: tuple[str, ...]
         spectra=network.spectra,
         started_from=started_from,
         scores={
-            f"{name} ({recipe.data}, {scores['protocol']})": round(scores[name], 2)
+            f"{name} ({recipe.scored_data}, {scores['protocol']})": round(scores[name], 2)
             for name in ("mAP", "rank1", "mINP")
             if scores.get(name) is not None
         },

@@ -17,7 +17,8 @@ infrared and thermal are displaced against color: by a constant of the camera, o
 in a direction of its own for each spectrum, and by a little more from shot to shot, because objects are not all
 equally far. Lengths are pixels of a picture 128 high.
 
-Occlusion. A pillar, a car, foliage or a passer-by stands in front of the object in a share of the shots.
+Occlusion. A pillar, a car, foliage or a passer-by stands in front of the object in a share of the shots. Or, in every
+shot, a wall, a fence or a hedge hides a stated share of the object (:mod:`reknow.world.hiding`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from reknow.observation import Spectrum
 from reknow.world.cameras import Camera, camera_of
 from reknow.world.domain import DIFFICULTIES, Domain, check_difficulty, check_occlusion
 from reknow.world.draws import Draws
+from reknow.world.hiding import check_hidden
 from reknow.world.raster import grain, scatter
 
 Light = Literal["day", "night", "mixed"]
@@ -52,6 +54,8 @@ class Conditions:
         light: where light fails; ``day``, ``night`` or ``mixed``, see above.
         misregistration: displacement of the spectra against each other, pixels of a picture 128 high.
         occlusion: share of shots with an occluder in front of the object; None: the domain's own, about a sixth.
+        hidden: share of the object that something hides in every shot, in place of these occluders; None: no such
+            thing.
 
     Raises:
         DataError: an unknown difficulty or light, a displacement outside 0 to 32, or a share outside 0 to 1.
@@ -65,12 +69,14 @@ class Conditions:
     light: str = "day"
     misregistration: float = 0.0
     occlusion: float | None = None
+    hidden: float | None = None
 
     def __post_init__(self) -> None:
         check_difficulty(self.difficulty)
         check_light(self.light)
         check_misregistration(self.misregistration)
         check_occlusion(self.occlusion)
+        check_hidden(self.hidden)
 
     @property
     def suffix(self) -> str:
@@ -79,6 +85,7 @@ class Conditions:
         words += [f"light={self.light}"] if self.light != LIGHTS[0] else []
         words += [f"misregistration={self.misregistration:g}"] if self.misregistration else []
         words += [f"occlusion={self.occlusion:g}"] if self.occlusion is not None else []
+        words += [f"hidden={self.hidden:g}"] if self.hidden is not None else []
         return "?" + "&".join(words) if words else ""
 
 

@@ -47,6 +47,7 @@ def population(
     light: str = "day",
     misregistration: float = 0.0,
     occlusion: float | None = None,
+    hidden: float | None = None,
 ) -> Population:
     """The observations of a world; pictures are rendered when read.
 
@@ -62,6 +63,7 @@ def population(
         light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
         occlusion: share of shots with an occluder in front of the object; None: the domain's own.
+        hidden: share of the object that something hides in every shot, in place of these occluders; None: no such thing.
 
     Raises:
         DataError: an unknown domain, kind, spectrum, difficulty or light, or numbers out of bounds.
@@ -72,7 +74,9 @@ def population(
     shortest, longest = rules.shots
     check_kind(kind)
     check_spectra(tuple(spectra))
-    conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration, occlusion=occlusion)
+    conditions = Conditions(
+        difficulty=difficulty, light=light, misregistration=misregistration, occlusion=occlusion, hidden=hidden
+    )
     for name, value, least in (
         ("seed", seed, 0),
         ("cameras", cameras, 2),
@@ -121,4 +125,5 @@ def population(
     words = [kind, domain, str(seed), *(word for word in (difficulty, light) if word not in ("easy", "day"))]
     words += [f"aside{misregistration:g}"] if misregistration else []
     words += [f"occlusion{occlusion:g}"] if occlusion is not None else []
+    words += [f"hidden{hidden:g}"] if hidden is not None else []
     return Population("-".join(["world", *words]), columns)

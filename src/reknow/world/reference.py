@@ -19,7 +19,7 @@ SIZES: dict[str, tuple[int, int]] = {"people": (128, 64), "vehicles": (128, 256)
 KINDS = tuple(SIZES)
 FORM = (
     "world:KIND/DOMAIN/SEED/IDENTITY/CAMERA/SHOT/SPECTRUM"
-    "[?difficulty=hard][&light=LIGHT][&misregistration=PIXELS][&occlusion=SHARE]"
+    "[?difficulty=hard][&light=LIGHT][&misregistration=PIXELS][&occlusion=SHARE][&hidden=SHARE]"
 )
 
 
@@ -105,7 +105,7 @@ def _conditions(text: str, reference: str) -> Conditions:
     options: dict[str, str] = {}
     for word in text.split("&") if text else ():
         name, _, options[name] = word.partition("=")
-    known = ("difficulty", "light", "misregistration", "occlusion")
+    known = ("difficulty", "light", "misregistration", "occlusion", "hidden")
     for name in options:
         if name not in known:
             raise DataError(reference, found=f"'{name}'", expected=FORM, remedy=nearest(name, known))
@@ -113,8 +113,13 @@ def _conditions(text: str, reference: str) -> Conditions:
         difficulty=options.get("difficulty", DIFFICULTIES[0]),
         light=options.get("light", LIGHTS[0]),
         misregistration=_number(options.get("misregistration", "0"), "a number of pixels", reference),
-        occlusion=_number(options["occlusion"], "a share", reference) if "occlusion" in options else None,
+        occlusion=_share(options.get("occlusion"), reference),
+        hidden=_share(options.get("hidden"), reference),
     )
+
+
+def _share(text: str | None, reference: str) -> float | None:
+    return None if text is None else _number(text, "a share", reference)
 
 
 def _number(text: str, expected: str, reference: str) -> float:

@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from reknow.observation import SPECTRA, Spectrum
+from reknow.world import hiding
 from reknow.world.background import scene
 from reknow.world.cameras import Shot
 from reknow.world.conditions import Conditions, displacement, lit
 from reknow.world.domain import domain_named
+from reknow.world.draws import Draws
 from reknow.world.driving import drive
 from reknow.world.raster import OCCLUDER, PERSON, blank, copy_window, paint
 from reknow.world.reference import SIZES, check_kind, check_spectra, parse_reference
@@ -52,6 +54,7 @@ def render(
     light: str = "day",
     misregistration: float = 0.0,
     occlusion: float | None = None,
+    hidden: float | None = None,
 ) -> Rendering:
     """Draw one shot; equal arguments give equal pictures, on any machine and in any order.
 
@@ -68,6 +71,7 @@ def render(
         light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
         occlusion: share of shots with an occluder in front of the object; None: the domain's own.
+        hidden: share of the object that something hides in every shot, in place of these occluders; None: no such thing.
 
     Raises:
         DataError: an unknown kind, domain, spectrum, difficulty or light, a displacement outside 0 to 32, or a share
@@ -75,12 +79,24 @@ def render(
     """
     check_kind(kind)
     check_spectra(tuple(spectra))
-    conditions = Conditions(difficulty=difficulty, light=light, misregistration=misregistration, occlusion=occlusion)
+    conditions = Conditions(
+        difficulty=difficulty, light=light, misregistration=misregistration, occlusion=occlusion, hidden=hidden
+    )
     rules = domain_named(domain, conditions.difficulty, conditions.occlusion)
     lit_camera = lit(rules, seed, camera, conditions.light)
     height, width = size or SIZES[kind]
     draw_shot = walk if kind == "people" else drive
     unpainted = draw_shot(rules, lit_camera, seed, identity, camera, shot, (height, width))
+    if conditions.hidden is not None:
+        unpainted = hiding.hidden(
+            unpainted,
+            conditions.hidden,
+            (height, width),
+            Draws("hidden", domain, seed, identity, camera, shot),
+            air=lit_camera.air,
+            season=rules.season,
+            light=lit_camera.light,
+        )
     behind = scene(rules, seed, camera, kind)
     images: dict[Spectrum, UInt8[np.ndarray, "height width 3"]] = {}
     canvases: dict[tuple[float, float], Float[np.ndarray, "height width 9"]] = {}
@@ -138,6 +154,7 @@ def rendering_of(reference: str, *, size: tuple[int, int] | None = None) -> Rend
         light=named.conditions.light,
         misregistration=named.conditions.misregistration,
         occlusion=named.conditions.occlusion,
+        hidden=named.conditions.hidden,
     )
 
 

@@ -27,6 +27,7 @@ def read(
     light: str = "day",
     misregistration: str | float = 0.0,
     occlusion: str | float | None = None,
+    hidden: str | float | None = None,
 ) -> Manifest:
     """The manifest of a synthetic world.
 
@@ -43,6 +44,7 @@ def read(
             (each spectrum at a third of the cameras).
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
         occlusion: share of shots with an occluder in front of the object; by default about a sixth, as the domain has.
+        hidden: share of every object that a wall, a fence or a hedge hides, in place of these occluders.
 
     Raises:
         DataError: an unknown domain, kind, spectrum, difficulty or light, or an option that is not a number.
@@ -57,7 +59,10 @@ def read(
     }
     numbers = {name: _number(name, value, int) for name, value in options.items() if value is not None}
     aside = _number("misregistration", misregistration, float)
-    occluded = None if occlusion is None else _number("occlusion", occlusion, float)
+    shares = {
+        name: None if value is None else _number(name, value, float)
+        for name, value in (("occlusion", occlusion), ("hidden", hidden))
+    }
     columns = spectra.split(",")
     world = population(
         path,
@@ -66,7 +71,7 @@ def read(
         difficulty=difficulty,
         light=light,
         misregistration=aside,
-        occlusion=occluded,
+        **shares,
         **numbers,
     )
     return Manifest.from_columns(world.columns, root=Path(), name=world.name, protocol="market")

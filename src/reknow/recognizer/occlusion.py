@@ -1,0 +1,137 @@
+"""Occlusion: what a recognizer is worth where something hides a stated share of what it is asked about.
+
+The queries lose that share, the gallery stays as it is, as in Occluded-DukeMTMC, where every query is occluded. In the
+synthetic world a wall, a fence or a hedge stands before the object and hides that share of its pixels. On other
+pictures the same things are pasted over that share of the picture (:mod:`reknow.world.hiding`), since nobody knows
+the object's outline there. What is pasted, and from which side, depends on the observation's name alone: all
+recognizers and all shares meet the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from reknow.data.cache import Pictures
+from reknow.data.embeddings import Embeddings
+from reknow.data.formats import open_dataset
+from reknow.errors import EvaluationError
+from reknow.observation import Spectrum
+from reknow.progress import Display
+from reknow.recognizer.evaluation import EvaluationSplit, evaluation_split
+from reknow.recognizer.recognizer import Recognizer
+from reknow.world.hiding import pasted
+
+SHARES = (0.2, 0.4, 0.6, 0.8)
+
+
+@dataclass(frozen=True)
+class OcclusionScore:
+    """Scores with one share hidden.
+
+    Attributes:
+        hidden: the share, of the object in the world, of the picture elsewhere.
+        mAP: in percent.
+        rank1: likewise.
+    """
+
+    hidden: float
+    mAP: float  # noqa: N815 (the field writes it so)
+    rank1: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def occlusion_scores(
+    recognizer: Recognizer,
+    data: str,
+    shares: Sequence[float] = SHARES,
+    *,
+    protocol: str | None = None,
+    display: Display,
+) -> list[OcclusionScore]:
+    """Score a recognizer with queries of which ever more is hidden.
+
+    Args:
+        recognizer: what to score.
+        data: ``FORMAT:PATH`` of a data set with identities.
+        shares: how much is hidden, each from 0 to 1.
+        protocol: another one than the data set's own.
+        display: what the user sees.
+
+    Raises:
+        EvaluationError: no identity that a query could be matched by, or a share outside 0 to 1.
+    """
+    for share in shares:
+        if not 0 <= share <= 1:
+            raise EvaluationError(
+                "occlusion, shares", found=f"{share:g}", expected="0 to 1", remedy="Give shares, such as 0.4."
+            )
+    split = evaluation_split(open_dataset(data), data, protocol)
+    recognizer = recognizer.for_scores()
+    pictures = recognizer.pictures_of(split.manifest, display.bar("reading"))
+    vectors, pixels = _embedded(recognizer, split, pictures, np.arange(len(pictures)), display, ""), pictures.hashes()
+    scores = []
+    for share in shares:
+        queries = _hidden(recognizer, split, pictures, data, share, display)
+        mixed = vectors.copy()
+        mixed[split.query] = _embedded(recognizer, split, queries, split.query, display, f", {share:.0%} hidden")
+        result = split.score(Embeddings(mixed, split.manifest, pixels=pixels)).scores.as_percent()
+        scores.append(OcclusionScore(share, float(result["mAP"]), float(result["rank1"])))
+    return scores
+
+
+def _hidden(
+    recognizer: Recognizer, split: EvaluationSplit, pictures: Pictures, data: str, share: float, display: Display
+) -> Pictures:
+    """The split's pictures, of whose queries a share is hidden."""
+    if data.startswith("world:"):
+        world = evaluation_split(open_dataset(f"{data}{'&' if '?' in data else '?'}hidden={share:g}"), data)
+        queries = recognizer.pictures_of(
+            world.manifest.select(split.query), display.bar(f"drawing, {share:.0%} hidden")
+        )
+        return _with_queries(pictures, split, queries.images)
+    names = split.manifest.select(split.query).column("observation")
+    images: dict[Spectrum, UInt8[np.ndarray, "queries height width 3"]] = {}
+    for spectrum, of_all in pictures.images.items():
+        covered = [pasted(picture, share, name) for picture, name in zip(of_all[split.query], names, strict=True)]
+        # What is pasted has colors; a picture of another spectrum has none.
+        images[spectrum] = np.stack(covered if spectrum == "rgb" else [_gray(picture) for picture in covered])
+    return _with_queries(pictures, split, images)
+
+
+def _with_queries(
+    pictures: Pictures, split: EvaluationSplit, queries: Mapping[Spectrum, UInt8[np.ndarray, "queries height width 3"]]
+) -> Pictures:
+    images = {spectrum: np.array(of_all) for spectrum, of_all in pictures.images.items()}
+    for spectrum, of_queries in queries.items():
+        images[spectrum][split.query] = of_queries
+    return Pictures(images, pictures.present)
+
+
+def _gray(picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
+    return np.repeat(picture.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+
+
+def _embedded(
+    recognizer: Recognizer,
+    split: EvaluationSplit,
+    pictures: Pictures,
+    rows: Int[np.ndarray, "some"],
+    display: Display,
+    what: str,
+) -> Float[np.ndarray, "some dim"]:
+    manifest = split.manifest
+    return recognizer.embed_pictures(
+        pictures,
+        recognizer.camera_codes(manifest),
+        annotations=recognizer.annotations(manifest),
+        rows=rows,
+        progress=display.bar(f"embedding{what}"),
+    )
