@@ -1,4 +1,4 @@
-"""Before any work: what a run refuses, such as a batch rule that the rows cannot serve; and the data it is scored on."""
+"""Before any work: what a run refuses, such as a batch rule that its rows cannot serve; which data it is scored on."""
 
 from __future__ import annotations
 

@@ -158,13 +158,17 @@ def study(
     name: Annotated[Positional[str | None], arg(help="Which study; without a name they are listed.")] = None,
     quick: Annotated[bool, arg(help="A small world and 1 to 3 epochs, to check that it runs.")] = False,
     seeds: Annotated[int, arg(help="Runs of each variant; each has its own world.")] = 3,
+    data: Annotated[str | None, arg(help="Another data set than the study's world, as FORMAT:PATH.")] = None,
     out: Annotated[Path | None, arg(help="The study's folder; by default runs/study-NAME.")] = None,
     json: Json = False,
 ) -> int:
     """Carry out a study: a table and a plot of variants over seeds. The same command continues an interrupted one."""
+    from reknow.data.formats import open_dataset
     from reknow.studies.carry_out import carry_out
     from reknow.studies.catalog import STUDIES, study_named
+    from reknow.studies.folder import slug
     from reknow.studies.sizes import scale_here
+    from reknow.studies.study import on_data
 
     scale = scale_here(quick)
     if name is None:
@@ -173,8 +177,9 @@ def study(
         lines = [f"{known:<{width}}  {question}" for known, question in questions.items()]
         print_facts({"studies": questions}, json, lines=lines)
         return 0
-    chosen = study_named(name, scale)
-    folder = out or Path("runs") / f"study-{name}{'-quick' if quick else ''}"
+    chosen = study_named(name, scale) if data is None else on_data(study_named(name, scale), data)
+    where = "" if data is None else f"-{slug(open_dataset(data).name)}"
+    folder = out or Path("runs") / f"study-{name}{where}{'-quick' if quick else ''}"
     check_folder(folder)
     try:
         findings = carry_out(chosen, folder, seeds=seeds)

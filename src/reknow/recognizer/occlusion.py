@@ -93,9 +93,8 @@ def _hidden(
     """The split's pictures, of whose queries a share is hidden."""
     if data.startswith("world:"):
         world = evaluation_split(open_dataset(f"{data}{'&' if '?' in data else '?'}hidden={share:g}"), data)
-        queries = recognizer.pictures_of(
-            world.manifest.select(split.query), display.bar(f"drawing, {share:.0%} hidden")
-        )
+        advance = display.bar(f"drawing, {share:.0%} hidden")
+        queries = recognizer.pictures_of(world.manifest.select(split.query), advance)
         return _with_queries(pictures, split, queries.images)
     names = split.manifest.select(split.query).column("observation")
     images: dict[Spectrum, UInt8[np.ndarray, "queries height width 3"]] = {}

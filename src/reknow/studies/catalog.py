@@ -15,7 +15,10 @@ from reknow.studies.editor import missing as editor_missing
 from reknow.studies.editor import transfer as editor_transfer
 from reknow.studies.editor import trunk as editor_trunk
 from reknow.studies.rib import components as rib
+from reknow.studies.rib import editor as rib_editor
 from reknow.studies.rib import hard as rib_hard
+from reknow.studies.rib import occlusion as rib_occlusion
+from reknow.studies.rib import tcmm as rib_tcmm
 from reknow.studies.sizes import Scale
 from reknow.studies.study import Study
 from reknow.studies.tcmm import components as tcmm
@@ -36,7 +39,10 @@ STUDIES: dict[str, Callable[[Scale], Study]] = {
     "editor-transfer": editor_transfer.study,
     "editor-trunk": editor_trunk.study,
     "rib": rib.study,
+    "rib-editor": rib_editor.study,
     "rib-hard": rib_hard.study,
+    "rib-occlusion": rib_occlusion.study,
+    "rib-tcmm": rib_tcmm.study,
     "start": start.study,
     "tcmm": tcmm.study,
     "tcmm-dbscan": tcmm_dbscan.study,

@@ -13,8 +13,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from reknow.data.formats import open_dataset
+from reknow.data.manifest import encode
 from reknow.errors import RecipeError, nearest
 from reknow.methods.recipe import Recipe
+from reknow.recognizer import known_cameras
 from reknow.studies.figures import comparison
 from reknow.studies.findings import Findings
 from reknow.studies.sizes import Scale
@@ -78,6 +81,7 @@ class Study:
             compared over queries too.
         score_run: further numbers of a run that has just ended, by the names of columns.
         plot: draws the findings.
+        any_data: whether another data set may take the place of the world; see :func:`on_data`.
     """
 
     name: str
@@ -89,6 +93,32 @@ class Study:
     columns: tuple[str, ...] = ("mAP", "rank1")
     score_run: Callable[[Outcome], Mapping[str, float]] | None = None
     plot: Callable[[Findings], Figure] = comparison
+    any_data: bool = False
+
+
+def on_data(study: Study, data: str) -> Study:
+    """The study on another data set: the same rows, with a table of its cameras where the network has a table.
+
+    Args:
+        study: any.
+        data: ``FORMAT:PATH``; with identities where the study learns from them.
+
+    Raises:
+        DataError: what is wrong with the data.
+        RecipeError: a study whose rows are worlds of their own.
+    """
+    if not study.any_data:
+        raise RecipeError(
+            f"study '{study.name}', option --data",
+            found=data,
+            expected="none, since this study compares worlds or measures them",
+            remedy="Leave it out, or choose a study that takes other data (docs: studies).",
+        )
+    base = replaced(study.base, "data", data)
+    if known_cameras(base.network):
+        _, cameras = encode(open_dataset(data).training().column("camera"))
+        base = replaced(base, "network.trunk.cameras", len(cameras))
+    return replace(study, base=base)
 
 
 def replaced(value: Any, path: str, new: Any) -> Any:

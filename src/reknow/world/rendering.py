@@ -71,7 +71,7 @@ def render(
         light: which spectrum fails at which cameras: ``day`` (nowhere), ``night`` or ``mixed``.
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
         occlusion: share of shots with an occluder in front of the object; None: the domain's own.
-        hidden: share of the object that something hides in every shot, in place of these occluders; None: no such thing.
+        hidden: share of the object that something hides in every shot, in place of these occluders; None: nothing.
 
     Raises:
         DataError: an unknown kind, domain, spectrum, difficulty or light, a displacement outside 0 to 32, or a share

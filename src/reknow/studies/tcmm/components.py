@@ -48,4 +48,5 @@ def components(name: str, question: str, scale: Scale, base: Recipe) -> Study:
             Variant("TCMM, own data", {"method": tcmm.world().method}),
         ),
         columns=("mAP", "rank1", "start_mAP", "clusters", "outliers", "purity", "seconds"),
+        any_data=True,
     )
