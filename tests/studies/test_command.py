@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,22 @@ def test_a_study_prints_its_table_and_keeps_its_folder(only_small, capsys, tmp_p
     assert (tmp_path / "runs" / "study-small-quick" / "plot.png").is_file()
     assert cli.main(["study", "small", "--quick", "--seeds", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["study"] == "small"
+
+
+def test_other_data_have_a_folder_of_their_own_and_are_refused_where_rows_are_worlds(
+    small, crops, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(catalog, "STUDIES", {"small": lambda scale: replace(small, any_data=True)})
+    data = rf"folder:{crops}?identity_pattern=(person\d+)"
+    assert cli.main(["study", "small", "--quick", "--seeds", "1", "--data", data, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["base"]["data"] == data
+    assert (tmp_path / "runs" / "study-small-crops-quick" / "table.md").is_file()
+    assert cli.main(["study", "small", "--quick", "--data", "folder:nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    monkeypatch.setattr(catalog, "STUDIES", {"small": lambda scale: small})
+    assert cli.main(["study", "small", "--quick", "--data", data]) == 2
+    assert "option --data" in capsys.readouterr().err
 
 
 def test_an_interrupted_study_says_how_to_continue(only_small, capsys, monkeypatch):

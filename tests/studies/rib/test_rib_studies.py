@@ -1,18 +1,28 @@
-"""RIB's four rows: what they differ in, and that the first is TransReID."""
+"""RIB's studies: what their rows differ in, that the first is TransReID, other data, and hidden queries."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from reknow.errors import RecipeError
+from reknow.methods.catalog import recipe_named
 from reknow.methods.supervised.recipes import transreid_world
 from reknow.models.attention import SoftmaxAttention
 from reknow.models.channel_selection import ChannelSelection
-from reknow.studies.catalog import study_named
+from reknow.progress import Display
+from reknow.recognizer import load
+from reknow.recognizer.occlusion import occlusion_scores
+from reknow.studies.catalog import STUDIES, study_named
+from reknow.studies.findings import Findings, Row
+from reknow.studies.rib.components import HIDDEN, with_hidden_queries
+from reknow.studies.study import on_data, seeded
+from reknow.training.train import train
 
 
-@pytest.mark.parametrize("name", ["rib", "rib-hard"])
+@pytest.mark.parametrize("name", ["rib", "rib-hard", "rib-occlusion"])
 def test_the_first_row_is_transreid_and_the_others_add_the_parts(name):
     study = study_named(name, "laptop")
     base, selection, bound, both = (variant.of(study.base) for variant in study.variants)
@@ -26,5 +36,77 @@ def test_the_first_row_is_transreid_and_the_others_add_the_parts(name):
     assert (selection.method.eta, selection.network.trunk.attention) == (0.0, ChannelSelection())
     assert (bound.method.eta, bound.network.trunk.attention) == (1.0, SoftmaxAttention())
     assert both == replace(bound, network=selection.network)
-    assert "occlusion=0.5" in base.data
+    assert ("occlusion=0.5" in base.data) == (name != "rib-occlusion")
     assert ("difficulty=hard" in base.data) == (name == "rib-hard")
+
+
+@pytest.mark.parametrize(("name", "recipe"), [("rib-tcmm", "tcmm/world"), ("rib-editor", "editor/world")])
+def test_inside_other_methods_each_row_has_one_part_more(name, recipe):
+    study = study_named(name, "laptop")
+    base, selection, bound = (variant.of(study.base) for variant in study.variants)
+    usual = recipe_named(recipe)
+    assert (base.method, base.network) == (usual.method, usual.network)
+    assert selection.network.trunk == replace(base.network.trunk, attention=ChannelSelection())
+    assert selection.method == base.method
+    assert bound == replace(base, method=replace(base.method, bottleneck_weight=1.0))
+
+
+def test_on_other_data_the_table_has_the_cameras_of_its_training_rows(crops):
+    labelled = rf"folder:{crops}?identity_pattern=(person\d+)&camera=_c(\d)_"
+    study = on_data(study_named("rib", "laptop"), labelled)
+    assert study.base.data == labelled and study.base.network.trunk.cameras == 2
+    assert on_data(study, f"folder:{crops}").base.network.trunk.cameras == 0
+    assert seeded(study.base, 3).data == labelled
+    assert [variant.of(study.base).data for variant in study.variants] == [labelled] * 4
+
+
+@pytest.mark.parametrize("name", sorted(STUDIES))
+def test_studies_that_take_other_data_name_none_in_their_rows(name, crops):
+    study = study_named(name, "laptop")
+    if study.any_data:
+        assert not any(field.startswith("data") for variant in study.variants for field in variant.change)
+        assert not study.measurements
+    else:
+        with pytest.raises(RecipeError, match=f"study '{name}', option --data"):
+            on_data(study, f"folder:{crops}")
+
+
+def test_curves_of_the_four_rows_over_the_share_that_is_hidden():
+    study = study_named("rib-occlusion", "laptop")
+    rows = tuple(
+        Row(
+            variant=variant.name,
+            change=variant.change,
+            differs={},
+            numbers={name: np.array([90.0 - 20 * place - number]) for place, name in enumerate(("mAP", *HIDDEN))},
+        )
+        for number, variant in enumerate(study.variants)
+    )
+    findings = Findings(
+        study=study.name,
+        question=study.question,
+        columns=study.columns,
+        scale="laptop",
+        seeds=(1,),
+        base={},
+        rows=rows,
+        measurements={},
+        about={},
+        machines=(),
+    )
+    left, right = study.plot(findings).axes
+    curves = {line.get_label(): line.get_ydata() for line in left.get_lines()}
+    assert list(curves) == [variant.name for variant in study.variants]
+    np.testing.assert_allclose(curves["+ bound"], [88, 68, 48, 28, 8])
+    assert left.get_lines()[0].get_xdata().tolist() == [0, 0.2, 0.4, 0.6, 0.8]
+    np.testing.assert_allclose(right.get_lines()[0].get_ydata(), [-1] * 5)
+
+
+def test_a_run_is_scored_with_each_share_of_its_queries_hidden(tiny, tmp_path):
+    data = "world:target?train_identities=4&test_identities=6&cameras=3"
+    outcome = train(replace(tiny, data=data, epochs=1), tmp_path / "run", display=Display(quiet=True))
+    hidden = with_hidden_queries(outcome)
+    assert list(hidden) == ["20% hidden", "40% hidden", "60% hidden", "80% hidden"]
+    expected = occlusion_scores(load(outcome.run.folder), data, (0.4,), display=Display(quiet=True))
+    assert hidden["40% hidden"] == pytest.approx(expected[0].mAP)
+    assert hidden["80% hidden"] != hidden["40% hidden"]

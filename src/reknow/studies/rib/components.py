@@ -16,7 +16,7 @@ from reknow.models.channel_selection import ChannelSelection
 from reknow.progress import Display
 from reknow.recognizer import load
 from reknow.recognizer.occlusion import SHARES, occlusion_scores
-from reknow.studies.sizes import FEW_ROWS, Scale, Size
+from reknow.studies.sizes import MANY_ROWS, Scale, Size
 from reknow.studies.study import Study, Variant, replaced
 from reknow.training.train import Outcome
 
@@ -34,7 +34,7 @@ HIDDEN: Mapping[str, float] = {f"{share:.0%} hidden": share for share in SHARES}
 
 def study(scale: Scale) -> Study:
     """The four rows on the easy world."""
-    return components("rib", QUESTION, scale, FEW_ROWS[scale], OCCLUDED)
+    return components("rib", QUESTION, scale, MANY_ROWS[scale], OCCLUDED)
 
 
 def components(name: str, question: str, scale: Scale, size: Size, *options: str) -> Study:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reknow.studies.rib.components import OCCLUDED, QUESTION, components
-from reknow.studies.sizes import HARD_ROWS, Scale
+from reknow.studies.sizes import HARD_ROWS_WITH_LABELS, Scale
 from reknow.studies.study import Study
 
 
 def study(scale: Scale) -> Study:
     """The four rows on the hard world, half of whose crops are occluded."""
-    return components("rib-hard", QUESTION, scale, HARD_ROWS[scale], OCCLUDED, "difficulty=hard")
+    return components("rib-hard", QUESTION, scale, HARD_ROWS_WITH_LABELS[scale], OCCLUDED, "difficulty=hard")

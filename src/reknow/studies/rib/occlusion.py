@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from reknow.studies.figures import INK, SOFT, STROKES, label, panels, style
 from reknow.studies.findings import Findings, Row
 from reknow.studies.rib.components import HIDDEN, components
-from reknow.studies.sizes import FEW_ROWS, Scale
+from reknow.studies.sizes import MANY_ROWS, Scale
 from reknow.studies.study import Study
 
 QUESTION = "How do TransReID and RIB fall with the share of an object that is hidden, if training hid next to nothing?"
@@ -23,7 +23,7 @@ QUESTION = "How do TransReID and RIB fall with the share of an object that is hi
 
 def study(scale: Scale) -> Study:
     """The four rows on the easy world as it is."""
-    return replace(components("rib-occlusion", QUESTION, scale, FEW_ROWS[scale]), plot=plot)
+    return replace(components("rib-occlusion", QUESTION, scale, MANY_ROWS[scale]), plot=plot)
 
 
 def plot(findings: Findings) -> Figure:

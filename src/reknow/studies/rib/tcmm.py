@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from reknow.methods.tcmm import recipes as tcmm
 from reknow.models.channel_selection import ChannelSelection
-from reknow.studies.sizes import FEW_ROWS, Scale
+from reknow.studies.sizes import MANY_ROWS, Scale
 from reknow.studies.study import Study, Variant
 
 
@@ -17,7 +17,7 @@ def study(scale: Scale) -> Study:
         name="rib-tcmm",
         question="What do channel selection and the bottleneck bound give TCMM, which has no labels?",
         scale=scale,
-        base=FEW_ROWS[scale].on_world(tcmm.world()),
+        base=MANY_ROWS[scale].on_world(tcmm.world()),
         variants=(
             Variant("TCMM"),
             Variant("+ channel selection", {"network.trunk.attention": ChannelSelection()}),
