@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from reknow.cli import training
+from reknow.methods.catalog import recipe_named
 from reknow.methods.cluster_contrast import recipes as cluster_recipes
+from reknow.models.attention import SoftmaxAttention
+from reknow.models.channel_selection import ChannelSelection
 
 
 def test_a_field_is_replaced_and_written_into_the_run(reknow, crops, tiny_recipe, tmp_path):
@@ -76,6 +81,28 @@ def test_a_resumed_run_takes_no_other_option(reknow, option):
     code, out, err = reknow("train", "--resume", "run", *option)
     assert code == 2 and out == ""
     assert f"option {option[0].partition('=')[0]}" in err and "--init-from" in err
+
+
+def test_another_attention_is_one_option_and_its_settings_are_options_too(reknow, crops, monkeypatch, tmp_path):
+    recipes = []
+    monkeypatch.setattr(training, "_carry_out", lambda recipe, folder, **options: recipes.append(recipe) or 0)
+    given = ("--data", f"folder:{crops}", "--out", str(tmp_path / "run"))
+    asked = ("--network.trunk.attention", "channel_selection", "--network.trunk.attention.temperature", "5.0")
+    for name in ("tcmm", "editor"):
+        code, _, err = reknow("train", name, *given, *asked)
+        assert code == 0, err
+        network = recipe_named(name).network
+        selective = replace(network.trunk, attention=ChannelSelection(temperature=5.0))
+        assert recipes[-1].network == replace(network, trunk=selective)
+    code, _, err = reknow("train", "rib", *given, "--network.trunk.attention=softmax")
+    assert code == 0, err
+    assert recipes[-1].network.trunk.attention == SoftmaxAttention()
+    code, _, err = reknow("train", "tcmm", *given, "--network.trunk.attention", "chanel_selection")
+    assert code == 2 and "Did you mean 'channel_selection'" in err
+    code, _, err = reknow("train", "tcmm", *given, "--network.trunk.attention")
+    assert code == 2 and "no name" in err
+    code, _, err = reknow("train", "supervised/market1501", *given, "--network.trunk.attention", "softmax")
+    assert code == 2 and "a trunk of the kind ResNet" in err
 
 
 def test_an_abbreviated_option_is_unknown(reknow, tiny_recipe):

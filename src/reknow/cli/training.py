@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +13,9 @@ from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from reknow.cli.options import Json, check_folder, new_folder
 from reknow.cli.printing import empty_defaults_named, notes, print_facts, scores
-from reknow.errors import RecipeError
+from reknow.errors import RecipeError, nearest
 
+ATTENTION = "--network.trunk.attention"
 INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run (or 'shipped'), nothing else of it."
 
 
@@ -53,7 +55,7 @@ def train_by(arguments: list[str]) -> int:
             print(text)
             return 0
         raise RecipeError("reknow train", found=f"'{arguments[0]}' where a recipe's name belongs", remedy=text)
-    preset = recipe_named(arguments[0])
+    preset, options_given = _with_attention(recipe_named(arguments[0]), arguments[1:])
     # Made here and not at import: the recipe's own fields are options too, with this recipe's values as defaults.
     options_type = make_dataclass(
         "Options",
@@ -68,10 +70,12 @@ def train_by(arguments: list[str]) -> int:
     with empty_defaults_named():
         options: Any = tyro.cli(
             options_type,
-            args=arguments[1:],
+            args=options_given,
             prog=f"reknow train {arguments[0]}",
             description=f"Train with the recipe '{arguments[0]}' (status: {preset.status}). "
             "Every option changes one setting of the recipe. "
+            f"{ATTENTION} {'|'.join(_attentions())} puts another attention into a transformer's blocks, and its "
+            "settings become options, too. "
             "To continue a run where it stopped: reknow train --resume RUN",
             config=(AvoidSubcommands,),
         )
@@ -82,6 +86,46 @@ def train_by(arguments: list[str]) -> int:
 
         recipe = starting_from(recipe, options.init_from)
     return _carry_out(recipe, folder, resume=False, json=options.json)
+
+
+def _attentions() -> Mapping[str, Any]:
+    """What :data:`ATTENTION` may name: an attention with its default settings."""
+    from reknow.models.attention import SoftmaxAttention
+    from reknow.models.channel_selection import ChannelSelection
+
+    return {"softmax": SoftmaxAttention(), "channel_selection": ChannelSelection()}
+
+
+def _with_attention(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
+    """The recipe with the attention that :data:`ATTENTION` names, and the other arguments.
+
+    Which fields an attention has depends on its kind, so the kind must be known before the options are made.
+
+    Raises:
+        RecipeError: no such attention, or a trunk without any.
+    """
+    from reknow.models.transformer import TransformerConfig
+
+    rest: list[str] = []
+    values = iter(arguments)
+    for argument in values:
+        option, equals, name = argument.partition("=")
+        if option != ATTENTION:
+            rest.append(argument)
+            continue
+        name = name if equals else next(values, "")
+        if name not in _attentions():
+            raise RecipeError(ATTENTION, found=f"'{name}'" if name else "no name", remedy=nearest(name, _attentions()))
+        if not isinstance(recipe.network.trunk, TransformerConfig):
+            raise RecipeError(
+                ATTENTION,
+                found=f"a trunk of the kind {type(recipe.network.trunk).__name__.removesuffix('Config')}",
+                expected="a transformer",
+                remedy="Choose a recipe with one; a block behind this trunk's stages is set in Python (docs: rib).",
+            )
+        trunk = replace(recipe.network.trunk, attention=_attentions()[name])
+        recipe = replace(recipe, network=replace(recipe.network, trunk=trunk))
+    return recipe, rest
 
 
 def _resume(arguments: list[str]) -> int:

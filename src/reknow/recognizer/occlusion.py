@@ -108,7 +108,9 @@ def _hidden(
 def _with_queries(
     pictures: Pictures, split: EvaluationSplit, queries: Mapping[Spectrum, UInt8[np.ndarray, "queries height width 3"]]
 ) -> Pictures:
-    images = {spectrum: np.array(of_all) for spectrum, of_all in pictures.images.items()}
+    images: dict[Spectrum, UInt8[np.ndarray, "rows height width 3"]] = {
+        spectrum: np.array(of_all) for spectrum, of_all in pictures.images.items()
+    }
     for spectrum, of_queries in queries.items():
         images[spectrum][split.query] = of_queries
     return Pictures(images, pictures.present)

@@ -240,9 +240,10 @@ def _without_camera_table(recipe: Recipe, rows: Manifest, scored: EvaluationSpli
     """The recipe for scores on another data set, whose cameras a table of the training cameras does not have."""
     if not known_cameras(recipe.network) or scored.manifest.name == rows.name:
         return recipe, ()
-    trunk = replace(recipe.network.trunk, cameras=0)
+    network: Any = recipe.network  # some frozen dataclass
+    without = replace(network, trunk=replace(network.trunk, cameras=0))
     note = f"The network has no table of cameras: {recipe.evaluation_data} has other cameras than {recipe.data}."
-    return replace(recipe, network=replace(recipe.network, trunk=trunk)), (note,)
+    return replace(recipe, network=without), (note,)
 
 
 def _check_pictures(rows: Manifest, network: Network) -> None:

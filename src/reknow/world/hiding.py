@@ -10,7 +10,6 @@ picture (:func:`pasted`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -103,7 +102,7 @@ def pasted(picture: UInt8[np.ndarray, "height width 3"], share: float, *key: str
 
 def _before(
     body: Bool[np.ndarray, "height width"], share: float, frame: Box, draws: Draws, air: float, season: str
-) -> tuple[str, Sequence[Row]]:
+) -> tuple[str, list[Row]]:
     """What hides this share of the pixels of `body`, and its name."""
     if not share or not body.any():
         return "none", []
@@ -149,7 +148,7 @@ def _reach(lines: Float[np.ndarray, "lines"] | np.ndarray, share: float) -> floa
 
 def _hedge(
     center: tuple[float, float], halves: tuple[float, float], draws: Draws, air: float, season: str
-) -> Sequence[Row]:
+) -> list[Row]:
     """Leaves before a dark green ground, whose upper edge is as ragged above as below the line."""
     ground = Surface(leaf_of(draws, air, season), rough=0.4).row
     rows = [box(center, halves, ground, depth=_DEPTH, layer=OCCLUDER_LAYER)]
