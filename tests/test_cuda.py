@@ -14,8 +14,10 @@ from lightning_fabric import Fabric
 
 from reknow.clustering.dbscan import pseudo_labels
 from reknow.clustering.neighbors import nearest_neighbors, unit_rows
+from reknow.clustering.transport import sinkhorn
 from reknow.data.augmentation import apply_draws
 from reknow.data.transforms import Augmentation, Preprocessing, draw
+from reknow.errors import DataError
 from reknow.evaluation.rerank import k_reciprocal
 from reknow.export import export_onnx
 from reknow.methods.catalog import METHODS, recipe_named
@@ -156,6 +158,17 @@ def test_neighbors_and_reranking_are_those_of_the_cpu():
     np.testing.assert_allclose(ours.similarity, expected.similarity, atol=1e-5)
     distances = k_reciprocal(rows[:100].cuda(), rows[100:].cuda())
     np.testing.assert_allclose(distances, k_reciprocal(rows[:100], rows[100:]), atol=1e-4)
+
+
+@pytest.mark.parametrize("slack", [None, 0.05])
+def test_a_transport_plan_is_that_of_the_cpu(slack):
+    rows = made_rows()
+    cost = 1 - rows @ rows[:40].T
+    cost[5, 1:] = torch.inf
+    plan = sinkhorn(cost.cuda(), column_slack=slack)
+    torch.testing.assert_close(plan.cpu(), sinkhorn(cost, column_slack=slack), atol=1e-5, rtol=0)
+    with pytest.raises(DataError, match="every cost of row 5 is infinite"):
+        sinkhorn(cost[:, 1:].cuda(), column_slack=slack)
 
 
 @pytest.mark.parametrize(
