@@ -76,7 +76,7 @@ COMMANDS = [
     *([command, "--help"] for command in ("recipes", "study")),
     *(["train", recipe, "--help"] for recipe in ("supervised", "cluster_contrast", "tcmm", "editor")),
     *(["data", command, "--help"] for command in ("check", "import", "show")),
-    *(["explain", command, "--help"] for command in ("ranks", "tokens")),
+    *(["explain", command, "--help"] for command in ("attention", "ranks", "tokens")),
 ]  # fmt: skip
 
 

@@ -7,7 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reknow.explain.attention_explanation import AttentionExplanation
+from reknow.explain.attention_maps import AttentionMaps
 from reknow.explain.explanation import Explanation
+from reknow.explain.patches import ObjectMasks
 from reknow.explain.precision_recall import measured
 from reknow.methods.catalog import recipe_named
 from reknow.methods.editor.network import EditorNetworkConfig
@@ -111,6 +114,28 @@ def selection(*, known: bool, before: bool = True) -> Explanation:
 @pytest.fixture(name="selection")
 def selection_fixture():
     return selection
+
+
+def maps(*rows: list[float], spectrum: str = "rgb") -> AttentionMaps:
+    return AttentionMaps(kind="rollout", layer="", grid=(2, 2), values={spectrum: np.array(rows, dtype=np.float32)})
+
+
+def attention(*, known: bool = True) -> AttentionExplanation:
+    """Two pictures of 32 x 16; the object fills the right half of the first, and the second has no map of 'other'."""
+    mask = np.zeros((32, 16), dtype=bool)
+    mask[:, 8:] = True
+    return AttentionExplanation(
+        names=("first", "second"),
+        pictures={"rgb": np.full((2, 32, 16, 3), 100, dtype=np.uint8)},
+        present={"rgb": np.array([True, True])},
+        networks={"run": maps([0, 1, 0, 0], [1, 0, 0, 0]), "other": maps([0.25] * 4, [0] * 4)},
+        masks=ObjectMasks({"rgb": (mask, mask)}, np.array([True, False])) if known else None,
+    )
+
+
+@pytest.fixture(name="attention")
+def attention_fixture():
+    return attention
 
 
 @pytest.fixture

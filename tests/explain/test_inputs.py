@@ -13,7 +13,7 @@ from reknow.data.formats import open_dataset
 from reknow.data.loading import evaluation_batches
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError, RunError
-from reknow.explain import run
+from reknow.explain import run, sample
 from reknow.explain.panels import legend_of, panels_of
 from reknow.explain.patches import covered, person_mask
 from reknow.explain.run import Inputs, explain
@@ -46,7 +46,7 @@ def test_test_rows_are_used_and_training_rows_where_there_are_none(inputs):
 
 
 def test_the_sample_is_bounded_and_always_the_same(inputs, monkeypatch):
-    monkeypatch.setattr(run, "MEASURED_AT_MOST", 5)
+    monkeypatch.setattr(sample, "MEASURED_AT_MOST", 5)
     names = [inputs(open_dataset(WORLD), shown=2).sample().column("observation") for _ in range(2)]
     assert len(names[0]) == 5 and names[0] == names[1]
     assert len(inputs(open_dataset(WORLD), shown=7).sample()) == 7

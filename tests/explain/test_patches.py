@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest
-from reknow.explain.patches import Truth, boxes, covered, gradient, is_known, person_mask, truth_of
+from reknow.explain.patches import (
+    Truth,
+    boxes,
+    covered,
+    gradient,
+    is_known,
+    object_masks,
+    person_mask,
+    truth_of,
+)
 from reknow.world import rendering_of
 
 
@@ -109,3 +118,29 @@ def test_groups_part_at_the_median_and_leave_out_what_has_no_value():
     truth = Truth({}, np.array([0.1, 0.2, 0.3, 0.4]), np.array([3.0, np.nan, 1.0, 2.0]))
     groups = {name: np.flatnonzero(rows).tolist() for name, rows in truth.groups().items()}
     assert groups == {"small": [0, 1], "large": [2, 3], "low_clutter": [2, 3], "high_clutter": [0]}
+
+
+def test_masks_and_occlusion_are_those_of_the_renderings():
+    sample = rows_of("world:target?train_identities=2&test_identities=2&occlusion=0.5", 12)
+    masks = object_masks(sample, ("rgb",))
+    renderings = [rendering_of(reference) for reference in sample.column("rgb")]
+    for mask, rendering in zip(masks.visible["rgb"], renderings, strict=True):
+        assert np.array_equal(mask, rendering.person)
+    occluded = [rendering.attributes["occlusion"] != "none" for rendering in renderings]
+    assert masks.occluded.tolist() == occluded and 0 < sum(occluded) < 12
+    some = masks.select(np.array([5, 2]))
+    assert some.visible["rgb"][0] is masks.visible["rgb"][5]
+    assert some.occluded.tolist() == [occluded[5], occluded[2]]
+    np.testing.assert_array_equal(some.object_share((4, 2))["rgb"][1], covered(renderings[2].person, (4, 2)))
+
+
+def test_an_observation_without_a_spectrum_has_no_mask_in_it(tmp_path):
+    whole = rows_of(WORLD, 2)
+    rows = {"rgb": [whole.column("rgb")[0], None], "tir": [None, whole.column("tir")[1]]}
+    masks = object_masks(Manifest.from_columns(rows, root=tmp_path, name="made"), ("rgb", "nir", "tir"))
+    assert [[mask is None for mask in of_all] for of_all in masks.visible.values()] == [
+        [False, True],
+        [True, True],
+        [True, False],
+    ]
+    assert not masks.object_share((4, 2))["nir"].any()

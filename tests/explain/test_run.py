@@ -19,6 +19,7 @@ from reknow.explain.run import explain_run, recognizer_at_start
 from reknow.methods.cluster_contrast.method import Clustering
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.recognizer import Card, Recognizer
+from reknow.report import build
 from reknow.report.build import report_of
 from reknow.training.run import Run
 from reknow.training.train import train
@@ -106,6 +107,16 @@ def test_the_runs_report_has_the_section(outcome):
     text = report_of(outcome).read_text(encoding="utf-8")
     assert '<section id="patches"' in text
     assert ", before training" in text and ", after training" in text
+    assert '<section id="attention"' in text and "There is no share" in text
+
+
+def test_a_report_without_attention_is_still_a_report(outcome, monkeypatch):
+    def refused(*arguments):
+        raise RunError("run", found="attention that is never shown", remedy="")
+
+    monkeypatch.setattr(build, "attention_in", refused)
+    text = report_of(outcome).read_text(encoding="utf-8")
+    assert '<section id="patches"' in text and '<section id="attention"' not in text
 
 
 # --- EDITOR -----------------------------------------------------------------------------------------------------------
@@ -156,6 +167,6 @@ def test_a_run_of_editor_that_keeps_nothing_is_refused(editor, tmp_path):
 
 def test_the_report_of_kept_patches_has_their_coverage(selecting):
     text = report_of(selecting).read_text(encoding="utf-8")
-    assert '<section id="patches"' in text
+    assert '<section id="patches"' in text and '<section id="attention"' in text and "On the object lies" in text
     assert "Recall of kept patches, high clutter" in text and ", tir, kept before" in text
     assert "Every picture shows the observation in rgb, nir, tir" in text and 'class="row wide"' in text

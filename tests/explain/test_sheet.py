@@ -9,9 +9,10 @@ import pytest
 from PIL import Image, ImageColor
 
 from reknow.errors import RunError
+from reknow.explain.attention_panels import attention_panels
 from reknow.explain.colors import GOOD
 from reknow.explain.panels import panels_of
-from reknow.explain.sheet import save_token_sheet
+from reknow.explain.sheet import save_attention_sheet, save_token_sheet
 
 GREEN = ImageColor.getrgb(GOOD)
 
@@ -39,6 +40,20 @@ def test_every_panel_of_every_line_is_on_the_sheet(selection, tmp_path):
             assert any(np.array_equal(pixels[top : top + tall, left : left + wide], panel) for top, left in corners), (
                 title
             )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_every_panel_of_attention_is_on_the_sheet(attention, tmp_path, known):
+    made = attention(known=known)
+    with Image.open(save_attention_sheet(made, tmp_path / "sheet.png", shown=5)) as sheet:
+        pixels = np.asarray(sheet)
+    white = (pixels == 255).all(axis=2)
+    corners = np.argwhere(~white[1:, 1:] & white[:-1, 1:] & white[1:, :-1]) + 1
+    for row in range(2):
+        for title, panel in attention_panels(made, row)[""].items():
+            tall, wide = panel.shape[:2]
+            places = (pixels[top : top + tall, left : left + wide] for top, left in corners)
+            assert any(np.array_equal(place, panel) for place in places), title
 
 
 def test_equal_explanations_give_equal_files_and_none_is_half_written(explanation, tmp_path):

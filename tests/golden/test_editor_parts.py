@@ -26,7 +26,8 @@ from reknow.methods.editor.frequency import (
 )
 from reknow.methods.editor.losses import Centers, background_consistency
 from reknow.methods.editor.selection import kept_tokens
-from reknow.methods.editor.spatial import Rollout, keep_largest, spatial_patches
+from reknow.methods.editor.spatial import keep_largest, spatial_patches
+from reknow.models.rollout import Rollout
 from wavelet_mean import mean_by_wavelets
 
 NAMES = {"rgb": "RGB", "nir": "NIR", "tir": "TIR"}

@@ -12,7 +12,11 @@ import pytest
 from reknow.errors import RunError
 from reknow.evaluation.conflicts import Conflict, Conflicts
 from reknow.evaluation.trust import Expected, Trust
+from reknow.explain.attention_explanation import AttentionExplanation
+from reknow.explain.attention_maps import AttentionMaps
 from reknow.explain.colors import DARK, LIGHT, PRINT
+from reknow.explain.patches import ObjectMasks
+from reknow.explain.precision_recall import share_of
 from reknow.methods.diagnostic import Diagnostic
 from reknow.report import page
 from reknow.report.content import Group, RankedPicture, RankRow, RunReport
@@ -326,3 +330,46 @@ def test_kept_patches_have_lines_of_spectra_and_their_coverage(kept, parse):
 @pytest.mark.parametrize("function", [marked_pictures, shares_of, legend_thumbnails])
 def test_a_run_that_chooses_nothing_has_no_section(function):
     assert function(None) == []
+
+
+# --- Attention --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def attended() -> AttentionExplanation:
+    """Two pictures of 2 x 2 patches; of the attention, 80 and 40 % lie on the right half, where the object is."""
+    mask = np.arange(16) >= 8
+    masks = ObjectMasks({"rgb": (np.tile(mask, (32, 1)),) * 2}, np.array([True, False]))
+    values = {"rgb": np.array([[0.1, 0.4, 0.1, 0.4], [0.3, 0.2, 0.3, 0.2]], dtype=np.float32)}
+    shares, uniform = {"attention": np.array([0.8, 0.4])}, {"attention": np.array([0.5, 0.5])}
+    return AttentionExplanation(
+        names=("first", "second"),
+        pictures={"rgb": np.full((2, 32, 16, 3), 100, dtype=np.uint8)},
+        present={"rgb": np.ones(2, dtype=bool)},
+        networks={"attention": AttentionMaps(kind="rollout", layer="", grid=(2, 2), values=values)},
+        masks=masks,
+        share=share_of("attention_on_object", "", shares, uniform),
+    )
+
+
+def test_attention_has_a_section_with_its_share_and_a_panel_for_each_picture(attended, parse):
+    page = parse(render(RunReport("t", attention=attended)))
+    assert page.sections == ["attention"]
+    assert [image["alt"] for image in page.all("img")] == [
+        f"{name}, {title}" for name in ("first", "second") for title in ("picture", "attention")
+    ]
+    text = " ".join(text for _, text in page.texts)
+    assert "What the network attends to: rollout of attention through all blocks." in text
+    assert "60.0 % (40.0 to 80.0) of the attention; with a uniform map it would be 50.0 %" in text
+    assert "Mean over 2 observations" in text
+
+
+def test_without_masks_attention_has_pictures_and_the_reason(attended, parse):
+    blind = replace(attended, masks=None, share=None, notes=("There is no share.",))
+    page = parse(render(RunReport("t", attention=blind)))
+    text = " ".join(text for _, text in page.texts)
+    assert len(page.all("img")) == 4 and "There is no share." in text and "On the object lies" not in text
+
+
+def test_a_network_without_attention_and_maps_has_no_section(parse):
+    assert marked_pictures(None) == [] and parse(render(RunReport("t"))).sections == []

@@ -10,7 +10,7 @@ from tyro.conf import FlagCreatePairsOff
 
 from reknow.cli.auditing import audit
 from reknow.cli.data import check, import_as_table, show
-from reknow.cli.explaining import explain_ranks, explain_tokens
+from reknow.cli.explaining import explain_attention, explain_ranks, explain_tokens
 from reknow.cli.printing import forget_output, open_closed_streams, show_any_letter
 from reknow.cli.training import demo, list_recipes, study, train_by
 from reknow.cli.using import cluster, embed, evaluate, export
@@ -65,7 +65,7 @@ def train() -> int:
 
 
 def explain() -> int:
-    """Show what a run has learned: `reknow explain ranks`, `explain tokens`."""
+    """Show what a run has learned: `reknow explain ranks`, `explain tokens`, `explain attention`."""
     return _explain([])
 
 
@@ -88,7 +88,11 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "study": study,
 }
 DATA_COMMANDS: dict[str, Callable[..., int]] = {"check": check, "import": import_as_table, "show": show}
-EXPLAIN_COMMANDS: dict[str, Callable[..., int]] = {"ranks": explain_ranks, "tokens": explain_tokens}
+EXPLAIN_COMMANDS: dict[str, Callable[..., int]] = {
+    "attention": explain_attention,
+    "ranks": explain_ranks,
+    "tokens": explain_tokens,
+}
 
 # Each reads the rest of the line itself: a recipe with its fields, or a command of its own. Its function among the
 # commands above takes nothing and is there for `reknow --help`.

@@ -1,4 +1,4 @@
-"""Commands that show what a run has learned: ``reknow explain tokens`` and ``reknow explain ranks``."""
+"""Commands that show what a run has learned: ``reknow explain attention``, ``tokens`` and ``ranks``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,40 @@ def explain_tokens(
     save_token_sheet(explanation, out, shown=count)
     facts = {**explanation.facts(), "file": str(out)}
     print_facts(facts, json, lines=[*notes(facts), *shares(explanation), f"sheet: {out}"])
+    return 0
+
+
+def explain_attention(
+    run: Annotated[Positional[Path], arg(help="A finished run.")],
+    other: Annotated[Positional[Path | None], arg(metavar="[RUN]", help="Another, to compare it with.")] = None,
+    data: Annotated[str | None, arg(help="Other data, as FORMAT:PATH; by default the runs' own.")] = None,
+    count: Annotated[int, arg(help="Observations on the sheet.")] = 6,
+    layer: Annotated[
+        str | None, arg(help="Of a convolutional network, the stage whose map is shown; by default the last.")
+    ] = None,
+    occluded: Annotated[bool, arg(help="Only pictures with something before the object; on the world.")] = False,
+    out: Annotated[Path, arg(help="The PNG to write; must be new.")] = Path("attention.png"),
+    json: Json = False,
+) -> int:
+    """Show what a run's network attends to, or two runs' on the same pictures, side by side.
+
+    On the synthetic world, where the object's pixels are known, it also measures how much of the attention lies on it.
+    """
+    from reknow.explain.attention import explain_attention as explain
+    from reknow.explain.sheet import save_attention_sheet
+    from reknow.progress import Display
+    from reknow.training.run import Run
+
+    check_new_file(out)
+    check_count(count)
+    runs = [Run.open(folder) for folder in (run, other) if folder is not None]
+    with Display() as display:
+        explanation = explain(
+            runs, data, layer=layer, occluded=occluded, shown=count, progress=display.bar("attention")
+        )
+    save_attention_sheet(explanation, out, shown=count)
+    facts = {**explanation.facts(), "file": str(out)}
+    print_facts(facts, json, lines=[*notes(facts), *explanation.lines, f"sheet: {out}"])
     return 0
 
 

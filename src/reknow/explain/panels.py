@@ -21,6 +21,10 @@ from reknow.observation import Spectrum
 
 Panel = UInt8[np.ndarray, "_ _ 3"]
 
+Lines = dict[str, dict[str, Panel]]
+"""The panels of one observation: a line for each spectrum, named where there are several, and in each the panels by
+title. Every line has the same titles, every panel the same size."""
+
 MOMENTS = {"before": "before training", "after": "after training"}
 """Of which network a panel is, and its title."""
 
@@ -31,11 +35,8 @@ PALENESS = 0.72
 """How much white lies over the palest patch; its picture still shows."""
 
 
-def panels_of(explanation: Explanation, row: int) -> dict[str, dict[str, Panel]]:
-    """One observation: a line of panels for each spectrum, named where there are several.
-
-    Every line has the same titles, every panel the same size.
-    """
+def panels_of(explanation: Explanation, row: int) -> Lines:
+    """The picture of one observation, and what was selected in it."""
     spectra = explanation.after.spectra
     return {name if len(spectra) > 1 else "": _line(explanation, name, row) for name in spectra}
 

@@ -68,6 +68,40 @@ def covered(mask: Bool[np.ndarray, "height width"], grid: tuple[int, int]) -> Fl
 # --- Where the truth is known -----------------------------------------------------------------------------------------
 
 
+Mask = Bool[np.ndarray, "_ _"]
+"""Where a picture shows its object: (H, W)."""
+
+
+@dataclass(frozen=True)
+class ObjectMasks:
+    """Where P observations show their object.
+
+    Attributes:
+        visible: per spectrum, of every observation the pixels in which the object is visible; None where it lacks the
+            spectrum.
+        occluded: (P,) whether something stands before the object.
+    """
+
+    visible: Mapping[Spectrum, tuple[Mask | None, ...]]
+    occluded: Bool[np.ndarray, "pictures"]
+
+    def object_share(self, grid: tuple[int, int]) -> dict[Spectrum, np.ndarray]:
+        """Per spectrum, (P, N) of every patch of a grid, the share of its pixels that show the object; zero where an
+        observation lacks the spectrum."""
+        nothing = np.zeros(grid[0] * grid[1])
+        return {
+            name: np.stack([nothing if mask is None else covered(mask, grid) for mask in masks])
+            for name, masks in self.visible.items()
+        }
+
+    def select(self, rows: Int[np.ndarray, "rows"]) -> ObjectMasks:
+        """Those of some of the observations."""
+        visible: dict[Spectrum, tuple[Mask | None, ...]] = {
+            name: tuple(masks[row] for row in rows) for name, masks in self.visible.items()
+        }
+        return ObjectMasks(visible, self.occluded[rows])
+
+
 @dataclass(frozen=True)
 class Truth:
     """What the pictures of P observations show.
@@ -121,17 +155,27 @@ def truth_of(sample: Manifest, spectra: Sequence[Spectrum], grid: tuple[int, int
         spectra: the network's inputs.
         grid: (rows, columns) of its patches.
     """
-    columns: dict[Spectrum, list[str | None]] = {name: sample.column(name) for name in SPECTRA if name in spectra}
-    patches: dict[Spectrum, np.ndarray] = {name: np.zeros((len(sample), grid[0] * grid[1])) for name in columns}
+    masks = object_masks(sample, spectra)
+    columns = _references(sample, spectra)
     area, clutter = np.zeros(len(sample)), np.zeros(len(sample))
     for row in range(len(sample)):
-        sights = _sights({name: column[row] for name, column in columns.items()})
-        for name, sight in sights.items():
-            patches[name][row] = covered(sight.person, grid)
-        area[row] = np.mean([sight.person.mean() for sight in sights.values()])
+        area[row] = np.mean([mask.mean() for of_all in masks.visible.values() if (mask := of_all[row]) is not None])
         by_day = _by_day(next(reference for column in columns.values() if (reference := column[row]) is not None))
         clutter[row] = gradient(by_day.images["rgb"], ~by_day.person)
-    return Truth(patches, area, clutter)
+    return Truth(masks.object_share(grid), area, clutter)
+
+
+def object_masks(sample: Manifest, spectra: Sequence[Spectrum]) -> ObjectMasks:
+    """Where observations of the world show their object; each has one of the spectra at least."""
+    columns = _references(sample, spectra)
+    visible: dict[Spectrum, list[Mask | None]] = {name: [] for name in columns}
+    occluded = np.zeros(len(sample), dtype=bool)
+    for row in range(len(sample)):
+        sights = _sights({name: column[row] for name, column in columns.items()})
+        for name, masks in visible.items():
+            masks.append(sights[name].person if name in sights else None)
+        occluded[row] = any(sight.attributes["occlusion"] != "none" for sight in sights.values())
+    return ObjectMasks({name: tuple(masks) for name, masks in visible.items()}, occluded)
 
 
 def gradient(picture: UInt8[np.ndarray, "height width 3"], inside: Bool[np.ndarray, "height width"]) -> float:
@@ -148,6 +192,10 @@ def gradient(picture: UInt8[np.ndarray, "height width 3"], inside: Bool[np.ndarr
     inner = binary_erosion(inside, border_value=1)
     lengths = np.hypot(down, right)[inner]
     return float(lengths.mean()) if len(lengths) else float("nan")
+
+
+def _references(sample: Manifest, spectra: Sequence[Spectrum]) -> dict[Spectrum, list[str | None]]:
+    return {name: sample.column(name) for name in SPECTRA if name in spectra}
 
 
 def _by_day(reference: str) -> Rendering:

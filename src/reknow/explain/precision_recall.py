@@ -37,15 +37,17 @@ _MEASURES: tuple[Measure, ...] = ("precision", "recall")
 
 @dataclass(frozen=True)
 class Share:
-    """One precision or recall of what was selected; fractions, NaN where no observation has a value.
+    """One precision or recall of what was selected, or a share of attention; fractions, NaN where no observation has a
+    value.
 
     Attributes:
         name: ``negatives_on_background``, ``precision_small`` and so on.
         title: the same in words.
-        chance: "before" and "after" training, or "after" alone: what patches drawn blindly would reach.
+        chance: by network ("before" and "after" training, or "after" alone; or the names of runs): what patches drawn
+            blindly, or a uniform map, would reach.
         value: likewise: the mean over observations with its interval.
         over_chance: likewise: `value` minus chance, observation by observation.
-        change: after minus before, observation by observation; None without both.
+        change: the last network minus the first, observation by observation; None where there is one network.
         detail: whether it is for studies and JSON alone: most combinations, too many for a table.
     """
 
@@ -59,16 +61,16 @@ class Share:
 
     @property
     def known(self) -> bool:
-        """Whether any observation has a value, before and after."""
+        """Whether any observation has a value, of every network."""
         return not any(np.isnan(interval.mean) for interval in self.value.values())
 
     def facts(self) -> dict[str, Any]:
         """Percent, for JSON; None where no observation has a value."""
         return {
             "chance": {moment: _known(100 * chance) for moment, chance in self.chance.items()},
-            **{moment: _percent(interval) for moment, interval in self.value.items()},
-            "over_chance": {moment: _percent(interval) for moment, interval in self.over_chance.items()},
-            "change": None if self.change is None else _percent(self.change),
+            **{moment: percent(interval) for moment, interval in self.value.items()},
+            "over_chance": {moment: percent(interval) for moment, interval in self.over_chance.items()},
+            "change": None if self.change is None else percent(self.change),
         }
 
 
@@ -191,17 +193,18 @@ def share_of(
 
     Args:
         name, title: see :class:`Share`.
-        values: "before" and "after", or "after" alone: (P,) of each observation, NaN where it has no value.
+        values: by network, the one to compare with first: (P,) of each observation, NaN where it has no value.
         chance: likewise.
         detail: see :class:`Share`.
     """
+    networks = list(values.values())
     return Share(
         name,
         title,
         {moment: _mean(chance[moment][~np.isnan(each)]) for moment, each in values.items()},
         {moment: bootstrap(each) for moment, each in values.items()},
         {moment: paired_difference(chance[moment], each) for moment, each in values.items()},
-        paired_difference(values["before"], values["after"]) if "before" in values else None,
+        paired_difference(networks[0], networks[-1]) if len(networks) > 1 else None,
         detail,
     )
 
@@ -215,7 +218,8 @@ def _mean(values: Float[np.ndarray, "known"]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _percent(interval: Interval) -> dict[str, float | None]:
+def percent(interval: Interval) -> dict[str, float | None]:
+    """An interval for JSON: mean, low and high in percent; None where there is none."""
     return {name: _known(100 * getattr(interval, name)) for name in ("mean", "low", "high")}
 
 

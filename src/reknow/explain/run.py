@@ -1,12 +1,12 @@
 """Explain a run: which patches its method selects, with the network before training and after it, on the same pictures.
 
-The observations are a random sample of the rows that no run trains on, from a fixed seed, so that the results decide
-nothing. Networks run as in evaluation: eval mode, no augmentation, cameras by name where the recognizer knows them.
+The observations are a random sample (:mod:`reknow.explain.sample`). Networks run as in evaluation: eval mode, no
+augmentation, cameras by name where the recognizer knows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,11 @@ from reknow.data.cache import Pictures
 from reknow.data.formats import open_dataset
 from reknow.data.loading import EVALUATION_BATCH_SIZE, evaluation_batches
 from reknow.data.manifest import Manifest
-from reknow.errors import DataError, ReknowError, RunError
+from reknow.errors import ReknowError, RunError
 from reknow.explain.explanation import Explanation
 from reknow.explain.patches import is_known, truth_of
 from reknow.explain.precision_recall import measured
+from reknow.explain.sample import OBSERVATIONS_SHOWN, sampled
 from reknow.methods.method import MethodConfig
 from reknow.methods.recipe import Recipe
 from reknow.methods.selected import SelectedPatches, joined
@@ -28,12 +29,6 @@ from reknow.progress import Progress
 from reknow.recognizer import Card, Recognizer, load
 from reknow.training.initialization import initialized
 from reknow.training.run import Run
-
-OBSERVATIONS_SHOWN = 6
-"""Observations that a sheet and a report show: what fits on a screen."""
-
-MEASURED_AT_MOST = 512
-"""Observations behind the shares: enough that their intervals are some points wide, and seconds on two cores."""
 
 
 def explain_run(
@@ -103,18 +98,8 @@ class Inputs:
     progress: Progress | None = None
 
     def sample(self) -> Manifest:
-        """At most :data:`MEASURED_AT_MOST` of the rows, in random order.
-
-        Raises:
-            DataError: `shown` below 1, or no picture of a spectrum that the network uses.
-        """
-        if self.shown < 1:
-            raise DataError(
-                "count of pictures", found=str(self.shown), expected="1 or more", remedy="Correct the value."
-            )
-        rows = _rows(self.manifest, self.recognizers["after"].network.spectra)
-        chosen = np.random.default_rng(0).permutation(rows)[: max(self.shown, MEASURED_AT_MOST)]
-        return self.manifest.select(chosen)
+        """Some of the rows; see :func:`~reknow.explain.sample.sampled`."""
+        return sampled(self.manifest, self.recognizers["after"].network.spectra, self.shown)
 
     def one_batch(self, sample: Manifest) -> Manifest:
         """The first batch of a sample in which nothing can be measured.
@@ -163,7 +148,7 @@ def explain(method: MethodConfig, inputs: Inputs) -> Explanation:
         inputs: the networks and the data.
 
     Raises:
-        DataError: see :meth:`Inputs.sample`, and :class:`~reknow.methods.selected.SelectedPatches`.
+        DataError: see :func:`~reknow.explain.sample.sampled`, and :class:`~reknow.methods.selected.SelectedPatches`.
         RunError: see :meth:`Inputs.selected`.
     """
     sample, recognizer = inputs.sample(), inputs.recognizers["after"]
@@ -193,20 +178,3 @@ def _unsound(method: MethodConfig, selected: SelectedPatches | None, observation
         expected=f"patches of the batch's {observations} observations, since selects_patches is true",
         remedy="Correct the method, or report it to its authors.",
     )
-
-
-def _rows(manifest: Manifest, spectra: Sequence[Spectrum]) -> np.ndarray:
-    """The test rows, or else the training rows, that have a picture for the network."""
-    test = np.concatenate([manifest.rows_of("query"), manifest.rows_of("gallery")])
-    rows = test if len(test) else manifest.rows_of("train") if manifest.has("split") else np.arange(len(manifest))
-    columns = [manifest.column(spectrum) for spectrum in spectra]
-    usable = np.array([any(references) for references in zip(*columns, strict=True)], dtype=bool)
-    rows = rows[usable[rows]]
-    if not len(rows):
-        names = f"column '{spectra[0]}'" if len(spectra) == 1 else f"columns {', '.join(spectra)}"
-        raise DataError(
-            manifest.name,
-            found=f"no picture in the {names}, which the network uses",
-            remedy="Name other data with --data.",
-        )
-    return rows

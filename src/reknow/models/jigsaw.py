@@ -129,8 +129,9 @@ class Jigsaw(Network):
         super().__init__()
         self.config = config
         self.trunk = config.trunk.build()
+        self.feature = config.feature
         self.local = self.trunk.branch()
-        dim = self.trunk.dim * (2 if config.feature == "cls+extra" else 1)
+        dim = self.trunk.dim * (2 if self.feature == "cls+extra" else 1)
         self.dims = (dim,) * (1 + config.groups)
         self.necks = nn.ModuleList([BatchNormNeck(dim) for dim in self.dims])
         rows, columns = self.trunk.grid
@@ -198,7 +199,7 @@ class Jigsaw(Network):
 
     def _feature(self, sequence: Float[Tensor, "batch length dim"]) -> Float[Tensor, "batch _"]:
         cls = sequence[:, 0]
-        if self.config.feature == "cls":
+        if self.feature == "cls":
             return cls
         return torch.cat([cls, sequence[:, 1 : 1 + self.config.trunk.extra_tokens].mean(1)], dim=1)
 

@@ -53,9 +53,11 @@ class Network(nn.Module, ABC):
 
     Attributes:
         trunk: from pictures to tokens.
+        feature: which of the trunk's tokens make its feature, such as ``cls+extra``; ``cls`` unless it says otherwise.
     """
 
     trunk: Any  # a Trunk; each network names the kind that it is made for
+    feature: Any = "cls"  # a FeatureKind; each network names those that it can have
 
     @property
     @abstractmethod

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from reknow.clustering.final_groups import final_groups
+from reknow.data.formats import open_dataset
 from reknow.data.groups import write_groups
-from reknow.errors import RunError
+from reknow.errors import ReknowError, RunError
 from reknow.evaluation.intervals import bootstrap, paired_difference
 from reknow.evaluation.ranking import rows_of
 from reknow.evaluation.scores import RankingScores
 from reknow.evaluation.trust import trust_in
+from reknow.explain.attention import attention_in
+from reknow.explain.attention_explanation import AttentionExplanation
 from reknow.explain.run import explain_run
 from reknow.machine import machine
+from reknow.recognizer import load
 from reknow.recognizer.evaluation import EvaluationResult, RecognizerEvaluation, per_query
 from reknow.report.content import GroupCounts, PairScores, RunReport
 from reknow.report.examples import groups_shown, rankings
@@ -60,11 +64,20 @@ def report_of(outcome: Outcome) -> Path:
         group_counts=counts,
         trust=trust,
         patches=explain_run(outcome.run) if selects else None,
+        attention=_attention(outcome),
         diagnostics=outcome.run.diagnostics(),
         recipe=(folder / "recipe.yaml").read_text(encoding="utf-8"),
         machine=machine(),
     )
     return write_report(content, folder / "report.html")
+
+
+def _attention(outcome: Outcome) -> AttentionExplanation | None:
+    """What the trained network attends to; None where this cannot be shown: the rest of the report does not need it."""
+    try:
+        return attention_in({"attention": load(outcome.run.folder)}, open_dataset(outcome.recipe.data))
+    except ReknowError:
+        return None
 
 
 def evaluation_report(evaluation: RecognizerEvaluation, folder: Path) -> Path:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from reknow.evaluation.trust import Trust
+from reknow.explain.attention_explanation import AttentionExplanation
 from reknow.explain.explanation import Explanation
 from reknow.methods.diagnostic import Diagnostic
 from reknow.training.records import Metrics
@@ -153,6 +154,7 @@ class RunReport:
         group_counts: of all groups, as ``groups.csv`` has them; None where nothing was grouped.
         trust: how far the groups can be believed; None where nothing was grouped.
         patches: which patches the method selected before and after training; None where it selects none.
+        attention: what the trained network attends to; None where it has no attention and no maps.
         diagnostics: pictures that the method made.
         recipe: the text of ``recipe.yaml``.
         machine: what the run was made with, in the order to print.
@@ -170,6 +172,7 @@ class RunReport:
     group_counts: GroupCounts | None = None
     trust: Trust | None = None
     patches: Explanation | None = None
+    attention: AttentionExplanation | None = None
     diagnostics: Sequence[Diagnostic] = ()
     recipe: str = ""
     machine: Mapping[str, str] = field(default_factory=dict)

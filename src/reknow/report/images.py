@@ -1,4 +1,4 @@
-"""Images of a page: observations in all their spectra, selected patches, and thumbnails within a budget.
+"""Images of a page: observations in all their spectra, selected patches, attention, thumbnails within a budget.
 
 An observation of several spectra is shown in all of them, since color alone is black at night. Inside the page a
 picture is a small JPEG as a data address; all of them together have a budget of bytes.
@@ -10,6 +10,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import UInt8
@@ -17,9 +18,11 @@ from PIL import Image
 
 from reknow.data.manifest import Manifest
 from reknow.data.pictures import parse_boxes, read_picture
+from reknow.explain.attention_explanation import AttentionExplanation
+from reknow.explain.attention_panels import attention_panels
 from reknow.explain.explanation import Explanation
 from reknow.explain.panels import legend_of, panels_of
-from reknow.explain.run import OBSERVATIONS_SHOWN
+from reknow.explain.sample import OBSERVATIONS_SHOWN
 from reknow.observation import SPECTRA, Spectrum
 
 LONGEST = 192
@@ -148,7 +151,7 @@ def _joined(panels: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts[1:], axis=1 if sideways else 0)
 
 
-# --- Selected patches -------------------------------------------------------------------------------------------------
+# --- Selected patches and attention -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -169,13 +172,15 @@ class MarkedPicture:
         return sum(len(thumbnail.address) for _, panels in self.lines for _, thumbnail in panels)
 
 
-def marked_pictures(explanation: Explanation | None) -> list[MarkedPicture]:
+def marked_pictures(explanation: Explanation | AttentionExplanation | None) -> list[MarkedPicture]:
     """The first observations of an explanation; none without one."""
     if explanation is None:
         return []
-    first = panels_of(explanation, 0)
+    attention = isinstance(explanation, AttentionExplanation)
+    lines_of = partial(attention_panels, explanation) if attention else partial(panels_of, explanation)
+    first = lines_of(0)
     count = max(1, min(OBSERVATIONS_SHOWN, len(explanation.names), PANELS_AT_MOST // sum(map(len, first.values()))))
-    rows = [first, *(panels_of(explanation, row) for row in range(1, count))]
+    rows = [first, *(lines_of(row) for row in range(1, count))]
     panels = [panel for row in rows for line in row.values() for panel in line.values()]
     small = iter(thumbnails(panels, PANELS_BUDGET, longest=max(panels[0].shape)))
     return [

@@ -55,9 +55,9 @@ def _sections(content: RunReport) -> list[Section]:
     come second.
     """
     # Panels and diagnostics take their share of the page's bytes first, rankings and groups share what is left.
-    panels = marked_pictures(content.patches)
+    panels, attention = marked_pictures(content.patches), marked_pictures(content.attention)
     diagnostics = _diagnostics(content)
-    used = sum(shown.bytes for shown in panels) + sum(len(image.address) for _, image in diagnostics)
+    used = sum(shown.bytes for shown in panels + attention) + sum(len(image.address) for _, image in diagnostics)
     small = iter(thumbnails(_pictures(content), BUDGET - used))
     rank_sheets = _rank_sheets(content, small)
     group_strips = [_group_strip(group, small) for group in content.groups or ()]
@@ -120,6 +120,12 @@ def _sections(content: RunReport) -> list[Section]:
                 "legend": legend_thumbnails(content.patches),
                 "pictures": panels,
             },
+        ),
+        Section(
+            "attention",
+            "Attention",
+            bool(attention),
+            {"explanation": content.attention, "pictures": attention},
         ),
         Section(
             "diagnostics",

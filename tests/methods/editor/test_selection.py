@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,7 +11,7 @@ from torch import Tensor
 from reknow.errors import RecipeError
 from reknow.methods.editor.frequency import Windows
 from reknow.methods.editor.selection import Selected, SelectionConfig, kept_tokens, select
-from reknow.methods.editor.spatial import Rollout, keep_largest, spatial_patches
+from reknow.methods.editor.spatial import keep_largest, spatial_patches
 
 SPECTRA = ("rgb", "nir", "tir")
 
@@ -24,38 +22,6 @@ def test_the_largest_are_kept_and_of_equals_the_first(scores: list[int], keep: i
     kept = keep_largest(torch.tensor([scores]), keep)[0]
     best = sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:keep]
     assert kept.nonzero()[:, 0].tolist() == sorted(best)
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_the_rollout_multiplies_later_blocks_from_the_left(training: bool) -> None:
-    maps = torch.rand(3, 2, 4, 6, 6, generator=torch.Generator().manual_seed(0)).softmax(-1)
-    rollout = Rollout()
-    with torch.set_grad_enabled(training):
-        for block, attention in enumerate(maps):
-            rollout(block, partial(torch.clone, attention))
-    product = maps[2] @ maps[1] @ maps[0]
-    torch.testing.assert_close(rollout.of_cls(prefix=2), product[:, :, 0, 2:])
-
-
-def test_maps_wait_for_the_end_only_where_a_backward_pass_keeps_what_they_come_from() -> None:
-    rollout, computed = Rollout(), list[int]()
-
-    def probabilities() -> Tensor:
-        computed.append(1)
-        return torch.full((1, 1, 2, 2), 0.5)
-
-    rollout(0, probabilities)
-    assert not computed
-    rollout.of_cls(prefix=1)
-    assert len(computed) == 1
-    with torch.no_grad():
-        Rollout()(0, probabilities)
-    assert len(computed) == 2
-
-
-def test_a_rollout_that_saw_nothing_says_so() -> None:
-    with pytest.raises(ValueError, match="no block"):
-        Rollout().of_cls(prefix=1)
 
 
 def test_every_head_keeps_its_own() -> None:

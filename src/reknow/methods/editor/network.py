@@ -22,8 +22,8 @@ from reknow.methods.editor.aggregation import Aggregation
 from reknow.methods.editor.frequency import Windows
 from reknow.methods.editor.missing import Means, completed
 from reknow.methods.editor.selection import Selected, SelectionConfig, kept_tokens, select
-from reknow.methods.editor.spatial import Rollout
 from reknow.models.network import Network, NetworkConfig, TrunkConfig
+from reknow.models.rollout import Rollout
 from reknow.models.transformer import TransformerConfig, VisionTransformer
 from reknow.observation import Batch, Spectrum
 
