@@ -14,11 +14,16 @@ from reknow.studies.editor import masks as editor_masks
 from reknow.studies.editor import missing as editor_missing
 from reknow.studies.editor import transfer as editor_transfer
 from reknow.studies.editor import trunk as editor_trunk
+from reknow.studies.rib import beta as rib_beta
+from reknow.studies.rib import bound as rib_bound
 from reknow.studies.rib import components as rib
+from reknow.studies.rib import cross_domain as rib_cross_domain
 from reknow.studies.rib import editor as rib_editor
 from reknow.studies.rib import hard as rib_hard
+from reknow.studies.rib import insertion as rib_insertion
 from reknow.studies.rib import occlusion as rib_occlusion
 from reknow.studies.rib import tcmm as rib_tcmm
+from reknow.studies.rib import temperature as rib_temperature
 from reknow.studies.sizes import Scale
 from reknow.studies.study import Study
 from reknow.studies.tcmm import components as tcmm
@@ -39,10 +44,15 @@ STUDIES: dict[str, Callable[[Scale], Study]] = {
     "editor-transfer": editor_transfer.study,
     "editor-trunk": editor_trunk.study,
     "rib": rib.study,
+    "rib-beta": rib_beta.study,
+    "rib-bound": rib_bound.study,
+    "rib-cross-domain": rib_cross_domain.study,
     "rib-editor": rib_editor.study,
     "rib-hard": rib_hard.study,
+    "rib-insertion": rib_insertion.study,
     "rib-occlusion": rib_occlusion.study,
     "rib-tcmm": rib_tcmm.study,
+    "rib-temperature": rib_temperature.study,
     "start": start.study,
     "tcmm": tcmm.study,
     "tcmm-dbscan": tcmm_dbscan.study,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from reknow.errors import RecipeError
 from reknow.methods.catalog import recipe_named
@@ -17,9 +18,28 @@ from reknow.recognizer import load
 from reknow.recognizer.occlusion import occlusion_scores
 from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.findings import Findings, Row
+from reknow.studies.rib.bound import by_epoch, left_of
+from reknow.studies.rib.bound import plot as curves_of_epochs
 from reknow.studies.rib.components import HIDDEN, with_hidden_queries
+from reknow.studies.rib.temperature import gradients_of_block, noise_of
 from reknow.studies.study import on_data, seeded
 from reknow.training.train import train
+
+
+def findings_of(name, rows):
+    study = study_named(name, "laptop")
+    return Findings(
+        study=name,
+        question=study.question,
+        columns=study.columns,
+        scale="laptop",
+        seeds=(1,),
+        base={},
+        rows=rows,
+        measurements={},
+        about={},
+        machines=(),
+    )
 
 
 @pytest.mark.parametrize("name", ["rib", "rib-hard", "rib-occlusion"])
@@ -82,18 +102,7 @@ def test_curves_of_the_four_rows_over_the_share_that_is_hidden():
         )
         for number, variant in enumerate(study.variants)
     )
-    findings = Findings(
-        study=study.name,
-        question=study.question,
-        columns=study.columns,
-        scale="laptop",
-        seeds=(1,),
-        base={},
-        rows=rows,
-        measurements={},
-        about={},
-        machines=(),
-    )
+    findings = findings_of(study.name, rows)
     left, right = study.plot(findings).axes
     curves = {line.get_label(): line.get_ydata() for line in left.get_lines()}
     assert list(curves) == [variant.name for variant in study.variants]
@@ -110,3 +119,45 @@ def test_a_run_is_scored_with_each_share_of_its_queries_hidden(tiny, tmp_path):
     expected = occlusion_scores(load(outcome.run.folder), data, (0.4,), display=Display(quiet=True))
     assert hidden["40% hidden"] == pytest.approx(expected[0].mAP)
     assert hidden["80% hidden"] != hidden["40% hidden"]
+
+
+def test_noise_is_the_share_of_the_variance_in_the_mean_squared_norm():
+    draws = [torch.tensor([3.0, 0.0]), torch.tensor([-3.0, 0.0]), torch.tensor([3.0, 0.0]), torch.tensor([-3.0, 0.0])]
+    assert noise_of(draws) == {"norm": 0.0, "noise": 1.0}
+    assert noise_of([torch.zeros(2)] * 2) == {"norm": 0.0, "noise": 0.0}
+    shifted = noise_of([draw + torch.tensor([0.0, 4.0]) for draw in draws])
+    assert shifted["norm"] == pytest.approx(4.0) and shifted["noise"] == pytest.approx(9 / 25)
+
+
+def test_a_larger_temperature_has_smaller_and_quieter_gradients():
+    small, large = (gradients_of_block(temperature, 3, 3) for temperature in (0.25, 5.0))
+    assert small["norm"] > large["norm"] > 0 and small["noise"] > large["noise"] > 0
+    assert gradients_of_block(5.0, 3, 3) == large
+
+
+def test_every_epoch_s_information_and_its_bound_are_kept_and_the_inequality_holds(tmp_path):
+    base = study_named("rib-bound", "quick").variants[3].of(study_named("rib-bound", "quick").base)
+    data = "world:target?train_identities=6&test_identities=4&cameras=3"
+    outcome = train(replace(base, data=data, epochs=2), tmp_path / "run", display=Display(quiet=True))
+    numbers = by_epoch(outcome)
+    epochs = outcome.run.metrics().epochs
+    assert numbers["held_out/bound, epoch 2"] == epochs[1].diagnostics["held_out/bound"]
+    assert numbers["bottleneck, epoch 1"] == epochs[0].diagnostics["bottleneck"]
+    left = [left_of(line.diagnostics, prefix) for line in epochs for prefix in ("", "held_out/")]
+    assert numbers["left, smallest"] == min(left)
+    assert numbers["left, smallest"] >= -1e-6
+    kept = {name: np.array([value]) for name, value in numbers.items()}
+    row = Row(variant="bound", change={}, differs={}, numbers=kept)
+    figure = curves_of_epochs(findings_of("rib-bound", (row,) * 4))
+    drawn = figure.axes[1].get_lines()[0].get_ydata()
+    np.testing.assert_allclose(drawn, [line.diagnostics["held_out/bottleneck"] for line in epochs])
+
+
+def test_between_domains_no_row_knows_cameras_and_each_pair_has_the_four_rows():
+    study = study_named("rib-cross-domain", "laptop")
+    recipes = [variant.of(study.base) for variant in study.variants]
+    assert {recipe.network.trunk.cameras for recipe in recipes} == {0}
+    assert ["difficulty=hard" in recipe.evaluation_data for recipe in recipes] == [True] * 4 + [False] * 4
+    assert all("kind=vehicles" in recipe.evaluation_data for recipe in recipes[4:])
+    assert [recipe.method for recipe in recipes[:4]] == [recipe.method for recipe in recipes[4:]]
+    assert seeded(recipes[0], 2).evaluation_data.endswith("seed=2")
