@@ -45,7 +45,7 @@ def batch_of(training_set: TrainingSet) -> Batch:
     return replace(batch, label=torch.from_numpy(LABELS))
 
 
-def rib(network: JigsawConfig = PLAIN, **settings: float) -> RIB:
+def rib(network: JigsawConfig = PLAIN, **settings: float | str) -> RIB:
     torch.manual_seed(0)
     return RIB(network.build(), LABELS, RIBConfig(**settings))
 
@@ -78,11 +78,13 @@ def test_without_the_bound_and_with_a_mask_of_ones_it_is_transreid_to_the_bit(tr
     assert runs[0][0] != runs[0][2]
 
 
-def test_centroids_and_q_are_of_the_epochs_features_and_the_information_is_logged(training_set):
-    method = rib(beta=5.0).eval()
+@pytest.mark.parametrize("side", ["before", "behind"])
+def test_centroids_and_q_are_of_the_epochs_features_and_the_information_is_logged(training_set, side):
+    method = rib(beta=5.0, feature=side, warmup=0.0).eval()
+    torch.nn.init.uniform_(method.network.necks[0].running_mean)  # what makes the sides differ
     plan = method.before_epoch(0, training_set)
     with torch.no_grad():
-        features = method.network.features(batch_of(training_set))[0].before
+        features = getattr(method.network.features(batch_of(training_set))[0], side)
     labels = torch.from_numpy(LABELS)
     centroids = class_centroids(features, labels, 3)
     assigned = soft_assignments(features, centroids, 5.0)
@@ -99,6 +101,8 @@ def test_centroids_and_q_are_of_the_epochs_features_and_the_information_is_logge
     entropies = measured["entropy_inputs"] - measured["entropy_features"]
     assert measured["bottleneck"] <= measured["bound"] + entropies + 1e-6
     assert 0 <= measured["information_identities"] <= np.log(3)
+    term = method.losses(batch_of(training_set), Moment(epoch=0, epochs=10, step=0, steps=1))["bottleneck"]
+    assert term.item() == pytest.approx(measured["bound_features"], abs=1e-5)
 
 
 def test_the_bound_waits_for_the_end_of_its_warm_up(training_set):

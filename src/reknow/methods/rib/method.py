@@ -5,14 +5,17 @@ comes eta times the bound on the information bottleneck (:mod:`reknow.losses.bot
 network selects channels (:mod:`reknow.models.channel_selection`).
 
 Per epoch: embed the training rows without augmentation; class centroids; Q by the same centroids. Both are constants
-for the epoch. The feature F is the global one before its neck (decision 1 in docs/methods/rib.md), the input X the
-picture after the preprocessing of the test (decision 2). The inputs' assignments never change, so they are made once.
+for the epoch. The feature F is the global one, before its neck or behind it (decision 1 in docs/methods/rib.md), the
+input X the picture after the preprocessing of the test (decision 2). The inputs' assignments never change, so they are
+made once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,9 +37,11 @@ from reknow.losses.bottleneck import (
 from reknow.methods.classified import Classified, ClassifiedConfig
 from reknow.methods.method import EpochPlan, Moment, identity_labels
 from reknow.methods.training_set import TrainingSet
-from reknow.models.embedder import Embedder
+from reknow.models.embedder import Embedder, Feature
 from reknow.models.jigsaw import Jigsaw
 from reknow.observation import Batch
+
+Side = Literal["before", "behind"]
 
 MOST_CLASSES = 5_000
 """More classes than these and the true information, two tables of C x C, is not measured."""
@@ -49,6 +54,7 @@ class RIBConfig(ClassifiedConfig):
     Attributes:
         eta: weight of the bound; 0 leaves it out, and with it the pass of an epoch, unless pictures are held out to
             measure the information.
+        feature: the side of the neck whose global feature the bound reads, before or behind it.
         beta: factor of the squared distances in the soft assignments; a larger one assigns more sharply.
         clamp: smallest probability that a logarithm is taken of.
         warmup: share of the epochs, the first ones, in which the bound has no weight.
@@ -58,6 +64,7 @@ class RIBConfig(ClassifiedConfig):
 
     smoothing: Share = 0.0
     eta: NonNegativeFloat = 1.0
+    feature: Side = "before"
     beta: NonNegativeFloat = 1.0
     clamp: PositiveFloat = CLAMP
     warmup: Share = 0.3
@@ -85,7 +92,7 @@ class RIB(Classified):
 
     def __init__(self, network: Embedder | Jigsaw, labels: np.ndarray, config: RIBConfig) -> None:
         super().__init__(network, labels, config)
-        self.eta, self.warmup = config.eta, config.warmup
+        self.eta, self.warmup, self.side = config.eta, config.warmup, config.feature
         self.bottleneck = Bottleneck(network.dims[0], config.beta, config.clamp)
         self.held_out = held_out_rows(labels, config.held_out)
         self._inputs: Tensor | None = None
@@ -94,7 +101,7 @@ class RIB(Classified):
         """Centroids and Q of the epoch, and what features say of inputs and of identities."""
         if not self.eta and not self.held_out.any():
             return self._plan()
-        features = training_set.embed(lambda batch: self.network.features(batch)[0].before)
+        features = training_set.embed(lambda batch: self._bounded(self.network.features(batch)))
         plan = self.planned(features)
         return replace(plan, diagnostics={**plan.diagnostics, **self._measured(features, training_set)})
 
@@ -110,10 +117,14 @@ class RIB(Classified):
         terms = self.terms(features, batch.label)
         if self.eta:
             begun = moment.epoch >= ceil(self.warmup * moment.epochs)
-            before = features[0].before
-            term = self.bottleneck(before, batch.label) if begun else before.new_zeros(())
+            bounded = self._bounded(features)
+            term = self.bottleneck(bounded, batch.label) if begun else bounded.new_zeros(())
             terms["bottleneck"] = self.eta * term
         return terms
+
+    def _bounded(self, features: Sequence[Feature]) -> Float[Tensor, "batch dim"]:
+        """F: the global feature, on the side of its neck that the bound reads."""
+        return features[0].before if self.side == "before" else features[0].behind
 
     def _plan(self) -> EpochPlan:
         rows = np.flatnonzero(~self.held_out)

@@ -25,14 +25,19 @@ __all__ = [
 ]
 
 
+FROM_SHIPPED = RIBConfig(feature="behind")
+"""The shipped trunk's features before their neck end within one direction: on groceries, after TransReID, unit rows
+have a mean squared distance of 0.008, and 1.93 behind it (decision 1 in docs/methods/rib.md)."""
+
+
 def own_data() -> Recipe:
     """Your own labelled pictures, from the shipped weights, on a laptop."""
-    return small("rib", RIBConfig(), attention=ChannelSelection())
+    return small("rib", FROM_SHIPPED, attention=ChannelSelection())
 
 
 def world() -> Recipe:
     """RIB on the world's target domain, with a table of its cameras."""
-    recipe = small("rib/world", RIBConfig(), cameras=WORLD_CAMERAS, attention=ChannelSelection())
+    recipe = small("rib/world", FROM_SHIPPED, cameras=WORLD_CAMERAS, attention=ChannelSelection())
     return replace(recipe, data="world:target", epochs=16)
 
 
