@@ -25,10 +25,10 @@ from measure import arguments
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.data.pictures import read_picture
-from reknow.methods.cluster_contrast.recipes import world
+from reknow.methods.cluster_contrast import recipes as cluster_contrast
 from reknow.methods.shipped import SHIPPED_NETWORK, SHIPPED_PREPROCESSING
 from reknow.methods.supervised.recipes import world_target
-from reknow.methods.tcmm.recipes import world as tcmm_world
+from reknow.methods.tcmm import recipes as tcmm
 from reknow.progress import Display
 from reknow.recognizer import Card, Recognizer
 from reknow.recognizer.evaluation import EvaluationSplit
@@ -64,9 +64,9 @@ def lower_bounds(data: str) -> dict[str, float]:
     }
 
 
-def with_labels(data: str, seed: int, folder: Path) -> dict[str, Any]:
+def with_labels(data: str, seed: int, epochs: int, folder: Path) -> dict[str, Any]:
     """The summary of training with labels, of as many epochs."""
-    labelled = replace(world_target(), data=data, epochs=world().epochs, seed=seed)
+    labelled = replace(world_target(), data=data, epochs=epochs, seed=seed)
     return train(labelled, folder, display=Display(quiet=True)).summary.as_json()
 
 
@@ -76,7 +76,7 @@ def as_the_demo(seed: int, folder: Path) -> dict[str, Any]:
     shown = subprocess.run(command, check=True, capture_output=True, text=True)
     demo = json.loads(shown.stdout)
     start, adapted = demo["start"]["mAP"], demo["mAP"]
-    ceiling = with_labels(demo["dataset"], seed, folder / "labels")["mAP"]
+    ceiling = with_labels(demo["dataset"], seed, cluster_contrast.world().epochs, folder / "labels")["mAP"]
     closed = (adapted - start) / (ceiling - start)
     return {
         "benchmark": "adaptation",
@@ -95,12 +95,12 @@ def as_the_demo(seed: int, folder: Path) -> dict[str, Any]:
 def where_it_is_hard(seed: int, folder: Path) -> dict[str, Any]:
     """The line of a seed on the hard world."""
     data, line = f"world:target?difficulty=hard&seed={seed}", {"benchmark": "adaptation_hard", "seed": seed}
-    for recipe in (world(), tcmm_world()):
+    for recipe in (cluster_contrast.own_data(), tcmm.own_data()):
         outcome = train(replace(recipe, data=data, seed=seed), folder / recipe.name, display=Display(quiet=True))
-        summary, name = outcome.summary.as_json(), recipe.name.split("/")[0]
+        summary, name = outcome.summary.as_json(), recipe.name
         line |= {"purity": outcome.run.metrics().epochs[0].diagnostics["purity"], "before": summary["start"]["mAP"]}
         line |= {name: summary["mAP"], f"{name}_rank1": summary["rank1"]}
-    labelled = with_labels(data, seed, folder / "labels")
+    labelled = with_labels(data, seed, cluster_contrast.own_data().epochs, folder / "labels")
     line |= {"with_labels": labelled["mAP"], "with_labels_rank1": labelled["rank1"]}
     way = line["with_labels"] - line["before"]
     closed = {f"closed_by_{name}": (line[name] - line["before"]) / way for name in ADAPTED}

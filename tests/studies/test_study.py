@@ -13,6 +13,7 @@ import pytest
 import reknow.studies
 from reknow.errors import RecipeError
 from reknow.methods.catalog import recipe_named
+from reknow.models.channel_selection import ChannelSelection
 from reknow.studies.catalog import STUDIES, study_named
 from reknow.studies.sizes import PICTURES_OF_A_PERSON, Scale, Size
 from reknow.studies.study import Variant, differences, replaced, seeded
@@ -111,3 +112,18 @@ def test_every_module_with_a_study_is_in_the_table():
         if inspect.isfunction(function):
             found[module.name.removeprefix("reknow.studies.").removesuffix(".components")] = function
     assert {name.replace(".", "-").replace("_", "-"): function for name, function in found.items()} == STUDIES
+
+
+def test_fields_that_only_a_variant_has_are_differences_where_they_leave_their_defaults():
+    base = recipe_named("cluster_contrast")
+    plain, colder = (
+        replaced(base, "network.trunk.attention", attention)
+        for attention in (ChannelSelection(), ChannelSelection(temperature=0.5, blocks=(1,)))
+    )
+    kind = {"network.trunk.attention.type": differences(base, plain)["network.trunk.attention.type"]}
+    assert differences(base, plain) == kind and "ChannelSelection" in str(kind)
+    assert differences(base, colder) == {
+        **kind,
+        "network.trunk.attention.temperature": 0.5,
+        "network.trunk.attention.blocks": [1],
+    }

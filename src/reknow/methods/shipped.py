@@ -55,6 +55,10 @@ OWN_DATA_CLUSTERING = Clustering(eps="auto", min_samples="auto", k1="auto", k2="
 """Radius and sizes follow from the data, since the number of pictures of an individual is not known beforehand."""
 
 
+WORLD_EPOCHS = 16
+"""Of recipes for the synthetic world without labels: the easy one is learned by then, and the demo has five minutes."""
+
+
 def supervised_from_shipped(name: str, method: MethodConfig, network: NetworkConfig = SHIPPED_NETWORK) -> Recipe:
     """A recipe for labelled pictures on a laptop, from the shipped weights or from a file of the user's."""
     return Recipe(
@@ -85,7 +89,8 @@ def unsupervised_from_shipped(name: str, method: MethodConfig) -> Recipe:
         optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
         # Labels are best late in a run, so the rate falls late: on the hard world 48.1 mAP, and 46.3 from the start.
         schedule=Schedule(kind="cosine", warmup=1, floor=0.01, hold=0.5),
-        epochs=16,
+        # Clusters are still merging after 16: means of three seeds on the hard world are MEAN16 mAP then, MEAN24 now.
+        epochs=24,
         # Where clusters are impure a pass over them alone is 60 % of the steps that labels get.
         iterations="all",
         status="runs on made data; no published number to reproduce",

@@ -144,7 +144,8 @@ def replaced(value: Any, path: str, new: Any) -> Any:
 def differences(base: Recipe, other: Recipe) -> dict[str, Any]:
     """Where another recipe differs from the base: dotted field to its value.
 
-    Fields that only the base has, since its method is another one, are left out.
+    Fields that only the base has, since its method is another one, are left out, and so are those that only the other
+    has, as far as they are at their defaults.
 
     Example:
         >>> from reknow.methods.catalog import recipe_named
@@ -153,7 +154,26 @@ def differences(base: Recipe, other: Recipe) -> dict[str, Any]:
         {'optimizer.lr': 0.0001}
     """
     before = fields_of(base)
-    return {path: value for path, value in fields_of(other).items() if path not in before or before[path] != value}
+    return {
+        path: value
+        for path, value in fields_of(other).items()
+        if (before[path] != value if path in before else not _is_default(other, path, value))
+    }
+
+
+def _is_default(recipe: Recipe, path: str, value: Any) -> bool:
+    """Whether a field, by its dotted path, has this value where nothing is said."""
+    *above, name = path.split(".")
+    holder: Any = recipe
+    for step in above:
+        holder = getattr(holder, step)
+    known = {each.name: each for each in dataclasses.fields(holder)}
+    if name not in known:  # the kind of a part, which is no field of it
+        return False
+    default, factory = known[name].default, known[name].default_factory
+    if factory is not dataclasses.MISSING:
+        default = factory()
+    return default is not dataclasses.MISSING and to_plain(default) == value
 
 
 def fields_of(recipe: Recipe) -> dict[str, Any]:

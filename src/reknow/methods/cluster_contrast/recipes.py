@@ -7,7 +7,7 @@ from dataclasses import replace
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.methods.cluster_contrast.method import ClusterContrastConfig, Clustering
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.shipped import CHARACTERS, OWN_DATA_CLUSTERING, unsupervised_from_shipped
+from reknow.methods.shipped import CHARACTERS, OWN_DATA_CLUSTERING, WORLD_EPOCHS, unsupervised_from_shipped
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.resnet import ResNetConfig
 
@@ -21,7 +21,7 @@ def own_data() -> Recipe:
 
 def world() -> Recipe:
     """The demo: the shipped trunk adapts to the world's target domain without labels."""
-    return replace(own_data(), name="cluster_contrast/world", data="world:target")
+    return replace(own_data(), name="cluster_contrast/world", data="world:target", epochs=WORLD_EPOCHS)
 
 
 def omniglot() -> Recipe:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reknow.data.transforms import Augmentation, Preprocessing
 from reknow.methods.clustered import Clustering
 from reknow.methods.recipe import Optimizer, Recipe, Sampling, Schedule
-from reknow.methods.shipped import CHARACTERS, OWN_DATA_CLUSTERING, unsupervised_from_shipped
+from reknow.methods.shipped import CHARACTERS, OWN_DATA_CLUSTERING, WORLD_EPOCHS, unsupervised_from_shipped
 from reknow.methods.tcmm.method import TCMMConfig
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.transformer import TransformerConfig
@@ -40,7 +40,7 @@ def own_data() -> Recipe:
 
 def world() -> Recipe:
     """The shipped trunk adapts to the world's target domain without labels, with TCMM's three losses."""
-    return replace(own_data(), name="tcmm/world", data="world:target")
+    return replace(own_data(), name="tcmm/world", data="world:target", epochs=WORLD_EPOCHS)
 
 
 def omniglot() -> Recipe:
