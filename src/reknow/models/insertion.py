@@ -1,4 +1,4 @@
-"""Convolutional trunks: the part that ResNet-50 and OSNet share, and the modules that a recipe may insert.
+"""Convolutional trunks: the part that they share, and the modules that a recipe may insert.
 
 A recipe may insert a module into every residual block, or behind named stages. Attention over channels stands after a
 block's last norm and before the addition (Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, figure 3; Woo et
