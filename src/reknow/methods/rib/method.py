@@ -34,8 +34,7 @@ from reknow.losses.bottleneck import (
 from reknow.methods.classified import Classified, ClassifiedConfig
 from reknow.methods.method import EpochPlan, Moment, identity_labels
 from reknow.methods.training_set import TrainingSet
-from reknow.models.embedder import Embedder
-from reknow.models.jigsaw import Jigsaw
+from reknow.models.network import FeatureNetwork
 from reknow.observation import Batch
 
 MOST_CLASSES = 5_000
@@ -66,7 +65,7 @@ class RIBConfig(ClassifiedConfig):
     def __post_init__(self) -> None:
         check_fields(self, "method")
 
-    def build(self, network: Embedder | Jigsaw, training_set: TrainingSet) -> RIB:
+    def build(self, network: FeatureNetwork, training_set: TrainingSet) -> RIB:
         """The method for these training rows; every row needs an identity."""
         return RIB(network, identity_labels(training_set.manifest), self)
 
@@ -83,7 +82,7 @@ class RIB(Classified):
         DataError: no identity has a picture to hold out.
     """
 
-    def __init__(self, network: Embedder | Jigsaw, labels: np.ndarray, config: RIBConfig) -> None:
+    def __init__(self, network: FeatureNetwork, labels: np.ndarray, config: RIBConfig) -> None:
         super().__init__(network, labels, config)
         self.eta, self.warmup = config.eta, config.warmup
         self.bottleneck = Bottleneck(network.dims[0], config.beta, config.clamp)
