@@ -14,6 +14,7 @@ from reknow.models.channel_selection import (
     SelectiveAttention,
 )
 from reknow.models.epochs import Remarks, begin_epoch
+from reknow.models.inverted_residuals import FBNetV2Config, MobileNetV2Config
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.straight_through import gumbel_difference, masked_pair, select_channels
@@ -139,7 +140,7 @@ def test_the_temperature_falls_by_epoch_to_its_least():
     assert ChannelSelection(temperature=0.2).temperature_in(50) == 0.2
 
 
-@pytest.mark.parametrize("config", [ResNetConfig(), OSNetConfig(width=0.25)])
+@pytest.mark.parametrize("config", [ResNetConfig(), OSNetConfig(width=0.25), MobileNetV2Config(), FBNetV2Config()])
 def test_a_block_behind_a_stage_leaves_the_trunk_as_it_was_and_learns(config):
     torch.manual_seed(0)
     stage = list(config.stages)[-2]

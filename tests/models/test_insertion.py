@@ -14,6 +14,7 @@ from reknow.errors import RecipeError
 from reknow.models.channel_attention import ConvolutionalBlockAttention, SqueezeExcitation
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.insertion import MapModuleConfig, Nothing
+from reknow.models.inverted_residuals import FBNetV2Config, MobileNetV2Config
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.values import from_plain, to_plain
@@ -71,7 +72,13 @@ def test_a_module_stands_before_the_addition_in_an_osnet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "stage"), [(ResNetConfig(), "layer2"), (ResNetConfig(), "layer4"), (OSNetConfig(), "conv3")]
+    ("config", "stage"),
+    [
+        (ResNetConfig(), "layer2"),
+        (ResNetConfig(), "layer4"),
+        (OSNetConfig(), "conv3"),
+        (MobileNetV2Config(), "stage3"),
+    ],
 )
 def test_a_module_follows_a_named_stage(config: ResNetConfig | OSNetConfig, stage: str) -> None:
     torch.manual_seed(0)
@@ -113,6 +120,7 @@ def test_a_recipe_file_keeps_them() -> None:
         (ResNetConfig(), (("layer5", Nothing()),), r"stage 'layer5'; expected one of layer1, layer2, layer3, layer4"),
         (ResNetConfig(), (("layer1", Nothing()),) * 2, r"stage 'layer1' twice"),
         (OSNetConfig(), (("conv5", Nothing()),), r"stage 'conv5'; expected one of conv2, conv3, conv4"),
+        (FBNetV2Config(), (("stage6", Nothing()),), r"stage 'stage6'; expected one of stage1, .+, stage5"),
     ],
 )
 def test_a_stage_that_the_trunk_has_not_is_refused(config, after, message) -> None:

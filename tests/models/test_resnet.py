@@ -20,6 +20,13 @@ def test_with_mean_pooling_cls_is_the_mean_of_the_patches_and_nothing_is_learned
     torch.testing.assert_close(tokens.cls, tokens.patches.mean(1))
 
 
+def test_with_maximum_pooling_cls_is_the_largest_of_the_patches() -> None:
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        tokens = ResNetConfig(pooling="maximum").build().eval()(torch.randn(2, 3, 64, 32))
+    assert torch.equal(tokens.cls, tokens.patches.amax(1))
+
+
 @pytest.fixture(scope="module")
 def trunk() -> ResNet50:
     torch.manual_seed(0)

@@ -12,6 +12,7 @@ from reknow.errors import RecipeError, WeightsError
 from reknow.methods.catalog import recipe_named
 from reknow.models.channel_attention import SqueezeExcitation
 from reknow.models.embedder import EmbedderConfig
+from reknow.models.inverted_residuals import MobileNetV2Config
 from reknow.models.osnet import OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
@@ -128,16 +129,20 @@ def test_training_takes_a_neck_along_that_its_authors_compare_before(tmp_path, t
     assert not any("left as they were" in line for line in start.report)
 
 
-def test_following_a_resnet_trains_at_the_finer_stride_and_says_so(tmp_path):
-    from torchvision.models import resnet50
+@pytest.mark.parametrize(
+    ("whole", "trunk"), [("resnet50", ResNetConfig(last_stride=1)), ("mobilenet_v2", MobileNetV2Config(last_stride=1))]
+)
+def test_following_weights_of_imagenet_trains_at_the_finer_stride_and_says_so(tmp_path, whole, trunk):
+    import torchvision
 
-    torch.save(resnet50(weights=None).state_dict(), tmp_path / "r50.pth")
-    recipe = replace(recipe_named("cluster_contrast"), weights=str(tmp_path / "r50.pth"))
+    torch.save(getattr(torchvision.models, whole)(weights=None).state_dict(), tmp_path / "imagenet.pth")
+    recipe = replace(recipe_named("cluster_contrast"), weights=str(tmp_path / "imagenet.pth"))
     assert recipe.follow_weights
     start = initialized(recipe)
-    assert start.recipe.network.trunk == ResNetConfig(last_stride=1)
-    assert start.network.trunk.pool.p.item() == 3
+    assert start.recipe.network.trunk == trunk
     assert any("stride 1, as re-identification trains it" in line for line in start.report)
+    if isinstance(trunk, ResNetConfig):
+        assert start.network.trunk.pool.p.item() == 3
 
 
 def test_weights_with_nan_start_no_run(tmp_path, tiny):

@@ -2,9 +2,9 @@
 
 Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification" (CVPR workshops 2019), as TransReID
 (He et al., ICCV 2021) keeps it: the triplet loss reads a feature before its neck, the classifier the feature behind it
-(decision 1 in docs/methods/supervised.md). A network with several features (:class:`.Jigsaw`) has a classifier for
-each; in both losses the global feature counts one half, the local ones share the other. The paper's third term, the
-center loss, reads the global feature, and is off by default.
+(decision 1 in docs/methods/supervised.md). A network with several features (:class:`.Jigsaw`,
+:class:`.MultipleGranularities`) has a classifier for each, and says what each counts in both losses. The paper's third
+term, the center loss, reads the global feature, and is off by default.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from reknow.losses.triplet import BatchHardTriplet
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Moment
 from reknow.methods.optimization import Optimizer, ParameterGroup, Schedule, weights_and_biases
 from reknow.methods.training_set import TrainingSet
-from reknow.models.embedder import Embedder, Feature
-from reknow.models.jigsaw import Jigsaw
+from reknow.models.network import Feature, FeatureNetwork
 from reknow.observation import Batch
 
 
@@ -63,9 +62,9 @@ class Classified(Method):
         identities: C, the number of classes.
     """
 
-    network: Embedder | Jigsaw
+    network: FeatureNetwork
 
-    def __init__(self, network: Embedder | Jigsaw, labels: np.ndarray, config: ClassifiedConfig) -> None:
+    def __init__(self, network: FeatureNetwork, labels: np.ndarray, config: ClassifiedConfig) -> None:
         super().__init__(network)
         self.labels = labels
         self.triplet_weight = config.triplet_weight
@@ -98,12 +97,13 @@ class Classified(Method):
 
     def terms(self, features: Sequence[Feature], labels: Tensor) -> dict[str, Tensor]:
         """The losses of a batch whose features are known."""
-        shares = shares_of(len(features))
+        shares = self.network.shares
         identity = [self.cross_entropy(c(f.behind), labels) for c, f in zip(self.classifiers, features, strict=True)]
-        terms = {"identity": _weighted(shares, identity)}
+        terms = {"identity": _weighted(shares.identity, identity)}
         if self.triplet_weight:
-            triplets = [self.triplet(feature.before, labels) for feature in features]
-            terms["triplet"] = self.triplet_weight * _weighted(shares, triplets)
+            compared = [(share, f) for share, f in zip(shares.triplet, features, strict=True) if share]
+            triplets = [self.triplet(feature.before, labels) for _, feature in compared]
+            terms["triplet"] = self.triplet_weight * _weighted([share for share, _ in compared], triplets)
         if self.center is not None:
             terms["center"] = self.center_weight * self.center(features[0].before, labels)
         return terms
@@ -111,17 +111,6 @@ class Classified(Method):
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Every row, every epoch, with its identity."""
         return EpochPlan(np.arange(len(self.labels)), self.labels, {"identities": float(self.identities)})
-
-
-def shares_of(features: int) -> list[float]:
-    """What each feature counts in a loss, global one first: one half, and the other half among the local ones.
-
-    Example:
-        >>> shares_of(1), shares_of(5)
-        ([1.0], [0.5, 0.125, 0.125, 0.125, 0.125])
-    """
-    local = features - 1
-    return [0.5, *[0.5 / local] * local] if local else [1.0]
 
 
 def _weighted(shares: Sequence[float], losses: Sequence[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from reknow.errors import DataError, RecipeError
 from reknow.fields import check_fields
-from reknow.models.network import Network, NetworkConfig, Trunk, TrunkConfig
+from reknow.models.network import Feature, FeatureNetwork, NetworkConfig, Trunk, TrunkConfig
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig
@@ -82,18 +82,6 @@ class EmbedderConfig(NetworkConfig):
         return EmbedderConfig(trunk=trunk, feature=feature, spectrum=self.spectrum)
 
 
-class Feature(NamedTuple):
-    """A feature on both sides of its neck, not normalized.
-
-    Attributes:
-        before: (B, D).
-        behind: (B, D).
-    """
-
-    before: Float[Tensor, "batch dim"]
-    behind: Float[Tensor, "batch dim"]
-
-
 class BatchNormNeck(nn.BatchNorm1d):
     """Batch norm of (B, D) features; the weight is 1 at the start, the bias is always 0.
 
@@ -111,7 +99,7 @@ class BatchNormNeck(nn.BatchNorm1d):
         self.bias.requires_grad_(False)
 
 
-class Embedder(Network):
+class Embedder(FeatureNetwork):
     """Pictures to unit vectors.
 
     Args:
@@ -133,6 +121,7 @@ class Embedder(Network):
         self.feature: FeatureKind = feature
         self.spectrum: Spectrum = spectrum
         self.neck = BatchNormNeck(_feature_dim(trunk, feature))
+        self.dims = (self.dim,)
 
     def fillable(self) -> Mapping[str, nn.Module]:
         """The trunk, and the neck, named by its feature."""
@@ -142,11 +131,6 @@ class Embedder(Network):
     def dim(self) -> int:
         """D, the size of feature and embedding."""
         return self.neck.num_features
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The sizes of its features."""
-        return (self.dim,)
 
     @property
     def spectra(self) -> tuple[Spectrum, ...]:
@@ -170,7 +154,7 @@ class Embedder(Network):
         return functional.normalize(self.neck(self.feature_of(tokens)), dim=1)
 
     def features(self, batch: Batch) -> tuple[Feature, ...]:
-        """Its features on both sides of their necks, for losses: this network has one."""
+        """Its one feature on both sides of its neck."""
         before = self.feature_of(self.tokens(batch))
         return (Feature(before, self.neck(before)),)
 

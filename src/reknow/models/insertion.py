@@ -1,4 +1,4 @@
-"""Convolutional trunks: the part that ResNet-50 and OSNet share, and the modules that a recipe may insert.
+"""Convolutional trunks: the part that they share, and the modules that a recipe may insert.
 
 A recipe may insert a module into every residual block, or behind named stages. Attention over channels stands after a
 block's last norm and before the addition (Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, figure 3; Woo et
@@ -132,13 +132,18 @@ class ConvolutionalTrunk(nn.Module, ABC):
         """
         maps = self.before_stages(images, spectrum)
         for name in self.config.stages:
-            maps = self.get_submodule(name)(maps)
-            if name in self.after:
-                maps = self.after[name](maps)
+            maps = self.through_stage(name, maps)
         maps = self.after_stages(maps)
         rows, columns = maps.shape[-2:]
         patches = maps.flatten(2).transpose(1, 2)
         return Tokens(self.pooled(maps, patches), patches[:, :0], patches, (rows, columns))
+
+    def through_stage(
+        self, name: str, maps: Float[Tensor, "batch inputs height width"]
+    ) -> Float[Tensor, "batch outputs rows columns"]:
+        """Maps through a stage, and through what a recipe has put behind it."""
+        maps = self.get_submodule(name)(maps)
+        return self.after[name](maps) if name in self.after else maps
 
 
 def _check_stages(after: AfterStages, stages: Mapping[str, int]) -> None:

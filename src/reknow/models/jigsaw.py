@@ -28,8 +28,8 @@ from torch.nn import functional
 
 from reknow.errors import RecipeError
 from reknow.fields import PositiveInt, check_fields
-from reknow.models.embedder import BatchNormNeck, Feature, check_present, images_of
-from reknow.models.network import Network, NetworkConfig, TrunkConfig
+from reknow.models.embedder import BatchNormNeck, check_present, images_of
+from reknow.models.network import Feature, FeatureNetwork, NetworkConfig, TrunkConfig
 from reknow.models.tokens import Tokens
 from reknow.models.transformer import TransformerConfig, VisionTransformer
 from reknow.observation import Batch, Spectrum
@@ -104,7 +104,7 @@ class JigsawConfig(NetworkConfig):
         return replace(self, trunk=trunk, feature="cls+extra" if feature == "cls+extra" else "cls")
 
 
-class Jigsaw(Network):
+class Jigsaw(FeatureNetwork):
     """Pictures to unit vectors.
 
     Args:

@@ -1,25 +1,27 @@
 """Network: the contract of what turns an observation's images into the retrieval vector.
 
 :class:`~reknow.models.embedder.Embedder` reads one spectrum. A method that joins several has its own network and
-config. Training loop, recognizer and reports use a network only through this contract.
+config. Training loop, recognizer and reports use a network only through this contract. A :class:`FeatureNetwork` also
+hands out the features that its vector is made of, for losses on identities.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from reknow.models.inverted_residuals import FBNetV2Config, InvertedResiduals, MobileNetV2Config
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.transformer import TransformerConfig, VisionTransformer
 from reknow.observation import Batch, Spectrum
 
-TrunkConfig = TransformerConfig | ResNetConfig | OSNetConfig
-Trunk = VisionTransformer | ResNet50 | OSNet
+TrunkConfig = TransformerConfig | ResNetConfig | OSNetConfig | MobileNetV2Config | FBNetV2Config
+Trunk = VisionTransformer | ResNet50 | OSNet | InvertedResiduals
 
 
 class NetworkConfig(ABC):
@@ -118,3 +120,48 @@ class Network(nn.Module, ABC):
         Raises:
             DataError: an observation without what this network needs.
         """
+
+
+class Feature(NamedTuple):
+    """A feature on both sides of its neck, not normalized; twice the same where a network has no neck.
+
+    Attributes:
+        before: (B, D).
+        behind: (B, D).
+    """
+
+    before: Float[Tensor, "batch dim"]
+    behind: Float[Tensor, "batch dim"]
+
+
+class Shares(NamedTuple):
+    """What each feature of a network counts in a loss, global one first; each sums to 1.
+
+    Attributes:
+        identity: in the loss of the classifiers.
+        triplet: in the triplet loss; 0 for a feature that is in no triplet.
+    """
+
+    identity: tuple[float, ...]
+    triplet: tuple[float, ...]
+
+
+class FeatureNetwork(Network):
+    """A network of one or several features, which losses read (:mod:`reknow.methods.classified`).
+
+    Attributes:
+        dims: the sizes of its features, global one first.
+    """
+
+    dims: tuple[int, ...]
+
+    @property
+    def shares(self) -> Shares:
+        """TransReID's: of several features the global one counts one half, the others share the other half."""
+        local = len(self.dims) - 1
+        shares = (0.5, *(0.5 / local,) * local) if local else (1.0,)
+        return Shares(shares, shares)
+
+    @abstractmethod
+    def features(self, batch: Batch) -> tuple[Feature, ...]:
+        """Its features on both sides of their necks, global one first."""

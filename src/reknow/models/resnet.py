@@ -2,8 +2,9 @@
 
 torchvision's network without its classifier, under torchvision's state-dict names. The last stage keeps its resolution
 (`last_stride` 1 instead of 2: four times the positions, no new weight). `pooling` is the generalized mean
-(Radenović et al., TPAMI 2019, eq. 3) or the mean. A recipe may insert modules into the blocks and behind the stages
-(:mod:`~reknow.models.insertion`), and give each spectrum its own first convolution and norm (AGW's two streams).
+(Radenović et al., TPAMI 2019, eq. 3), the mean or the maximum. A recipe may insert modules into the blocks and behind
+the stages (:mod:`~reknow.models.insertion`), and give each spectrum its own first convolution and norm (AGW's two
+streams).
 """
 
 from __future__ import annotations
@@ -30,14 +31,15 @@ class ResNetConfig(ConvolutionalConfig):
 
     Attributes:
         last_stride: stride of the last stage; with 1 a patch has 16 pixels, with 2 it has 32.
-        pooling: of the last map, generalized_mean (cluster contrast) or mean (the strong baseline, torchvision).
+        pooling: of the last map, generalized_mean (cluster contrast), mean (the strong baseline, torchvision) or
+            maximum (MGN).
         within: the module in every block, after the last norm and before the addition.
         after: names of stages (layer1 to layer4), each with the module that follows it.
         stems: spectra that have a first convolution and norm of their own; empty for one for all pictures.
     """
 
     last_stride: Literal[1, 2] = 1
-    pooling: Literal["generalized_mean", "mean"] = "generalized_mean"
+    pooling: Literal["generalized_mean", "mean", "maximum"] = "generalized_mean"
 
     @property
     def stages(self) -> Mapping[str, int]:
@@ -66,12 +68,8 @@ class ResNet50(ConvolutionalTrunk):
         self.maxpool = whole.maxpool
         for name in STAGES:
             self.add_module(name, whole.get_submodule(name))
-        # The stage reduces the map in its first block, in the main path and in the shortcut.
-        for reducing in ("layer4.0.conv2", "layer4.0.downsample.0"):
-            convolution = self.get_submodule(reducing)
-            assert isinstance(convolution, nn.Conv2d)
-            convolution.stride = (config.last_stride, config.last_stride)
-        self.pool = GeneralizedMean() if config.pooling == "generalized_mean" else Mean()
+        stride_last_stage(self, config.last_stride)
+        self.pool = {"generalized_mean": GeneralizedMean, "mean": Mean, "maximum": Maximum}[config.pooling]()
         for name, channels in STAGES.items():
             for block in self.get_submodule(name).children():
                 block.within = config.within.build(channels)
@@ -92,8 +90,17 @@ class ResNet50(ConvolutionalTrunk):
     def pooled(
         self, maps: Float[Tensor, "batch dim rows columns"], patches: Float[Tensor, "batch patches dim"]
     ) -> Float[Tensor, "batch dim"]:
-        """The mean over positions, or the generalized one."""
+        """The mean over positions, the generalized one, or the maximum."""
         return self.pool(maps)
+
+
+def stride_last_stage(stages: nn.Module, stride: Literal[1, 2]) -> None:
+    """Let layer4 of a module with torchvision's names have this stride."""
+    # The stage reduces the map in its first block, in the main path and in the shortcut.
+    for reducing in ("layer4.0.conv2", "layer4.0.downsample.0"):
+        convolution = stages.get_submodule(reducing)
+        assert isinstance(convolution, nn.Conv2d)
+        convolution.stride = (stride, stride)
 
 
 class Block(Bottleneck):
@@ -120,6 +127,14 @@ class Mean(nn.Module):
     def forward(self, maps: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels"]:
         """Pool (B, C, H, W) to (B, C)."""
         return maps.mean(dim=(2, 3))
+
+
+class Maximum(nn.Module):
+    """Pooling by the maximum over positions."""
+
+    def forward(self, maps: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels"]:
+        """Pool (B, C, H, W) to (B, C)."""
+        return maps.amax(dim=(2, 3))
 
 
 class GeneralizedMean(nn.Module):

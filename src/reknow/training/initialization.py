@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reknow.errors import RecipeError, WeightsError
 from reknow.methods.recipe import Recipe
+from reknow.models.inverted_residuals import MobileNetV2Config
 from reknow.models.network import Network, TrunkConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
@@ -96,8 +97,8 @@ def following(recipe: Recipe, pretrained: PretrainedWeights) -> Recipe:
     if isinstance(trunk, TransformerConfig):
         # A camera table is of the file's own cameras, and a file does not tell its stochastic depth.
         trunk = replace(trunk, image_size=recipe.preprocessing.size, cameras=0)
-    elif isinstance(trunk, ResNetConfig):
-        trunk = ResNetConfig()  # re-identification trains at the finer stride (bag of tricks), on any weights
+    elif isinstance(trunk, ResNetConfig | MobileNetV2Config):
+        trunk = type(trunk)()  # re-identification trains at the finer stride (bag of tricks), on any weights
     trunk = _with_what_is_put_into(recipe.network.trunk, trunk, pretrained)
     network = recipe.network.around(trunk, pretrained.feature)
     preprocessing = replace(recipe.preprocessing, mean=pretrained.mean, std=pretrained.std)
@@ -147,7 +148,8 @@ def _differences(pretrained: PretrainedWeights, trunk: object) -> list[str]:
     file = pretrained.trunk
     if isinstance(file, TransformerConfig) and isinstance(trunk, TransformerConfig) and file.stride != trunk.stride:
         return [f"the file is of stride {file.stride}, the run's network of stride {trunk.stride}"]
-    if isinstance(file, ResNetConfig) and isinstance(trunk, ResNetConfig) and file.last_stride != trunk.last_stride:
+    strided = getattr(file, "last_stride", None), getattr(trunk, "last_stride", None)
+    if strided == (2, 1):
         return ["the file's last stage is of stride 2, the run's of stride 1, as re-identification trains it"]
     return []
 

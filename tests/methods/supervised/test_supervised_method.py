@@ -13,6 +13,7 @@ from reknow.methods.optimization import Optimizer
 from reknow.methods.supervised.method import Supervised, SupervisedConfig
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.jigsaw import JigsawConfig
+from reknow.models.multiple_granularities import MultipleGranularitiesConfig
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch
 from reknow.training.optimization import Optimizers, Schedule
@@ -82,3 +83,19 @@ def test_with_the_jigsaw_the_global_feature_counts_one_half_and_the_local_ones_t
     torch.testing.assert_close(terms["center"], 5e-4 * transreid.center(features[0].before, labels))
     sum(terms.values()).backward()
     assert all(p.grad is not None for p in transreid.parameters() if p.requires_grad)
+
+
+def test_of_mgn_all_features_are_classified_alike_and_the_global_ones_compared(moment):
+    torch.manual_seed(0)
+    mgn = Supervised(
+        MultipleGranularitiesConfig(reduced=4).build(), LABELS, SupervisedConfig(smoothing=0.0, margin=1.2)
+    )
+    labels = torch.from_numpy(LABELS)
+    mgn.eval()
+    features = mgn.network.features(batch())
+    terms = mgn.losses(batch(), moment)
+    identity = [cross_entropy(c(f.behind), labels) for c, f in zip(mgn.classifiers, features, strict=True)]
+    triplet = [mgn.triplet(features[number].before, labels) for number in (0, 1, 4)]
+    assert len(identity) == 8
+    torch.testing.assert_close(terms["identity"], sum(identity) / 8)
+    torch.testing.assert_close(terms["triplet"], sum(triplet) / 3)

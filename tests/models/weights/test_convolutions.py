@@ -1,4 +1,4 @@
-"""ResNet-50 and OSNet of other origins."""
+"""ResNet-50, OSNet and MobileNetV2 of other origins."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torchvision.models import resnet50
+from torchvision.models import mobilenet_v2, resnet50
 
 from reknow.errors import WeightsError
+from reknow.models.inverted_residuals import MobileNetV2Config
 from reknow.models.osnet import WIDTHS, OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.weights import fill, read_weights
@@ -198,3 +199,24 @@ def test_published_file(load_trunk, shared):
         "weights: torchreid OSNet x0.25 from osnet_x0_25_msmt17.pth, 565 of the trunk's 565 tensors",
         "ignored: classifier (2 tensors)",
     ]
+
+
+def test_torchvision_s_mobilenet_computes_what_it_computed(save):
+    torch.manual_seed(0)
+    whole = mobilenet_v2(weights=None).eval()
+    pretrained = read_weights(save(whole.state_dict()))
+    assert pretrained.origin == "torchvision MobileNetV2" and pretrained.mean == IMAGENET.mean
+    assert pretrained.trunk == MobileNetV2Config(last_stride=2)
+    trunk = pretrained.trunk.build().eval()
+    loaded = fill(trunk, pretrained)
+    assert loaded.left == () and loaded.ignored == ("classifier.1.weight", "classifier.1.bias")
+    assert loaded.notes == ("last stage of stride 2, as its authors have it",)
+    whole.classifier = nn.Identity()
+    images = torch.randn(2, 3, 64, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(trunk(images).cls, whole(images), rtol=1e-5, atol=1e-6)
+
+
+def test_a_mobilenet_of_another_width_is_refused(save):
+    with pytest.raises(WeightsError, match=r"resembles torchvision MobileNetV2"):
+        read_weights(save(mobilenet_v2(weights=None, width_mult=0.5).state_dict()))

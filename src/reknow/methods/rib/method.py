@@ -37,8 +37,7 @@ from reknow.losses.bottleneck import (
 from reknow.methods.classified import Classified, ClassifiedConfig
 from reknow.methods.method import EpochPlan, Moment, identity_labels
 from reknow.methods.training_set import TrainingSet
-from reknow.models.embedder import Embedder, Feature
-from reknow.models.jigsaw import Jigsaw
+from reknow.models.network import Feature, FeatureNetwork
 from reknow.observation import Batch
 
 Side = Literal["before", "behind"]
@@ -73,7 +72,7 @@ class RIBConfig(ClassifiedConfig):
     def __post_init__(self) -> None:
         check_fields(self, "method")
 
-    def build(self, network: Embedder | Jigsaw, training_set: TrainingSet) -> RIB:
+    def build(self, network: FeatureNetwork, training_set: TrainingSet) -> RIB:
         """The method for these training rows; every row needs an identity."""
         return RIB(network, identity_labels(training_set.manifest), self)
 
@@ -90,7 +89,7 @@ class RIB(Classified):
         DataError: no identity has a picture to hold out.
     """
 
-    def __init__(self, network: Embedder | Jigsaw, labels: np.ndarray, config: RIBConfig) -> None:
+    def __init__(self, network: FeatureNetwork, labels: np.ndarray, config: RIBConfig) -> None:
         super().__init__(network, labels, config)
         self.eta, self.warmup, self.side = config.eta, config.warmup, config.feature
         self.bottleneck = Bottleneck(network.dims[0], config.beta, config.clamp)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reknow.methods import convolutional
 from reknow.methods.recipe import Recipe, Schedule
 from reknow.methods.rib.method import RIBConfig
 from reknow.methods.transreid import WORLD_CAMERAS, published, small
+from reknow.models.channel_attention import ConvolutionalBlockAttention, SqueezeExcitation
 from reknow.models.channel_selection import ChannelSelection
 from reknow.models.embedder import EmbedderConfig
+from reknow.models.insertion import MapModuleConfig
+from reknow.models.inverted_residuals import FBNetV2Config, MobileNetV2Config
+from reknow.models.resnet import ResNetConfig
 from reknow.models.transformer import TransformerConfig
 
 __all__ = [
+    "cbam_osnet",
+    "cbam_resnet50_market1501",
+    "dcs_fb_fbnetv2_market1501",
+    "dcs_fb_mgn_market1501",
+    "dcs_fb_mobilenetv2_market1501",
     "dcs_fb_transreid_cuhk03",
     "dcs_fb_transreid_dukemtmc",
     "dcs_fb_transreid_market1501",
@@ -20,9 +30,14 @@ __all__ = [
     "luperson_market1501",
     "luperson_msmt17",
     "own_data",
+    "se_osnet",
+    "se_resnet50_market1501",
     "world",
     "world_occluded",
 ]
+
+STRONG_BASELINE = RIBConfig(smoothing=0.1, margin=0.3, center_weight=5e-4)
+"""The losses of the strong baseline, and the bound."""
 
 
 FROM_SHIPPED = RIBConfig(feature="behind")
@@ -95,3 +110,47 @@ def _luperson(data: str) -> Recipe:
         optimizer=replace(recipe.optimizer, lr=4e-4),
         schedule=Schedule(kind="cosine", warmup=20, floor=0.002),
     )
+
+
+def dcs_fb_mgn_market1501() -> Recipe:
+    """Market-1501 with labels: RIB-DCS-FB on MGN, three branches on ResNet-50 from ImageNet weights."""
+    method = RIBConfig(margin=1.2)
+    after = convolutional.selection_after("layer1", "layer2", "layer3", "layer4")
+    return convolutional.multiple_granularities("rib/dcs_fb_mgn_market1501", method, after)
+
+
+def dcs_fb_mobilenetv2_market1501() -> Recipe:
+    """Market-1501 with labels: RIB-DCS-FB on MobileNetV2 from ImageNet weights, trained for 1,400 epochs."""
+    trunk = MobileNetV2Config(after=convolutional.selection_after("stage2", "stage3", "stage5", "stage7"))
+    return convolutional.inverted_residuals("rib/dcs_fb_mobilenetv2_market1501", STRONG_BASELINE, trunk)
+
+
+def dcs_fb_fbnetv2_market1501() -> Recipe:
+    """Market-1501 with labels: RIB-DCS-FB on a trunk in the style of FBNetV2, trained for 1,400 epochs."""
+    trunk = FBNetV2Config(after=convolutional.selection_after("stage2", "stage3", "stage4", "stage5"))
+    return convolutional.inverted_residuals("rib/dcs_fb_fbnetv2_market1501", STRONG_BASELINE, trunk)
+
+
+def se_resnet50_market1501() -> Recipe:
+    """Market-1501 with labels: ResNet-50 with SE in its blocks, and the bound."""
+    return _channel_attention("rib/se_resnet50_market1501", SqueezeExcitation())
+
+
+def cbam_resnet50_market1501() -> Recipe:
+    """Market-1501 with labels: ResNet-50 with CBAM in its blocks, and the bound."""
+    return _channel_attention("rib/cbam_resnet50_market1501", ConvolutionalBlockAttention())
+
+
+def se_osnet() -> Recipe:
+    """Your own labelled pictures: OSNet x0.25, from a file of yours, with SE in its blocks, and the bound."""
+    return convolutional.small("rib/se_osnet", RIBConfig(smoothing=0.1), SqueezeExcitation())
+
+
+def cbam_osnet() -> Recipe:
+    """Your own labelled pictures: OSNet x0.25, from a file of yours, with CBAM in its blocks, and the bound."""
+    return convolutional.small("rib/cbam_osnet", RIBConfig(smoothing=0.1), ConvolutionalBlockAttention())
+
+
+def _channel_attention(name: str, within: MapModuleConfig) -> Recipe:
+    """RIB-CA: the strong baseline with attention over channels in every block."""
+    return convolutional.strong_baseline(name, STRONG_BASELINE, ResNetConfig(pooling="mean", within=within))

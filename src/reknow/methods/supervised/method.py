@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from reknow.methods.classified import Classified, ClassifiedConfig
 from reknow.methods.method import identity_labels
 from reknow.methods.training_set import TrainingSet
-from reknow.models.embedder import Embedder
-from reknow.models.jigsaw import Jigsaw
+from reknow.models.network import FeatureNetwork
 
 __all__ = ["Supervised", "SupervisedConfig"]
 
@@ -21,7 +20,7 @@ __all__ = ["Supervised", "SupervisedConfig"]
 class SupervisedConfig(ClassifiedConfig):
     """Settings of the supervised baselines."""
 
-    def build(self, network: Embedder | Jigsaw, training_set: TrainingSet) -> Supervised:
+    def build(self, network: FeatureNetwork, training_set: TrainingSet) -> Supervised:
         """The method for these training rows; every row needs an identity."""
         return Supervised(network, identity_labels(training_set.manifest), self)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reknow.data.transforms import Preprocessing
-from reknow.methods.recipe import Optimizer, Recipe, Schedule
-from reknow.methods.sampling import ExhaustiveSampling
+from reknow.methods.convolutional import inverted_residuals, multiple_granularities, strong_baseline
+from reknow.methods.recipe import Recipe
 from reknow.methods.shipped import SHIPPED_AUGMENTATION, supervised_from_shipped
 from reknow.methods.supervised.method import SupervisedConfig
 from reknow.methods.transreid import WORLD_CAMERAS, published, small
-from reknow.models.embedder import EmbedderConfig
+from reknow.models.inverted_residuals import FBNetV2Config, MobileNetV2Config
 from reknow.models.resnet import ResNetConfig
 
 __all__ = [
+    "fbnetv2_market1501",
     "market1501",
+    "mgn_market1501",
+    "mobilenetv2_market1501",
     "own_data",
     "transreid",
     "transreid_dukemtmc",
@@ -28,6 +30,9 @@ __all__ = [
 
 TRANSREID = SupervisedConfig(smoothing=0.0)
 """Its losses: plain cross-entropy, and triplets with a soft margin."""
+
+STRONG_BASELINE = SupervisedConfig(margin=0.3, center_weight=5e-4)
+"""Its losses: smoothed cross-entropy, triplets with a margin, centers. Small trunks have them, too."""
 
 
 def own_data() -> Recipe:
@@ -58,20 +63,22 @@ def world_target() -> Recipe:
 
 def market1501() -> Recipe:
     """Market-1501 with labels: ResNet-50 from ImageNet weights, the strong baseline of Luo et al. (2019)."""
-    return Recipe(
-        name="supervised/market1501",
-        method=SupervisedConfig(margin=0.3, center_weight=5e-4),
-        network=EmbedderConfig(trunk=ResNetConfig(pooling="mean")),
-        weights="",  # torchvision's resnet50 file, named with --weights
-        preprocessing=Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"),
-        sampling=ExhaustiveSampling(batch_size=64, instances=4),
-        optimizer=Optimizer(kind="adam", lr=3.5e-4, weight_decay=5e-4),
-        # The authors' epochs count from 1: their warm-up of 10 begins at 0.109 of the rate and has ended in the tenth,
-        # and the rate drops before the 40th and the 70th.
-        schedule=Schedule(kind="step", warmup=9, warmup_start=0.109, milestones=(39, 69), gamma=0.1),
-        epochs=120,
-        precision="32",
-    )
+    return strong_baseline("supervised/market1501", STRONG_BASELINE, ResNetConfig(pooling="mean"))
+
+
+def mgn_market1501() -> Recipe:
+    """Market-1501 with labels: MGN, three branches on ResNet-50 from ImageNet weights (Wang et al., 2018)."""
+    return multiple_granularities("supervised/mgn_market1501", SupervisedConfig(smoothing=0.0, margin=1.2))
+
+
+def mobilenetv2_market1501() -> Recipe:
+    """Market-1501 with labels: MobileNetV2 from ImageNet weights, trained for 1,400 epochs."""
+    return inverted_residuals("supervised/mobilenetv2_market1501", STRONG_BASELINE, MobileNetV2Config())
+
+
+def fbnetv2_market1501() -> Recipe:
+    """Market-1501 with labels: a trunk in the style of FBNetV2, trained for 1,400 epochs."""
+    return inverted_residuals("supervised/fbnetv2_market1501", STRONG_BASELINE, FBNetV2Config())
 
 
 def transreid() -> Recipe:

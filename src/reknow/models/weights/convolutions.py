@@ -1,7 +1,8 @@
-"""Adapters of convolutional networks: ResNet-50 and OSNet.
+"""Adapters of convolutional networks: ResNet-50, OSNet and MobileNetV2.
 
 torchvision's ResNet-50 and torchreid's OSNet (github KaiyangZhou/deep-person-reid) have the names of our trunks.
-cluster-contrast (github alibaba/cluster-contrast-reid) numbers torchvision's stages in one sequence. Many others keep
+cluster-contrast (github alibaba/cluster-contrast-reid) numbers torchvision's stages in one sequence, and torchvision
+the blocks of its MobileNetV2. Many others keep
 torchvision's names and add layers of their own behind the stages. These layers identify the origin, and so the pooling,
 the stride of the last stage, and the side of the neck on which features are compared: bag of tricks (github
 michuanhaohao/reid-strong-baseline, and TransReID's ResNet-50) and fast-reid (github JDAI-CV/fast-reid) have stride 1
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from reknow.errors import WeightsError
+from reknow.models.inverted_residuals import MobileNetV2Config
 from reknow.models.osnet import WIDTHS, OSNetConfig
 from reknow.models.resnet import ResNetConfig
 from reknow.models.weights.file import Content
@@ -131,7 +133,7 @@ def _pooled(content: Content, layers: Layers, neck: str) -> PretrainedWeights:
         state["pool.p"] = torch.ones(1)
         notes.append(MEAN)
     last_stride = _last_stride(content, layers.last_stride)
-    notes.append(f"last stage of stride {last_stride}" + ("" if content.options.stride else ", as its authors have it"))
+    notes.append(_of_stride(content, last_stride))
     return partitioned(
         content,
         layers.origin,
@@ -158,6 +160,10 @@ def _last_stride(content: Content, published: Literal[1, 2]) -> Literal[1, 2]:
                 expected="16 or 32 pixels, for a last stage of stride 1 or 2",
                 remedy="Correct the value.",
             )
+
+
+def _of_stride(content: Content, last_stride: int) -> str:
+    return f"last stage of stride {last_stride}" + ("" if content.options.stride else ", as its authors have it")
 
 
 def _normalization(state: Mapping[str, Tensor]) -> Normalization:
@@ -211,4 +217,26 @@ def torchreid(content: Content) -> PretrainedWeights:
         feature="projected",
         normalization=IMAGENET,
         neck="neck.",
+    )
+
+
+def mobilenet(content: Content) -> PretrainedWeights:
+    """torchvision's MobileNetV2 of width 1, which numbers first convolution, blocks and last convolution in one
+    sequence."""
+    refuse_options(content, "size", "stride", "neck", "normalization")
+    last_stride = _last_stride(content, 2)
+    trunk = MobileNetV2Config(last_stride=last_stride)
+    blocks = [f"{name}.{number}" for name, stage in trunk.table.items() for number in range(stage.blocks)]
+    places = {f"features.{number}": place for number, place in enumerate(("stem", *blocks, "head"))}
+    state = {}
+    for name, tensor in content.state.items():
+        number = ".".join(name.split(".")[:2])
+        state[places.get(number, number) + name.removeprefix(number)] = tensor
+    return partitioned(
+        content,
+        "torchvision MobileNetV2",
+        trunk,
+        state=state,
+        normalization=IMAGENET,
+        notes=(_of_stride(content, last_stride),),
     )

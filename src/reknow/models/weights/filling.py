@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from reknow.errors import WeightsError
 from reknow.models.embedder import Trunk, TrunkConfig
+from reknow.models.inverted_residuals import FBNetV2Config, InvertedResiduals, MobileNetV2Config
 from reknow.models.network import Network
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
@@ -33,7 +34,13 @@ from reknow.models.weights.grids import Grid
 from reknow.models.weights.pretrained import OPTIONAL, ModuleTensors, PretrainedWeights
 from reknow.models.weights.source import FileOptions
 
-BUILT = {TransformerConfig: VisionTransformer, ResNetConfig: ResNet50, OSNetConfig: OSNet}
+BUILT = {
+    TransformerConfig: VisionTransformer,
+    ResNetConfig: ResNet50,
+    OSNetConfig: OSNet,
+    MobileNetV2Config: InvertedResiduals,
+    FBNetV2Config: InvertedResiduals,
+}
 
 SPECIAL = ("extra_tokens", "register_tokens")
 """Learned tokens between CLS and patches, in the order of the position table."""

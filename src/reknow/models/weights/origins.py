@@ -51,6 +51,11 @@ ADAPTERS = (  # the more special first
         "cluster-contrast ResNet-50", ("0.weight", "4.0.conv3.weight", "7.2.bn3.weight"), convolutions.cluster_contrast
     ),
     Adapter(
+        "torchvision MobileNetV2",
+        ("features.0.0.weight", "features.1.conv.1.weight", "features.18.0.weight"),
+        convolutions.mobilenet,
+    ),
+    Adapter(
         "torchreid OSNet", ("conv1.conv.weight", "conv2.0.conv2a.conv1.weight", "fc.0.weight"), convolutions.torchreid
     ),
 )
@@ -85,7 +90,7 @@ def read_weights(source: Source | Path | str, fallback: FileOptions | None = Non
                 content.path,
                 found=f"a network with {variant}: '{tensor}'",
                 expected="one that our trunks can hold",
-                remedy="Choose weights of a plain ViT, ResNet-50 or OSNet.",
+                remedy="Choose weights of a plain ViT, ResNet-50, OSNet or MobileNetV2.",
             )
     for adapter in ADAPTERS:
         if content.state.keys() >= set(adapter.signs) and (pretrained := adapter.understand(content)) is not None:
