@@ -48,6 +48,11 @@ def scores(numbers: dict[str, Any]) -> list[str]:
     lines = [*notes(numbers), *_metrics(numbers, numbers.get("start") or {})]
     if numbers.get("reranked") and numbers["reranked"].get("mAP") is not None:
         lines += ["after k-reciprocal re-ranking:", *_metrics(numbers["reranked"], {})]
+    lines += [
+        f"{spectrum} queries: mAP {row['mAP']:.1f}, rank1 {row['rank1']:.1f}"
+        for spectrum, row in numbers.get("by_query_spectrum", {}).items()
+        if row["mAP"] is not None
+    ]
     if numbers.get("protocol"):
         unmatched = numbers.get("queries_without_match", 0)
         lines.append(

@@ -36,9 +36,7 @@ def evaluate(
     occlusion: Annotated[bool, arg(help="Also score queries of which 20 to 80 percent are hidden.")] = False,
     protocol: Annotated[
         str | None,
-        arg(
-            help="Gallery pictures that a query excludes: market, msvr310, no_camera; None is the data set's own rule."
-        ),
+        arg(help="What searches in what, such as market, no_camera, cross_spectrum; None is the data set's own rule."),
     ] = None,
     precision: NumberFormat = "32",
     size: PictureSize = None,
