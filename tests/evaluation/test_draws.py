@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reknow.data.columns import DRAW_PLACES
 from reknow.data.manifest import Manifest
 from reknow.errors import EvaluationError
-from reknow.evaluation.draws import PLACES, GalleryDraw
+from reknow.evaluation.draws import GalleryDraw
 
 
 def pool(shuffle=True, places=None):
@@ -24,7 +25,7 @@ def pool(shuffle=True, places=None):
     if shuffle:
         np.random.default_rng(0).shuffle(rows)
     columns = dict(zip(("identity", "camera", "rgb"), map(list, zip(*rows, strict=True)), strict=True))
-    own = None if places is None else {PLACES: places(rows)}
+    own = None if places is None else {DRAW_PLACES: places(rows)}
     return Manifest.from_columns(columns, root=Path(), name="pool", own=own)
 
 

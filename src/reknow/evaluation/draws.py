@@ -8,7 +8,7 @@ in use, and their numbers differ by tenths of a point to points:
   and, within each, the cameras, both in ascending order, and chooses among the sorted names of the pictures;
 - *published draws*, of SYSU-MM01's authors: a file holds a permutation of the pictures of every individual in every
   camera for each trial, of which a trial uses the first. The reader of the data set writes each picture's places in
-  these permutations into the column :data:`PLACES`, and where a gallery has that column, it decides.
+  these permutations into a column (:data:`~reknow.data.columns.DRAW_PLACES`). Where a gallery has it, it decides.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from reknow.data.columns import DRAW_PLACES
 from reknow.data.manifest import Manifest, encode
 from reknow.errors import EvaluationError
 from reknow.observation import SPECTRA
-
-PLACES = "draw_places"
-"""An own column of a gallery: for each trial, the picture's place in the permutation, counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class GalleryDraw:
                 expected="both, as a trial draws pictures of each individual in each camera",
                 remedy="Fill the columns 'identity' and 'camera', or hand in draws.",
             )
-        if PLACES in gallery.own_columns:
+        if DRAW_PLACES in gallery.own_columns:
             return self._published(gallery, shots)
         return [self._seeded(shots, trial) for trial in range(self.trials)]
 
@@ -88,7 +86,7 @@ class GalleryDraw:
 
 def has_published_draws(gallery: Manifest) -> bool:
     """Whether :meth:`GalleryDraw.rows` uses published draws."""
-    return PLACES in gallery.own_columns
+    return DRAW_PLACES in gallery.own_columns
 
 
 def camera_number(name: str) -> int | None:
@@ -174,11 +172,11 @@ def _shots(gallery: Manifest) -> list[list[int]]:
 def _places(gallery: Manifest, trials: int) -> Int[np.ndarray, "rows trials"]:
     """The column of places as numbers; rows without any have none that is drawn."""
     places = np.full((len(gallery), trials), np.iinfo(np.int64).max)
-    for row, cell in enumerate(gallery.column(PLACES)):
+    for row, cell in enumerate(gallery.column(DRAW_PLACES)):
         if cell is None:
             continue
         numbers = cell.split()
-        where = f"{gallery.name}, row {row}, column '{PLACES}'"
+        where = f"{gallery.name}, row {row}, column '{DRAW_PLACES}'"
         if not all(number.isdecimal() for number in numbers):
             raise EvaluationError(
                 where, found=f"'{cell}'", expected="whole numbers", remedy="Read the data set again, with its file."
