@@ -100,6 +100,15 @@ def by_subset(numbers: dict[str, Any]) -> list[str]:
     return lines
 
 
+def by_split(numbers: dict[str, Any]) -> list[str]:
+    """A line for each split, before their means."""
+    return [
+        f"{row['dataset']}: "
+        + ", ".join(f"{name} {row[name]:.1f}" for name in ("mAP", "rank1") if row[name] is not None)
+        for row in numbers["splits"]
+    ]
+
+
 def by_occlusion(numbers: dict[str, Any]) -> list[str]:
     """A line for each share of the queries that was hidden."""
     return [

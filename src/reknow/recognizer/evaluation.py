@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -247,6 +247,36 @@ def evaluate_recognizer(
     if rerank:
         numbers["reranked"] = _reranked(result)
     return RecognizerEvaluation(recognizer.card.name, data, result, numbers)
+
+
+def averaged_over_splits(evaluations: Sequence[RecognizerEvaluation]) -> dict[str, Any]:
+    """Means over the splits of a data set, each scored with the recognizer that was trained on it.
+
+    One recognizer on several splits would have been trained on individuals that it is tested with.
+
+    Args:
+        evaluations: one for each split, at least one.
+
+    Returns:
+        As :attr:`RecognizerEvaluation.numbers`: means in percent, queries added up, and the splits' own under
+        ``splits``. A number that a split lacks is None.
+    """
+    each = [evaluation.result.in_percent() for evaluation in evaluations]
+    means: dict[str, Any] = {}
+    for name in ("mAP", "rank1", "rank5", "rank10", "mINP"):
+        values = [getattr(scores, name) for scores in each]
+        means[name] = None if None in values else float(np.mean(values))
+    return {
+        **means,
+        "queries": sum(scores.queries for scores in each),
+        "queries_without_match": sum(scores.queries_without_match for scores in each),
+        "protocol": ", ".join(dict.fromkeys(scores.protocol for scores in each)),
+        "splits": [
+            {"recognizer": evaluation.recognizer, "dataset": evaluation.dataset, **scores.as_json()}
+            for evaluation, scores in zip(evaluations, each, strict=True)
+        ],
+        "notes": list(dict.fromkeys(note for evaluation in evaluations for note in evaluation.numbers["notes"])),
+    }
 
 
 def made_with(recognizer: Recognizer) -> dict[str, Any]:
