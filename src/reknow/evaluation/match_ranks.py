@@ -104,16 +104,19 @@ def rank_individuals(
     individuals: np.ndarray,
     same_identity: np.ndarray,
     gallery_group: np.ndarray,
-    individual: np.ndarray,
+    run_starts: np.ndarray,
+    run_individual: np.ndarray,
 ) -> None:
     """Write how many different individuals every query's ranking shows down to its first match, that one included.
 
     Args:
         distances, first, last, query_group, same_identity, gallery_group: as in :func:`rank_matches`.
         individuals: (B,) holds the rank of the first match, -1 where there is none; then the output.
-        individual: (G,) codes from 0 on; rows of unknown identity have one each.
+        run_starts: (R + 1,) where the runs of gallery rows of one individual begin, and G; drawn galleries are in
+            order of individuals, so that runs are few.
+        run_individual: (R,) codes of their individuals, from 0 on; rows of unknown identity have one each.
     """
-    before = np.zeros(individual.max() + 1, dtype=np.uint8)
+    before = np.zeros(run_individual.max() + 1, dtype=np.uint32)
     for query in range(distances.shape[0]):
         if individuals[query] <= 1:
             continue
@@ -128,13 +131,22 @@ def rank_individuals(
                 match = place
         before[:] = 0
         distance = row[match]
-        # Without branches: which rows are nearer is as good as random, and a wrong guess costs ten times a store.
-        for place in range(match):
-            before[individual[place]] |= np.uint8(row[place] <= distance)
-        for place in range(match + 1, row.size):
-            before[individual[place]] |= np.uint8(row[place] < distance)
-        before[individual[match]] = 0  # of the query's own, only removed rows can be before the match
-        count = 1
+        own = np.int64(-1)
+        # Without branches within a run: which rows are nearer is as good as random, and wide registers compare many.
+        for run in range(run_individual.size):
+            rows = row[run_starts[run] : run_starts[run + 1]]
+            nearer = np.uint32(0)
+            if run_starts[run + 1] <= match:
+                for place in range(rows.size):
+                    nearer |= np.uint32(rows[place] <= distance)
+            elif run_starts[run] > match:
+                for place in range(rows.size):
+                    nearer |= np.uint32(rows[place] < distance)
+            else:
+                own = run_individual[run]
+            before[run_individual[run]] |= nearer
+        before[own] = 0  # of the query's own, only removed rows can be before the match
+        count = np.uint32(1)
         for code in range(before.size):
             count += before[code]
         individuals[query] = count

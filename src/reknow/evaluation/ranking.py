@@ -284,11 +284,13 @@ class _View:
         queries: their rows.
         visible: (G,) which gallery rows they rank.
         vectors: (n, D) theirs.
+        negated: whether the vectors are negated already.
     """
 
     queries: np.ndarray
     visible: np.ndarray
     vectors: np.ndarray
+    negated: bool = False
 
 
 def _scored_trials(
@@ -314,8 +316,9 @@ def _scored(
     distances: Distances | None,
 ) -> list[RankingScores]:
     """The scores of the same queries against each drawn gallery; None is the whole one."""
-    # A view's vectors are copied once for all trials.
     views = [_View(queries, visible, _rows(query, queries)) for queries, visible in rows.views()]
+    if len(draws) > 1:  # once for all trials, instead of in every block
+        views = [replace(view, vectors=-view.vectors, negated=True) for view in views]
     scored, buffer = [], _Buffer()
     for drawn in draws:
         searched = np.arange(len(gallery)) if drawn is None else drawn
@@ -328,11 +331,8 @@ def _scored(
                 continue
             if matrix is not None:
                 blocks = _given_blocks(matrix[np.ix_(view.queries, kept)] if len(views) > 1 else matrix)
-            elif drawn is None and len(ranked_rows) == len(gallery):
-                blocks = _product_blocks(view.vectors, gallery, buffer)
-            else:  # negated while it is copied, since it is smaller than the queries
-                negated = gallery[ranked_rows]
-                blocks = _product_blocks(view.vectors, np.negative(negated, out=negated), buffer, negated=True)
+            else:
+                blocks = _product_blocks(view.vectors, _rows(gallery, ranked_rows), buffer, negated=view.negated)
             parts.append((view.queries, _score(blocks, rows.select(view.queries, ranked_rows), measure)))
         scored.append(_joined(parts, len(query), rows.protocol, measure))
     return scored
@@ -376,7 +376,7 @@ def _score(blocks: Iterator[tuple[slice, np.ndarray]], rows: EvaluationRows, mea
             share_out(
                 rank_individuals,
                 (distances, first[block], last[block], rows.query_group[block], first_match[block]),
-                (same_identity, rows.gallery_group, _individuals(rows.gallery_identity)),
+                (same_identity, rows.gallery_group, *_runs_of_individuals(rows.gallery_identity)),
             )
     return RankingScores(precision, penalty, first_match, measure.max_rank, rows.protocol)
 
@@ -403,11 +403,15 @@ def _fill(
     penalty[valid] = matches[valid] / ranks[begin + matches[valid] - 1]
 
 
-def _individuals(identity: np.ndarray) -> np.ndarray:
-    """Codes from 0 on, one for each known identity, and one for each row of unknown identity."""
-    unknown = identity < 0
-    codes = np.where(unknown, -1 - np.arange(len(identity)), identity)
-    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+def _runs_of_individuals(identity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where runs of rows of one individual begin, with their number at the end, and the code of each run's individual.
+
+    Codes go from 0 on; a row of unknown identity is an individual of its own.
+    """
+    codes = np.where(identity < 0, -1 - np.arange(len(identity)), identity)
+    starts = np.flatnonzero(np.diff(codes, prepend=codes[0] - 1))
+    individuals = np.unique(codes[starts], return_inverse=True)[1]
+    return np.append(starts, len(codes)), individuals.astype(np.int64)
 
 
 def _same_identity(rows: EvaluationRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -463,7 +467,7 @@ def _product_blocks(
         query: (Q, D) vectors.
         gallery: (G, D) vectors.
         buffer: holds the block, until the next one.
-        negated: whether the gallery's are negated already.
+        negated: whether the queries' are negated already.
     """
     for block in _slices(len(query), len(gallery)):
         part = buffer.of(block.stop - block.start, len(gallery))
