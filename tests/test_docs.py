@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import json
 import re
 import shlex
@@ -27,6 +28,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from scipy.io import savemat
 
 from reknow import cli
 from reknow.data.columns import SCHEMA
@@ -203,6 +205,40 @@ def several_spectra(painter: Painter) -> None:
             painter.picture(f"data/{root}/{folder}/{person:04d}_c0001_000.jpg", 32, panels * 64)
 
 
+def two_spectra(painter: Painter) -> None:
+    """Visible and infrared pictures without pairs."""
+    for spectrum, person, camera in itertools.product(("rgb", "nir"), ("0815", "0816", "0817"), (1, 2)):
+        painter.picture(f"day_and_night/{spectrum}/{person}/cam{camera}.jpg")
+    folder = painter.folder / "data"
+    for person, camera in itertools.product((1, 2, 3), range(1, 7)):
+        for shot in (1, 2):
+            painter.picture(f"data/SYSU-MM01/cam{camera}/{person:04d}/{shot:04d}.jpg")
+    (folder / "SYSU-MM01/exp").mkdir()
+    for name, people in (("train_id", "1"), ("val_id", "1"), ("test_id", "2,3")):
+        (folder / f"SYSU-MM01/exp/{name}.txt").write_text(f"{people}\n")
+    cells = np.empty(6, dtype=object)
+    for camera in range(6):
+        cells[camera] = np.empty(3, dtype=object)
+        cells[camera][:] = [np.tile([2, 1], (10, 1))] * 3
+    savemat(folder / "SYSU-MM01/exp/rand_perm_cam.mat", {"rand_perm_cam": cells})
+    (folder / "RegDB/idx").mkdir(parents=True)
+    for split, camera, (half, person) in itertools.product(
+        (1, 2), ("Visible", "Thermal"), (("train", 1), ("train", 2), ("test", 3), ("test", 4))
+    ):
+        name = f"{camera}/{split}/{person}.bmp"
+        painter.picture(f"data/RegDB/{name}")
+        with (folder / f"RegDB/idx/{half}_{camera.lower()}_{split}.txt").open("a") as lines:
+            lines.write(f"{name} {person % 2}\n")
+    (folder / "LLCM/idx").mkdir(parents=True)
+    (folder / "LLCM/idx/test_id.txt").write_text("4\n")
+    for spectrum, camera in itertools.product(("vis", "nir"), (1, 2)):
+        name = f"{spectrum}/0001/0001_c{camera:02d}_s1_f1_{spectrum}.jpg"
+        painter.picture(f"data/LLCM/{name}")
+        painter.picture(f"data/LLCM/test_{spectrum}/cam{camera}/0004/0004_c{camera:02d}_s1_f1_{spectrum}.jpg")
+        with (folder / f"LLCM/idx/train_{spectrum}.txt").open("a") as lines:
+            lines.write(f"{name} 0\n")
+
+
 def omniglot(painter: Painter) -> None:
     folder = painter.folder / "data/omniglot"
     folder.mkdir(parents=True)
@@ -246,6 +282,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     msmt17(painter)
     omniglot(painter)
     several_spectra(painter)
+    two_spectra(painter)
     return folder
 
 

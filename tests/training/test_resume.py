@@ -109,15 +109,17 @@ def test_how_a_run_began_survives_its_checkpoint(tmp_path):
         *(torch.tensor(values, dtype=torch.float64).numpy() for values in ([0.5, torch.nan], [1.0, torch.nan])),
         torch.tensor([2, -1]).numpy(), 10, "market", ("a note",),
     )  # fmt: skip
-    for start in (RunStart("f00d", {"epochs": 3}, ("a file", "a neck"), scores), RunStart("f00d", {})):
+    trials = RankingScores.averaged([scores, scores], ("of two",))
+    for start in (*(RunStart("f00d", {}, ("a file",), each) for each in (scores, trials)), RunStart("f00d", {})):
         torch.save(start.as_plain(), tmp_path / "x.pt")
         read = RunStart.from_plain(torch.load(tmp_path / "x.pt", weights_only=True))
         assert (read.data, read.recipe, read.weights) == (start.data, start.recipe, start.weights)
         if start.scores is None:
             assert read.scores is None
         else:
-            assert read.scores is not None and read.scores.as_percent() == scores.as_percent()
-            assert (read.scores.first_match == scores.first_match).all() and read.scores.notes == scores.notes
+            assert read.scores is not None and read.scores.as_percent() == start.scores.as_percent()
+            assert (read.scores.first_match == scores.first_match).all() and read.scores.notes == start.scores.notes
+            assert len(read.scores.trials) == len(start.scores.trials)
 
 
 def test_a_checkpoint_of_another_version_is_refused_in_words(crops, tiny, tmp_path):

@@ -48,6 +48,11 @@ def scores(numbers: dict[str, Any]) -> list[str]:
     lines = [*notes(numbers), *_metrics(numbers, numbers.get("start") or {})]
     if numbers.get("reranked") and numbers["reranked"].get("mAP") is not None:
         lines += ["after k-reciprocal re-ranking:", *_metrics(numbers["reranked"], {})]
+    lines += [
+        f"{spectrum} queries: mAP {row['mAP']:.1f}, rank1 {row['rank1']:.1f}"
+        for spectrum, row in numbers.get("by_query_spectrum", {}).items()
+        if row["mAP"] is not None
+    ]
     if numbers.get("protocol"):
         unmatched = numbers.get("queries_without_match", 0)
         lines.append(
@@ -93,6 +98,15 @@ def by_subset(numbers: dict[str, Any]) -> list[str]:
         name = "+".join(row["spectra"])
         lines.append(f"{name:<12} mAP {both}  rank1 {both_rank1}       mAP {query}  rank1 {query_rank1}")
     return lines
+
+
+def by_split(numbers: dict[str, Any]) -> list[str]:
+    """A line for each split, before their means."""
+    return [
+        f"{row['dataset']}: "
+        + ", ".join(f"{name} {row[name]:.1f}" for name in ("mAP", "rank1") if row[name] is not None)
+        for row in numbers["splits"]
+    ]
 
 
 def by_occlusion(numbers: dict[str, Any]) -> list[str]:

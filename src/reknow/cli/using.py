@@ -19,8 +19,8 @@ from reknow.cli.options import (
     reading_of,
     recognizer_named,
 )
-from reknow.cli.printing import by_occlusion, by_subset, in_words, notes, print_facts, scores
-from reknow.errors import ReknowError
+from reknow.cli.printing import by_occlusion, by_split, by_subset, in_words, notes, print_facts, scores
+from reknow.errors import EvaluationError, ReknowError
 
 UNMEASURED = "These embeddings have no picture measures, so what appearance explains is unknown: embed again."
 _AUTO = "'auto' follows how many near neighbors the pictures have."
@@ -36,16 +36,28 @@ def evaluate(
     occlusion: Annotated[bool, arg(help="Also score queries of which 20 to 80 percent are hidden.")] = False,
     protocol: Annotated[
         str | None,
-        arg(
-            help="Gallery pictures that a query excludes: market, msvr310, no_camera; None is the data set's own rule."
-        ),
+        arg(help="What searches in what, such as market, no_camera, cross_spectrum; None is the data set's own rule."),
     ] = None,
     precision: NumberFormat = "32",
     size: PictureSize = None,
+    splits: Annotated[
+        int | None,
+        arg(
+            help="Score one recognizer for each split from 1 to this, and average; {split} in both names is its number."
+        ),
+    ] = None,
     out: Annotated[Path | None, arg(help="Write report.html and scores.json into this new folder.")] = None,
     json: Json = False,
 ) -> int:
     """Score a recognizer on a data set that has identities: mAP, CMC, mINP with intervals, by a named protocol."""
+    if splits is not None:
+        if rerank or subsets or occlusion or out is not None:
+            raise EvaluationError(
+                "--splits",
+                found="with --rerank, --subsets, --occlusion or --out",
+                remedy="Leave these out, or score one split at a time.",
+            )
+        return _evaluate_splits(recognizer, data, splits, protocol, (precision, size), json)
     from reknow.evaluation.protocols import protocol_named
     from reknow.progress import Display
     from reknow.recognizer.evaluation import evaluate_recognizer
@@ -71,6 +83,36 @@ def evaluate(
     if out is not None:
         lines.append(f"report: {evaluation_report(result, out)}")
     print_facts(result.numbers, json, lines=lines)
+    return 0
+
+
+def _evaluate_splits(
+    recognizer: str,
+    data: str,
+    splits: int,
+    protocol: str | None,
+    reading: tuple[str, tuple[int, int] | None],
+    json: bool,
+) -> int:
+    """Score the recognizer of each split on that split, and print the means."""
+    from reknow.progress import Display
+    from reknow.recognizer.evaluation import averaged_over_splits, evaluate_recognizer
+
+    if splits < 1 or any("{split}" not in name for name in (recognizer, data)):
+        raise EvaluationError(
+            "--splits",
+            found=f"{splits} splits of '{recognizer}' and '{data}'",
+            expected="1 or more, and {split} in both names, as each split has a recognizer of its own",
+            remedy="For example: reknow evaluate 'runs/regdb_{split}' --data 'regdb:PATH?split={split}' --splits 10",
+        )
+    evaluations = []
+    with Display() as display:
+        for split in map(str, range(1, splits + 1)):
+            model = recognizer_named(recognizer.replace("{split}", split), *reading)
+            named = data.replace("{split}", split)
+            evaluations.append(evaluate_recognizer(model, named, protocol=protocol, display=display))
+    numbers = averaged_over_splits(evaluations)
+    print_facts(numbers, json, lines=[*by_split(numbers), *scores(numbers)])
     return 0
 
 

@@ -51,6 +51,12 @@ VECTOR = "vector"
 MEASURE = "picture:"
 """What the names of an embeddings file's columns of picture measures begin with, and no own column's does."""
 
+DRAW_PLACES = "draw_places"
+"""The own column of a gallery whose authors published how trials draw from it (:mod:`reknow.evaluation.draws`).
+
+A cell has a number for each trial: the picture's place in the order in which the trial takes pictures of that identity
+in that camera, counted from 0."""
+
 _BREAKING = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories: control, half of a surrogate pair, line and paragraph
 
 WORDS = frozenset(

@@ -237,6 +237,56 @@ def closed_set(manifest: Manifest, option: str = "train") -> Manifest:
     return replace(manifest, closed=True)
 
 
+def one_spectrum_a_row(manifest: Manifest) -> Manifest:
+    """The same pictures with one row for each, so that spectra can be compared with each other.
+
+    A row with pictures in several spectra becomes as many rows, which are called after it and the spectrum. Rows of one
+    picture stay as they are.
+
+    Args:
+        manifest: N rows.
+
+    Raises:
+        DataError: a row of several spectra whose pictures are panels of one file: its boxes cannot be told apart here.
+
+    Example:
+        >>> rows = {"rgb": ["a.jpg", "b.jpg"], "nir": ["a-ir.jpg", None], "identity": ["1", "2"]}
+        >>> apart = one_spectrum_a_row(Manifest.from_columns(rows, root=Path("."), name="some"))
+        >>> apart.column("observation"), apart.column("nir"), apart.column("identity")
+        (['a.jpg, rgb', 'a.jpg, nir', 'b.jpg'], [None, 'a-ir.jpg', None], ['1', '1', '2'])
+    """
+    pictures = {spectrum: manifest.column(spectrum) for spectrum in SPECTRA}
+    spectra = [[spectrum for spectrum in SPECTRA if pictures[spectrum][row]] for row in range(len(manifest))]
+    if all(len(names) == 1 for names in spectra):
+        return manifest
+    crops = manifest.column("crop")
+    for row, names in enumerate(spectra):
+        if len(names) > 1 and crops[row]:
+            raise DataError(
+                f"{manifest.name}, row {row} ('{manifest.column('observation')[row]}')",
+                found=f"pictures in {' and '.join(names)} with a crop",
+                expected="one picture in each row, as spectra are compared",
+                remedy="Write a table with a row and a box for each picture: table:FILE",
+            )
+    rows = np.array([row for row, names in enumerate(spectra) for _ in names], dtype=np.int64)
+    of_row = [spectrum for names in spectra for spectrum in names]
+    observations = manifest.column("observation")
+    columns = {
+        spectrum: [
+            pictures[spectrum][row] if name == spectrum else None for row, name in zip(rows, of_row, strict=True)
+        ]
+        for spectrum in SPECTRA
+    }
+    columns["observation"] = [
+        observations[row] if len(spectra[row]) == 1 else f"{observations[row]}, {name}"
+        for row, name in zip(rows, of_row, strict=True)
+    ]
+    table = manifest.select(rows).table
+    for name, cells in columns.items():
+        table = table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), pa.array(cells, pa.string()))
+    return replace(manifest, table=table)
+
+
 def without_names(manifest: Manifest) -> Manifest:
     """The same rows without what an unsupervised method must not use: identities, and names that could tell them.
 

@@ -1,4 +1,4 @@
-"""Numba kernels over blocks of distances: the ranks of the matches, and the nearest gallery rows.
+"""Numba kernels over blocks of distances: the ranks of the matches, by pictures or individuals, and the nearest rows.
 
 No metric needs the whole ranking. The ranks of a query's matches suffice, and a rank is a count:
 
@@ -28,7 +28,7 @@ def share_out(kernel: Callable[..., None], per_query: tuple[np.ndarray, ...], sh
     """Run a kernel of this module over all queries of a block, in chunks over threads.
 
     Args:
-        kernel: :func:`rank_matches` or :func:`nearest_rows`.
+        kernel: :func:`rank_matches`, :func:`rank_individuals` or :func:`nearest_rows`.
         per_query: its arrays with one entry a query; each chunk gets a slice.
         shared: the others.
     """
@@ -93,6 +93,63 @@ def rank_matches(
             ranks[end] = rank
             end += 1
         ranks[starts[query] : end].sort()
+
+
+@compiled(nogil=True)
+def rank_individuals(
+    distances: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    query_group: np.ndarray,
+    individuals: np.ndarray,
+    same_identity: np.ndarray,
+    gallery_group: np.ndarray,
+    run_starts: np.ndarray,
+    run_individual: np.ndarray,
+) -> None:
+    """Write how many different individuals every query's ranking shows down to its first match, that one included.
+
+    Args:
+        distances, first, last, query_group, same_identity, gallery_group: as in :func:`rank_matches`.
+        individuals: (B,) holds the rank of the first match, -1 where there is none; then the output.
+        run_starts: (R + 1,) where the runs of gallery rows of one individual begin, and G; drawn galleries are in
+            order of individuals, so that runs are few.
+        run_individual: (R,) codes of their individuals, from 0 on; rows of unknown identity have one each.
+    """
+    before = np.zeros(run_individual.max() + 1, dtype=np.uint32)
+    for query in range(distances.shape[0]):
+        if individuals[query] <= 1:
+            continue
+        row = distances[query]
+        group = query_group[query]
+        match = np.int64(-1)
+        for position in range(first[query], last[query]):
+            place = same_identity[position]
+            if group >= 0 and gallery_group[place] == group:
+                continue
+            if match < 0 or row[place] < row[match] or (row[place] == row[match] and place < match):
+                match = place
+        before[:] = 0
+        distance = row[match]
+        own = np.int64(-1)
+        # Without branches within a run: which rows are nearer is as good as random, and wide registers compare many.
+        for run in range(run_individual.size):
+            rows = row[run_starts[run] : run_starts[run + 1]]
+            nearer = np.uint32(0)
+            if run_starts[run + 1] <= match:
+                for place in range(rows.size):
+                    nearer |= np.uint32(rows[place] <= distance)
+            elif run_starts[run] > match:
+                for place in range(rows.size):
+                    nearer |= np.uint32(rows[place] < distance)
+            else:
+                own = run_individual[run]
+            before[run_individual[run]] |= nearer
+        before[own] = 0  # of the query's own, only removed rows can be before the match
+        count = np.uint32(1)
+        for code in range(before.size):
+            count += before[code]
+        individuals[query] = count
 
 
 @compiled(nogil=True)

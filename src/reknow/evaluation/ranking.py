@@ -7,27 +7,34 @@ protocol removes. With matches at ranks r_1 < ... < r_m:
 - ``trapezoid``: AP = (1/m) sum_h (p_h + h / r_h) / 2,  p_h = (h-1)/(r_h-1), and 1 if r_h = 1
   (the area under the precision-recall curve of the first Oxford and Market-1501 evaluation code; it lies 0.5 to 3
   points below the exact one, so two mAP compare only if both are of one kind)
-- INP = m / r_m;  CMC(k) = share of the queries with r_1 <= k.
+- INP = m / r_m;  CMC(k) = share of the queries with r_1 <= k. Where a protocol counts individuals, r_1 in the CMC is
+  the number of different individuals among the first r_1 rows; AP and INP stay as they are.
 
 Scikit-learn's average precision equals the exact one without ties. With ties it gives every row of a tie the
-precision at the tie's *end*, which is another number; here ties are ordered by a stable sort. Golden case:
-ranking_metrics.
+precision at the tie's *end*, which is another number; here ties are ordered by a stable sort. Golden cases:
+ranking_metrics, vi_evaluation.
+
+Where queries skip a part of the gallery, they are ranked against the rest alone: what they skip costs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from reknow.data.embeddings import Embeddings
 from reknow.errors import EvaluationError, nearest
-from reknow.evaluation.match_ranks import nearest_rows, rank_matches, share_out
+from reknow.evaluation.match_ranks import nearest_rows, rank_individuals, rank_matches, share_out
 from reknow.evaluation.protocols import EvaluationRows, Protocol, without_themselves
 from reknow.evaluation.scores import AveragePrecision, RankingScores
+from reknow.evaluation.trials import Trials, trials_of
+
+Distances = Callable[[Float[np.ndarray, "queries dim"], Float[np.ndarray, "gallery dim"]], Float[np.ndarray, "_ _"]]
+"""Unit vectors of both sides to a (Q, G) matrix of distances, such as :func:`reknow.evaluation.rerank.k_reciprocal`."""
 
 # 2^23 float32 similarities are 32 MB: 527 queries against 15,913; the blocked product is then as fast as the whole one.
 # Blocks of less than 64 queries would read the gallery too often, so against millions of rows a block grows instead.
@@ -93,7 +100,32 @@ def score(
         np.full(distances.shape[0], -1) if query_group is None else query_group.astype(np.int64),
         np.full(distances.shape[1], -1) if gallery_group is None else gallery_group.astype(np.int64),
     )
-    return _score(_given_blocks(distances), rows, max_rank, average_precision)
+    return _score(_given_blocks(distances), rows, Measure(max_rank, average_precision))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is computed of every ranking; see the module.
+
+    Attributes:
+        max_rank: length of the CMC.
+        average_precision: ``exact`` or ``trapezoid``.
+        counts: what the CMC counts.
+
+    Raises:
+        EvaluationError: a length below 1, or another kind of average precision.
+    """
+
+    max_rank: int = 50
+    average_precision: AveragePrecision = "exact"
+    counts: Literal["pictures", "individuals"] = "pictures"
+
+    def __post_init__(self) -> None:
+        if self.max_rank < 1:
+            raise EvaluationError("max_rank", found=str(self.max_rank), expected="1 or more", remedy="50 is usual.")
+        kind, kinds = self.average_precision, get_args(AveragePrecision)
+        if kind not in kinds:
+            raise EvaluationError("average_precision", found=f"'{kind}'", remedy=nearest(kind, kinds))
 
 
 def evaluate(
@@ -101,8 +133,10 @@ def evaluate(
     gallery: Embeddings,
     protocol: Protocol,
     *,
+    draws: Sequence[Int[np.ndarray, "_"]] | None = None,
     max_rank: int | None = None,
     average_precision: AveragePrecision | None = None,
+    distances: Distances | None = None,
 ) -> RankingScores:
     """Rank the gallery for every query by cosine similarity, and score that.
 
@@ -110,21 +144,45 @@ def evaluate(
     A distance of 1 - s or sqrt(2 - 2s) gives the same order. Equal similarities keep gallery order.
 
     Args:
-        query, gallery: unit vectors of one recognizer, with their manifest rows.
-        protocol: the rule that removes rows from a query's ranking.
+        query, gallery: unit vectors of one recognizer, with their manifest rows. Rows that the protocol does not have
+            as queries or in its gallery are left out, with a note; the scores are then those of the others, in order.
+        protocol: which rows it has, how trials draw galleries, and what it removes from a query's ranking.
+        draws: for each trial the rows of `gallery`, in place of the protocol's own draws.
         max_rank, average_precision: by default the protocol's.
+        distances: ranks by these in place of the cosine; it is called once a trial and gets its whole gallery.
+
+    Returns:
+        Scores of the Q queries; of several trials the means, and each trial's own scores beside them. Where the
+        protocol exchanges the sides, the queries are the drawn pictures, in the order of each draw.
 
     Raises:
-        EvaluationError: empty sides, no identities, vectors of different recognizers or sizes, or not finite.
+        EvaluationError: empty sides, no identities, vectors of different recognizers or sizes, or not finite; a
+            spectrum, camera or trial that the data lack; draws that name rows that are not there.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from reknow.data.manifest import Manifest
+        >>> from reknow.evaluation.protocols import protocol_named
+        >>> sides = [
+        ...     Manifest.from_columns({column: ["a", "b"], "identity": ["1", "2"]}, root=Path(), name="some")
+        ...     for column in ("rgb", "tir")
+        ... ]
+        >>> query, gallery = (Embeddings(np.eye(2, dtype=np.float32), side) for side in sides)
+        >>> evaluate(query, gallery, protocol_named("regdb_v2t")).mAP
+        1.0
     """
-    rows = rows_of(query, gallery, protocol)
-    blocks = _product_blocks(*_vectors(query, gallery))
+    trials = trials_of(query, gallery, protocol, draws)
+    rows = rows_of(trials.query, trials.gallery, protocol)
     kind = average_precision or protocol.average_precision
-    notes = rows.notes
+    notes = (*trials.notes, *rows.notes)
     if kind != protocol.average_precision:
         notes += (f"Average precision is '{kind}', not the protocol's '{protocol.average_precision}'.",)
-    scores = _score(blocks, rows, protocol.max_rank if max_rank is None else max_rank, kind, notes)
-    return replace(scores, notes=(*notes, *_unmatched_notes(scores, rows, protocol, query)))
+    measure = Measure(protocol.max_rank if max_rank is None else max_rank, kind, protocol.counts)
+    scored = _scored_trials(trials, rows, measure, distances)
+    scores = scored[0] if len(scored) == 1 else RankingScores.averaged(scored)
+    name = trials.name + rows.protocol.removeprefix(protocol.name)
+    notes += (*_unmatched_notes(scores, rows, protocol, trials), *_notes_on_trials(scores, trials))
+    return replace(scores, protocol=name, notes=notes)
 
 
 def rows_of(query: Embeddings, gallery: Embeddings, protocol: Protocol) -> EvaluationRows:
@@ -132,17 +190,16 @@ def rows_of(query: Embeddings, gallery: Embeddings, protocol: Protocol) -> Evalu
     return without_themselves(protocol.for_rows(query.manifest, gallery.manifest), query, gallery)
 
 
-def _unmatched_notes(
-    scores: RankingScores, rows: EvaluationRows, protocol: Protocol, query: Embeddings
-) -> Iterator[str]:
+def _unmatched_notes(scores: RankingScores, rows: EvaluationRows, protocol: Protocol, trials: Trials) -> Iterator[str]:
     """Sentences on queries whose matches the protocol removed, and on a gallery without any match."""
-    if protocol.group is not None:
+    query, without = trials.query, protocol.without_group()
+    if protocol.group is not None and not trials.exchanged:
         _, first, last = _same_identity(rows)
         # If the rule is off, or a query's own camera is not known, it removed nothing.
         groups = query.manifest.column(protocol.group) if rows.protocol == protocol.name else [None] * len(query)
         has_group = np.array([name is not None for name in groups], dtype=bool)
         lost = (last > first) & ~scores.matched & has_group
-        remedy = "" if scores.valid else " To score without that rule: --protocol no_camera."
+        remedy = "" if scores.valid or without is None else f" To score without that rule: --protocol {without.name}."
         if lost.all() and len(set(groups)) == 1:
             yield (
                 f"All queries are of one {protocol.group} ('{groups[0]}'), and so are all gallery pictures of their "
@@ -155,6 +212,23 @@ def _unmatched_notes(
             )
     if not scores.valid:
         yield "No query has a match in the gallery: there is nothing to average."
+
+
+def _notes_on_trials(scores: RankingScores, trials: Trials) -> Iterator[str]:
+    """Sentences on how far trials are apart, and on queries that have a match in some of them only."""
+    if not scores.trials:
+        return
+    if scores.valid:
+        least, most = (100 * float(end([trial.rank1 for trial in scores.trials])) for end in (np.nanmin, np.nanmax))
+        yield f"Means of {len(scores.trials)} trials, whose rank-1 is {least:.1f} to {most:.1f}."
+    for number, trial in enumerate(scores.trials):
+        lost = np.flatnonzero(scores.matched & ~trial.matched)
+        if lost.size and not trials.exchanged:
+            identity = trials.query.manifest.column("identity")[lost[0]]
+            yield (
+                f"Trial {number}, counted from 0, has no gallery picture that {len(lost)} of its queries could find "
+                f"(for example of the identity {identity}); they are not scored in it."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,32 +255,108 @@ def ranked(query: Embeddings, gallery: Embeddings, protocol: Protocol, top: int 
     if top < 1:
         raise EvaluationError("ranked, top", found=str(top), expected="1 or more", remedy="Ask for at least one row.")
     rows = rows_of(query, gallery, protocol)
-    same_identity, first, last = _same_identity(rows)
+    query_vectors, gallery_vectors = _vectors(query, gallery)
     gallery_rows = np.full((len(query), top), -1, dtype=np.int64)
     distance = np.full((len(query), top), np.inf, dtype=np.float32)
-    for block, distances in _product_blocks(*_vectors(query, gallery)):
-        share_out(
-            nearest_rows,
-            (distances, first[block], last[block], rows.query_group[block], gallery_rows[block], distance[block]),
-            (same_identity, rows.gallery_group),
-        )
+    for queries, visible in rows.views():
+        kept = np.flatnonzero(visible)
+        part = rows.select(queries, kept)
+        same_identity, first, last = _same_identity(part)
+        nearest_kept, of_view = np.full((len(queries), top), -1, dtype=np.int64), distance[queries]
+        for block, distances in _product_blocks(_rows(query_vectors, queries), _rows(gallery_vectors, kept), _Buffer()):
+            share_out(
+                nearest_rows,
+                (distances, first[block], last[block], part.query_group[block], nearest_kept[block], of_view[block]),
+                (same_identity, part.gallery_group),
+            )
+        gallery_rows[queries] = np.where(nearest_kept >= 0, np.append(kept, -1)[nearest_kept], -1)
+        distance[queries] = of_view
     comparable = (rows.query_identity >= 0)[:, None] & (gallery_rows >= 0)
     matches = comparable & (rows.gallery_identity[gallery_rows] == rows.query_identity[:, None])
     return RankedRows(gallery_rows, matches, np.where(gallery_rows >= 0, -distance, np.float32(np.nan)))
 
 
-def _score(
-    blocks: Iterator[tuple[slice, np.ndarray]],
+@dataclass(frozen=True)
+class _View:
+    """Queries that rank the same gallery rows.
+
+    Attributes:
+        queries: their rows.
+        visible: (G,) which gallery rows they rank.
+        vectors: (n, D) theirs.
+        negated: whether the vectors are negated already.
+    """
+
+    queries: np.ndarray
+    visible: np.ndarray
+    vectors: np.ndarray
+    negated: bool = False
+
+
+def _scored_trials(
+    trials: Trials, rows: EvaluationRows, measure: Measure, distances: Distances | None
+) -> list[RankingScores]:
+    """The scores of each trial."""
+    query, gallery = _vectors(trials.query, trials.gallery)
+    whole = np.arange(len(gallery))
+    if trials.exchanged and trials.draws is not None:
+        return [
+            _scored(query[drawn], gallery, rows.select(drawn, whole), [None], measure, distances)[0]
+            for drawn in trials.draws
+        ]
+    return _scored(query, gallery, rows, trials.draws or [None], measure, distances)
+
+
+def _scored(
+    query: np.ndarray,
+    gallery: np.ndarray,
     rows: EvaluationRows,
-    max_rank: int,
-    kind: AveragePrecision,
-    notes: tuple[str, ...] = (),
+    draws: Sequence[np.ndarray | None],
+    measure: Measure,
+    distances: Distances | None,
+) -> list[RankingScores]:
+    """The scores of the same queries against each drawn gallery; None is the whole one."""
+    views = [_View(queries, visible, _rows(query, queries)) for queries, visible in rows.views()]
+    if len(draws) > 1:  # once for all trials, instead of in every block
+        views = [replace(view, vectors=-view.vectors, negated=True) for view in views]
+    scored, buffer = [], _Buffer()
+    for drawn in draws:
+        searched = np.arange(len(gallery)) if drawn is None else drawn
+        matrix = None if distances is None else distances(query, _rows(gallery, searched))
+        parts = []
+        for view in views:
+            kept = np.flatnonzero(view.visible[searched])
+            ranked_rows = searched[kept]
+            if not len(ranked_rows):
+                continue
+            if matrix is not None:
+                blocks = _given_blocks(matrix[np.ix_(view.queries, kept)] if len(views) > 1 else matrix)
+            else:
+                blocks = _product_blocks(view.vectors, _rows(gallery, ranked_rows), buffer, negated=view.negated)
+            parts.append((view.queries, _score(blocks, rows.select(view.queries, ranked_rows), measure)))
+        scored.append(_joined(parts, len(query), rows.protocol, measure))
+    return scored
+
+
+def _joined(
+    parts: Sequence[tuple[np.ndarray, RankingScores]], queries: int, protocol: str, measure: Measure
 ) -> RankingScores:
+    """The scores of all queries from those of each view; queries that rank nothing have no match."""
+    precision, penalty = np.full(queries, np.nan), np.full(queries, np.nan)
+    first_match = np.full(queries, -1, dtype=np.int64)
+    for rows, scores in parts:
+        precision[rows], penalty[rows] = scores.average_precision, scores.inverse_negative_penalty
+        first_match[rows] = scores.first_match
+    return RankingScores(precision, penalty, first_match, measure.max_rank, protocol)
+
+
+def _rows(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows of an array, in ascending order or as drawn; the array itself where they are all of it, in order."""
+    return vectors if len(rows) == len(vectors) and bool((np.diff(rows) > 0).all()) else vectors[rows]
+
+
+def _score(blocks: Iterator[tuple[slice, np.ndarray]], rows: EvaluationRows, measure: Measure) -> RankingScores:
     """Per-query values, a block of queries at a time."""
-    if max_rank < 1:
-        raise EvaluationError("max_rank", found=str(max_rank), expected="1 or more", remedy="50 is usual.")
-    if kind not in get_args(AveragePrecision):
-        raise EvaluationError("average_precision", found=f"'{kind}'", remedy=nearest(kind, get_args(AveragePrecision)))
     queries = len(rows.query_identity)
     same_identity, first, last = _same_identity(rows)
     precision, penalty = np.full(queries, np.nan), np.full(queries, np.nan)
@@ -221,8 +371,14 @@ def _score(
             (same_identity, rows.gallery_group, ranks),
         )
         owner = np.repeat(np.arange(len(candidates)), candidates)[ranks > 0]
-        _fill(precision[block], penalty[block], first_match[block], owner, ranks[ranks > 0], kind)
-    return RankingScores(precision, penalty, first_match, max_rank, rows.protocol, notes)
+        _fill(precision[block], penalty[block], first_match[block], owner, ranks[ranks > 0], measure.average_precision)
+        if measure.counts == "individuals":
+            share_out(
+                rank_individuals,
+                (distances, first[block], last[block], rows.query_group[block], first_match[block]),
+                (same_identity, rows.gallery_group, *_runs_of_individuals(rows.gallery_identity)),
+            )
+    return RankingScores(precision, penalty, first_match, measure.max_rank, rows.protocol)
 
 
 def _fill(
@@ -245,6 +401,17 @@ def _fill(
     precision[valid] = np.bincount(owner, gain, minlength=len(precision))[valid] / matches[valid]
     first_match[valid] = ranks[begin]
     penalty[valid] = matches[valid] / ranks[begin + matches[valid] - 1]
+
+
+def _runs_of_individuals(identity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where runs of rows of one individual begin, with their number at the end, and the code of each run's individual.
+
+    Codes go from 0 on; a row of unknown identity is an individual of its own.
+    """
+    codes = np.where(identity < 0, -1 - np.arange(len(identity)), identity)
+    starts = np.flatnonzero(np.diff(codes, prepend=codes[0] - 1))
+    individuals = np.unique(codes[starts], return_inverse=True)[1]
+    return np.append(starts, len(codes)), individuals.astype(np.int64)
 
 
 def _same_identity(rows: EvaluationRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -278,15 +445,34 @@ def _given_blocks(distances: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         yield block, part
 
 
-def _product_blocks(query: np.ndarray, gallery: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Blocks of negated similarities, so that smaller is nearer; one buffer serves all blocks."""
-    buffer: np.ndarray | None = None
+class _Buffer:
+    """Memory for one block of similarities at a time: pages that exist already are written faster than new ones."""
+
+    def __init__(self) -> None:
+        self.numbers = np.empty(0, dtype=np.float32)
+
+    def of(self, rows: int, columns: int) -> np.ndarray:
+        """(rows, columns) float32 with anything in it, until the next call."""
+        if self.numbers.size < rows * columns:
+            self.numbers = np.empty(rows * columns, dtype=np.float32)
+        return self.numbers[: rows * columns].reshape(rows, columns)
+
+
+def _product_blocks(
+    query: np.ndarray, gallery: np.ndarray, buffer: _Buffer, *, negated: bool = False
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of negated similarities, so that smaller is nearer.
+
+    Args:
+        query: (Q, D) vectors.
+        gallery: (G, D) vectors.
+        buffer: holds the block, until the next one.
+        negated: whether the queries' are negated already.
+    """
     for block in _slices(len(query), len(gallery)):
-        if buffer is None:
-            buffer = np.empty((block.stop - block.start, len(gallery)), dtype=np.float32)
-        part = buffer[: block.stop - block.start]
+        part = buffer.of(block.stop - block.start, len(gallery))
         # Negating the query is exact and touches D numbers a row instead of G.
-        np.matmul(-query[block], gallery.T, out=part)
+        np.matmul(query[block] if negated else -query[block], gallery.T, out=part)
         yield block, part
 
 

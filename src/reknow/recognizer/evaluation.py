@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -10,12 +10,13 @@ import numpy as np
 
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
-from reknow.data.manifest import Manifest
+from reknow.data.manifest import Manifest, one_spectrum_a_row
 from reknow.errors import EvaluationError
 from reknow.evaluation.intervals import Interval, bootstrap
 from reknow.evaluation.protocols import Protocol, protocol_named, split_queries
-from reknow.evaluation.ranking import RankingScores, evaluate, rows_of, score
+from reknow.evaluation.ranking import RankingScores, evaluate
 from reknow.evaluation.rerank import k_reciprocal
+from reknow.evaluation.trials import trials_of
 from reknow.progress import Display
 from reknow.recognizer.recognizer import Recognizer
 
@@ -50,10 +51,14 @@ class EvaluationSplit:
             protocol: another one than the data set's own.
         """
         rules = protocol_named(protocol or manifest.protocol)
+        if rules.compares_spectra:
+            manifest = one_spectrum_a_row(manifest)
         query, gallery = manifest.rows_of("query"), manifest.gallery_rows()
         if len(query) and len(gallery):
             if not all(manifest.select(rows).has("identity") for rows in (query, gallery)):
                 return None
+            query = query[rules.query.rows(manifest.select(query), f"{rules.name}, query")]
+            gallery = gallery[rules.gallery.rows(manifest.select(gallery), f"{rules.name}, gallery")]
             rows, count = np.concatenate([query, gallery]), len(query)
             notes = (
                 ("A closed set: the gallery holds the training pictures (gallery=train).",) if manifest.closed else ()
@@ -62,11 +67,23 @@ class EvaluationSplit:
         training = manifest.training()
         if not manifest.has("identity") or ((len(query) or len(gallery)) and len(training)):
             return None  # queries or gallery alone beside training rows are ambiguous, so there is no evaluation
+        if rules.compares_spectra:
+            return cls._of_all(manifest, rules)
         query, gallery = split_queries(manifest, seed=seed)
         if not len(query):
             return None
         drawn = "its training pictures" if len(training) else "its rows"
         note = f"The data have no query and gallery: queries were drawn from {drawn}."
+        return cls(manifest, query, gallery, rules, (note,))
+
+    @classmethod
+    def _of_all(cls, manifest: Manifest, rules: Protocol) -> EvaluationSplit:
+        """Every row of known identity on both sides: where spectra are compared, no picture is ranked for itself."""
+        rows = np.flatnonzero(manifest.codes("identity") >= 0)
+        labelled = manifest.select(rows)
+        query = rows[rules.query.rows(labelled, f"{rules.name}, query")]
+        gallery = rows[rules.gallery.rows(labelled, f"{rules.name}, gallery")]
+        note = "The data have no query and gallery: every picture is a query, and in the gallery of the other spectra."
         return cls(manifest, query, gallery, rules, (note,))
 
     def score(self, embeddings: Embeddings) -> EvaluationResult:
@@ -99,6 +116,23 @@ class EvaluationResult:
     def in_percent(self) -> PercentScores:
         """The numbers of a summary."""
         return PercentScores.of(self.scores)
+
+    def shown(self) -> EvaluationResult:
+        """The same scores over the query and gallery of the first trial, for single rankings and pairs."""
+        trials = trials_of(self.query, self.gallery, self.protocol)
+        query, gallery = trials.first()
+        return replace(self, query=query, gallery=gallery, protocol=trials.protocol)
+
+    def by_spectrum(self) -> dict[str, PercentScores]:
+        """The scores of the queries of each spectrum, where the protocol lets each search in the others."""
+        if not self.protocol.other_spectrum:
+            return {}
+        manifest = self.query.manifest
+        return {
+            spectrum: PercentScores.of(self.scores.of_queries(np.flatnonzero([bool(cell) for cell in cells])))
+            for spectrum in manifest.spectra
+            if (cells := manifest.column(spectrum))
+        }
 
 
 @dataclass(frozen=True)
@@ -206,12 +240,43 @@ def evaluate_recognizer(
         "dataset": data,
         **result.in_percent().as_json(),
         "intervals": in_percent(result.intervals),
+        **_by_spectrum(result),
         **made_with(recognizer),
         "notes": list(dict.fromkeys((*manifest.notes, *unread, *result.notes, *result.scores.notes))),
     }
     if rerank:
         numbers["reranked"] = _reranked(result)
     return RecognizerEvaluation(recognizer.card.name, data, result, numbers)
+
+
+def averaged_over_splits(evaluations: Sequence[RecognizerEvaluation]) -> dict[str, Any]:
+    """Means over the splits of a data set, each scored with the recognizer that was trained on it.
+
+    One recognizer on several splits would have been trained on individuals that it is tested with.
+
+    Args:
+        evaluations: one for each split, at least one.
+
+    Returns:
+        As :attr:`RecognizerEvaluation.numbers`: means in percent, queries added up, and the splits' own under
+        ``splits``. A number that a split lacks is None.
+    """
+    each = [evaluation.result.in_percent() for evaluation in evaluations]
+    means: dict[str, Any] = {}
+    for name in ("mAP", "rank1", "rank5", "rank10", "mINP"):
+        values = [getattr(scores, name) for scores in each]
+        means[name] = None if None in values else float(np.mean(values))
+    return {
+        **means,
+        "queries": sum(scores.queries for scores in each),
+        "queries_without_match": sum(scores.queries_without_match for scores in each),
+        "protocol": ", ".join(dict.fromkeys(scores.protocol for scores in each)),
+        "splits": [
+            {"recognizer": evaluation.recognizer, "dataset": evaluation.dataset, **scores.as_json()}
+            for evaluation, scores in zip(evaluations, each, strict=True)
+        ],
+        "notes": list(dict.fromkeys(note for evaluation in evaluations for note in evaluation.numbers["notes"])),
+    }
 
 
 def made_with(recognizer: Recognizer) -> dict[str, Any]:
@@ -251,18 +316,11 @@ def evaluation_split(manifest: Manifest, data: str, protocol: str | None = None)
     return split
 
 
+def _by_spectrum(result: EvaluationResult) -> dict[str, Any]:
+    directions = {spectrum: scores.as_json() for spectrum, scores in result.by_spectrum().items()}
+    return {"by_query_spectrum": directions} if directions else {}
+
+
 def _reranked(result: EvaluationResult) -> dict[str, Any]:
-    query, gallery = result.query, result.gallery
-    distances = k_reciprocal(query.vectors, gallery.vectors)
-    rows = rows_of(query, gallery, result.protocol)
-    scores = score(
-        distances,
-        rows.query_identity,
-        rows.gallery_identity,
-        rows.query_group,
-        rows.gallery_group,
-        max_rank=result.protocol.max_rank,
-        average_precision=result.protocol.average_precision,
-    )
-    reranked = PercentScores.of(replace(scores, protocol=rows.protocol))
-    return {**reranked.as_json(), "intervals": in_percent(_intervals(scores))}
+    scores = evaluate(result.query, result.gallery, result.protocol, distances=k_reciprocal)
+    return {**PercentScores.of(scores).as_json(), "intervals": in_percent(_intervals(scores))}

@@ -92,7 +92,8 @@ def _hidden(
 ) -> Pictures:
     """The split's pictures, of whose queries a share is hidden."""
     if data.startswith("world:"):
-        world = evaluation_split(open_dataset(f"{data}{'&' if '?' in data else '?'}hidden={share:g}"), data)
+        hidden = open_dataset(f"{data}{'&' if '?' in data else '?'}hidden={share:g}")
+        world = evaluation_split(hidden, data, split.protocol.name)
         advance = display.bar(f"drawing, {share:.0%} hidden")
         queries = recognizer.pictures_of(world.manifest.select(split.query), advance)
         return _with_queries(pictures, split, queries.images)

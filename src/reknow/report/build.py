@@ -134,14 +134,14 @@ def _reranked_intervals(numbers: Mapping[str, Any]) -> dict[str, tuple[float, fl
 
 def _pair_scores(result: EvaluationResult) -> PairScores | None:
     """Similarities of a fixed random sample of query-gallery pairs; what the protocol removes is in neither half."""
-    query, gallery = result.query, result.gallery
-    rows = rows_of(query, gallery, result.protocol)
+    shown = result.shown()
+    query, gallery = shown.query, shown.gallery
+    rows = rows_of(query, gallery, shown.protocol)
     sampled = np.random.default_rng(0).permutation(len(query))[: max(1, PAIRS_SAMPLED // len(gallery))]
     sampled = sampled[rows.query_identity[sampled] >= 0]
     similarity = query.vectors[sampled] @ gallery.vectors.T
     genuine = rows.query_identity[sampled][:, None] == rows.gallery_identity[None, :]
-    group = rows.query_group[sampled][:, None]
-    removed = genuine & (group >= 0) & (group == rows.gallery_group[None, :])
+    removed = rows.removed(sampled)
     if not (genuine & ~removed).any():
         return None
-    return PairScores(similarity[genuine & ~removed], similarity[~genuine])
+    return PairScores(similarity[genuine & ~removed], similarity[~genuine & ~removed])

@@ -20,7 +20,7 @@ from reknow.report.images import observation_image, spectra_shown
 
 
 def rankings(result: EvaluationResult, count: int = 4) -> list[RankRow]:
-    """Queries with the ten nearest gallery pictures that the protocol does not exclude.
+    """Queries with the ten nearest gallery pictures that the protocol does not exclude; of several trials, the first's.
 
     Args:
         result: scores, and the embeddings that they come from.
@@ -29,7 +29,8 @@ def rankings(result: EvaluationResult, count: int = 4) -> list[RankRow]:
     Raises:
         DataError: `count` below 1, or a picture that cannot be read.
     """
-    query, gallery = result.query.manifest, result.gallery.manifest
+    shown = result.shown()
+    query, gallery = shown.query.manifest, shown.gallery.manifest
     spectra = spectra_shown(query, gallery)
     query_names, query_cameras = query.column("observation"), query.column("camera")
     gallery_names, gallery_cameras = gallery.column("observation"), gallery.column("camera")
@@ -39,7 +40,7 @@ def rankings(result: EvaluationResult, count: int = 4) -> list[RankRow]:
         rows = np.asarray(chosen[kind], dtype=np.int64)
         if not len(rows):
             continue
-        head = ranked(result.query.select(rows), result.gallery, result.protocol, top=RANKED_AT_MOST)
+        head = ranked(shown.query.select(rows), shown.gallery, shown.protocol, top=RANKED_AT_MOST)
         for row, hits, matches, similarities in zip(rows, head.rows, head.matches, head.similarity, strict=True):
             results = [
                 RankedPicture(

@@ -65,25 +65,29 @@ class RunStart:
 
     def as_plain(self) -> dict[str, Any]:
         """As a checkpoint holds it."""
-        scores = None
-        if self.scores is not None:
-            values = {each.name: getattr(self.scores, each.name) for each in dataclasses.fields(self.scores)}
-            scores = {
-                name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-                for name, value in values.items()
-            }
+        scores = None if self.scores is None else _plain_scores(self.scores)
         return {"data": self.data, "recipe": self.recipe, "weights": self.weights, "scores": scores}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> RunStart:
         """What :meth:`as_plain` made."""
-        scores = None
-        if plain["scores"] is not None:
-            values: dict[str, Any] = {
-                name: value.numpy() if isinstance(value, Tensor) else value for name, value in plain["scores"].items()
-            }
-            scores = RankingScores(**values)
+        scores = None if plain["scores"] is None else _scores_from(plain["scores"])
         return cls(plain["data"], plain["recipe"], plain["weights"], scores)
+
+
+def _plain_scores(scores: RankingScores) -> dict[str, Any]:
+    values = {each.name: getattr(scores, each.name) for each in dataclasses.fields(scores)}
+    tensors = {name: torch.from_numpy(value) for name, value in values.items() if isinstance(value, np.ndarray)}
+    return values | tensors | {"trials": [_plain_scores(trial) for trial in scores.trials]}
+
+
+def _scores_from(plain: dict[str, Any]) -> RankingScores:
+    """What :func:`_plain_scores` made; checkpoints of earlier versions have no trials."""
+    values: dict[str, Any] = {
+        name: value.numpy() if isinstance(value, Tensor) else value for name, value in plain.items()
+    }
+    values["trials"] = tuple(_scores_from(trial) for trial in plain.get("trials", ()))
+    return RankingScores(**values)
 
 
 def _without_places(recipe: Recipe) -> dict[str, Any]:

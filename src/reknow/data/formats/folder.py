@@ -4,6 +4,8 @@ Options:
 
 - ``identity=subfolder``: the first sub-folder names the identity (``bicycles/0815/left.jpg`` in ``folder:bicycles``);
 - ``identity_pattern=REGEX``: its group, searched in the file name, is the identity;
+- ``spectrum=subfolder``: folders called ``rgb``, ``nir`` and ``tir``, at any depth, name the spectrum of their pictures
+  (:mod:`reknow.data.formats.folder_spectra`); sub-folders and paths count as if these folders were not there;
 - ``camera=REGEX``: its group, searched in the file name, is the camera, for example ``camera=_c(\\d+)``;
 - ``unknown=keep``: names such as -1 and unknown are individuals, see :mod:`reknow.data.columns`;
 - ``levels=BLACK..WHITE``: how deep pictures become gray, see :mod:`reknow.data.levels`;
@@ -21,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from reknow.data.columns import without_unknown
+from reknow.data.formats.folder_spectra import SpectrumFolders, spectrum_folders
 from reknow.data.formats.folder_splits import SplitFolders, lone_notes, split_folders
 from reknow.data.formats.picture_folders import Listing, contents, existing_folder, pictures_below
 from reknow.data.levels import parse_levels
@@ -34,6 +37,7 @@ def read(
     *,
     identity: str | None = None,
     identity_pattern: str | None = None,
+    spectrum: str | None = None,
     camera: str | None = None,
     unknown: str = "empty",
     levels: str | None = None,
@@ -45,6 +49,7 @@ def read(
         path: the folder.
         identity: ``subfolder``, or None for no identities.
         identity_pattern: a regular expression with one group.
+        spectrum: ``subfolder``, or None where all pictures are rgb.
         camera: a regular expression with one group.
         unknown: ``empty`` or ``keep`` names that mean an unknown name.
         levels: which values of deep pictures are black and white; None for those of 16 bits.
@@ -53,10 +58,11 @@ def read(
     Raises:
         DataError: no folder, no pictures, a wrong option, or an expression that fits no name at all.
     """
-    if identity not in (None, "none", "subfolder"):
-        raise DataError(
-            "folder, option 'identity'", found=f"'{identity}'", remedy=nearest(identity, ["none", "subfolder"])
-        )
+    for option, value in (("identity", identity), ("spectrum", spectrum)):
+        if value not in (None, "none", "subfolder"):
+            raise DataError(
+                f"folder, option '{option}'", found=f"'{value}'", remedy=nearest(value, ["none", "subfolder"])
+            )
     if identity == "subfolder" and identity_pattern is not None:
         raise DataError(
             "folder, options 'identity' and 'identity_pattern'",
@@ -67,17 +73,28 @@ def read(
     folder = existing_folder(path, "folder")
     name = printable(folder.resolve().name)
     listing = pictures_below(folder)
-    splits = split_folders(listing.pictures, listing.folders, name, closed=gallery is not None)
-    pictures = [picture for picture in listing.pictures if splits.of(picture)] if splits else listing.pictures
-    if not pictures:
+    told: SpectrumFolders | None = None
+    if spectrum == "subfolder" and listing.pictures:
+        told = spectrum_folders(listing.pictures, name)
+    paths, folders = (listing.pictures, listing.folders) if told is None else (told.paths, told.top)
+    splits = split_folders(paths, folders, name, closed=gallery is not None)
+    kept = [row for row, path in enumerate(paths) if splits is None or splits.of(path)]
+    if not kept:
         raise _without_pictures(folder, listing, splits)
     columns, notes = columns_of(
-        pictures, splits=splits, by_subfolder=identity == "subfolder", identity=identity_pattern, camera=camera
+        [paths[row] for row in kept],
+        splits=splits,
+        by_subfolder=identity == "subfolder",
+        identity=identity_pattern,
+        camera=camera,
     )
+    if told is not None:
+        columns |= {"rgb": [None] * len(kept)} | told.columns(kept)
+        notes = [*told.notes, *notes]
     columns, unknown_notes = without_unknown(columns, name, unknown)
     notes = [*(splits.notes if splits else ()), *notes, *unknown_notes, *listing.notes(name)]
     if splits is None and identity == "subfolder":
-        notes += lone_notes(listing.folders, name)
+        notes += lone_notes(folders, name)
     manifest = replace(Manifest.from_columns(columns, root=folder, name=name, notes=notes), levels=spread)
     return manifest if gallery is None else closed_set(manifest, gallery)
 

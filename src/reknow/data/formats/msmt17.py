@@ -25,6 +25,7 @@ from reknow.data.formats.picture_folders import (
     pictures_in,
     subfolders,
 )
+from reknow.data.formats.picture_lists import lines_of
 from reknow.data.formats.published import Count, compared
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
@@ -96,7 +97,7 @@ def read(path: str) -> Manifest:
         DataError: another layout, a damaged list file, or lists without a single picture.
     """
     root, release = _locate(path)
-    columns = rows_of({name: _lines(root / name) for name in LISTS}, release)
+    columns = rows_of({name: lines_of(root / name) for name in LISTS}, release)
     listed = len(columns["rgb"])
     on_disk = _on_disk(root, release)
     kept = [row for row, picture in enumerate(columns["rgb"]) if picture in on_disk]
@@ -121,15 +122,6 @@ def _locate(path: str) -> tuple[Path, Release]:
     plain = any(holds_folder(place / RELEASES[0].train) and holds_file(place / "list_train.txt") for place in near[:-2])
     release = RELEASES[1] if masked and not plain else RELEASES[0]
     return layout_root(path, [release.train, release.test, *LISTS], "msmt17"), release
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            path, found=f"the list cannot be read ({error})", remedy="Take it from the data set's own archive."
-        ) from error
 
 
 def _on_disk(root: Path, release: Release) -> set[str]:
