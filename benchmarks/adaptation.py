@@ -94,13 +94,15 @@ def as_the_demo(seed: int, folder: Path) -> dict[str, Any]:
 
 def where_it_is_hard(seed: int, folder: Path) -> dict[str, Any]:
     """The line of a seed on the hard world."""
-    data, line = f"world:target?difficulty=hard&seed={seed}", {"benchmark": "adaptation_hard", "seed": seed}
+    epochs = cluster_contrast.own_data().epochs
+    data = f"world:target?difficulty=hard&seed={seed}"
+    line: dict[str, Any] = {"benchmark": "adaptation_hard", "epochs": epochs, "seed": seed}
     for recipe in (cluster_contrast.own_data(), tcmm.own_data()):
         outcome = train(replace(recipe, data=data, seed=seed), folder / recipe.name, display=Display(quiet=True))
         summary, name = outcome.summary.as_json(), recipe.name
         line |= {"purity": outcome.run.metrics().epochs[0].diagnostics["purity"], "before": summary["start"]["mAP"]}
         line |= {name: summary["mAP"], f"{name}_rank1": summary["rank1"]}
-    labelled = with_labels(data, seed, cluster_contrast.own_data().epochs, folder / "labels")
+    labelled = with_labels(data, seed, epochs, folder / "labels")
     line |= {"with_labels": labelled["mAP"], "with_labels_rank1": labelled["rank1"]}
     way = line["with_labels"] - line["before"]
     closed = {f"closed_by_{name}": (line[name] - line["before"]) / way for name in ADAPTED}
