@@ -113,7 +113,7 @@ def rank_individuals(
         distances, first, last, query_group, same_identity, gallery_group: as in :func:`rank_matches`.
         individuals: (B,) holds the rank of the first match, -1 where there is none; then the output.
         run_starts: (R + 1,) where the runs of gallery rows of one individual begin, and G; drawn galleries are in
-            order of individuals, so that runs are few.
+            order of individuals, so that a run is long.
         run_individual: (R,) codes of their individuals, from 0 on; rows of unknown identity have one each.
     """
     before = np.zeros(run_individual.max() + 1, dtype=np.uint32)

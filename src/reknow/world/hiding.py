@@ -104,7 +104,7 @@ def _before(
     body: Bool[np.ndarray, "height width"], share: float, frame: Box, draws: Draws, air: float, season: str
 ) -> tuple[str, list[Row]]:
     """What hides this share of the pixels of `body`, and its name."""
-    if not share or not body.any():
+    if share * body.sum() < 0.5:  # less than half a pixel
         return "none", []
     kind = draws.weighted({"wall": 1, "fence": 1, "hedge": 1})
     side: Side = draws.choose(("left", "right")) if kind == "wall" else "below"
