@@ -254,3 +254,24 @@ def test_the_way_out_for_one_camera_is_named():
     query, gallery = side("nir", ["1"], ["a"], "q"), side("rgb", ["1"], ["a"], "g")
     assert any("--protocol cross_spectrum_no_camera" in note for note in evaluate(query, gallery, cross_spectrum).notes)
     assert evaluate(query, gallery, cross_spectrum_no_camera).valid == 1
+
+
+def test_spectra_whose_vectors_share_no_numbers_are_told_to_say_nothing():
+    rows = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    nothing = np.zeros_like(rows)
+    sides = {"rgb": np.hstack([rows, nothing]), "nir": np.hstack([nothing, rows])}
+    apart = {
+        spectrum: Embeddings(vectors, Manifest.from_columns(
+            {spectrum: [f"{row}" for row in range(12)], "identity": [f"{row // 3}" for row in range(12)]},
+            root=Path(), name=spectrum,
+        ))
+        for spectrum, vectors in sides.items()
+    }  # fmt: skip
+    tied = evaluate(apart["rgb"], apart["nir"], cross_spectrum_no_camera)
+    assert any("equally similar" in note for note in tied.notes)
+    together = replace(apart["nir"], vectors=sides["rgb"])
+    assert not any(
+        "equally similar" in note for note in evaluate(apart["rgb"], together, cross_spectrum_no_camera).notes
+    )
+    assert evaluate(apart["rgb"], together, cross_spectrum_no_camera).rank1 == 1

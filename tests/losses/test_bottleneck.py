@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import math
 
 import pytest
@@ -174,3 +175,20 @@ def test_the_mean_over_rows_is_weighed_by_the_classes_q():
     conditional = torch.tensor([[0.5, 0.25, 0.1], [0.25, 0.5, 0.1], [0.25, 0.25, 0.8]])
     expected = -(math.log(0.5) + math.log(0.5) + math.log(0.8)) / 3
     assert float(feature_term(sharp, torch.arange(3), conditional)) == pytest.approx(expected)
+
+
+def test_a_batch_that_does_not_fit_is_refused():
+    rows, labels = torch.eye(3), torch.arange(3)
+    centroids = class_centroids(rows, labels, classes=3)
+    conditional = class_conditional(soft_assignments(rows, centroids), labels, classes=3)
+    bound = inspect.unwrap(bottleneck_bound)  # the checked signature would refuse some of it first
+    with pytest.raises(DataError, match="labels: class -1; expected 0 to 2"):
+        bound(rows, labels - 1, centroids, conditional)
+    with pytest.raises(DataError, match="labels: class 3; expected 0 to 2"):
+        bound(rows, labels + 1, centroids, conditional)
+    with pytest.raises(DataError, match="labels: 2 rows for 3 features"):
+        bound(rows, labels[:2], centroids, conditional)
+    with pytest.raises(DataError, match="input_assignments: 2 rows for 3 features"):
+        bound(rows, labels, centroids, conditional, soft_assignments(rows, centroids)[:2])
+    with pytest.raises(DataError, match="0 rows for 0 features"):
+        bound(rows[:0], labels[:0], centroids, conditional)

@@ -196,3 +196,11 @@ def test_rows_that_do_not_belong_together_are_refused(rows):
 def test_pairs_of_another_name_are_refused():
     with pytest.raises(RecipeError, match=r"pairs: 'every'.+Known: all, moments, sampled"):
         inspect.unwrap(log_ratio_bound)(*made(4, 3, 2), pairs="every")
+
+
+@pytest.mark.parametrize(("widths", "name"), [((1, 4), "features"), ((4, 5), "inputs")])
+def test_rows_of_another_size_are_refused(widths, name):
+    club, (features, inputs) = CLUB(4, 4), (torch.zeros(3, width) for width in widths)
+    for method in (CLUB.forward, CLUB.learning_loss):
+        with pytest.raises(DataError, match=f"CLUB, {name}: shape .*; expected .B, 4."):
+            inspect.unwrap(method)(club, features, inputs)

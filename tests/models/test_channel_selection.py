@@ -204,3 +204,9 @@ def test_a_network_tells_what_its_attention_kept_and_where_it_selects_nothing():
         "blocks.2.attn keeps none of its channels (0.0000), so its selection does nothing.",
     )
     assert begin_epoch(trunk, 2) == Remarks()  # no pass since
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_temperature_without_a_meaning_is_refused(temperature):
+    with pytest.raises(RecipeError, match="temperature: .*; expected above 0"):
+        select_channels(torch.zeros(2), torch.zeros(2), temperature)

@@ -68,3 +68,9 @@ def test_what_is_no_share_and_data_without_identities_are_refused(crops):
         occlusion_scores(load(), WORLD, (1.5,), display=QUIET)
     with pytest.raises(EvaluationError, match="identity"):
         occlusion_scores(load(), f"folder:{crops}", display=QUIET)
+
+
+def test_a_world_that_hides_something_already_is_refused_before_it_is_drawn():
+    for data in (f"{WORLD}&hidden=0.4", "world:target?hidden=0.2"):
+        with pytest.raises(EvaluationError, match="the option 'hidden'"):
+            occlusion_scores(load(), data, display=QUIET)

@@ -61,7 +61,7 @@ def evaluate(
     from reknow.evaluation.protocols import protocol_named
     from reknow.progress import Display
     from reknow.recognizer.evaluation import evaluate_recognizer
-    from reknow.recognizer.occlusion import occlusion_scores
+    from reknow.recognizer.occlusion import check_hides, occlusion_scores
     from reknow.recognizer.subsets import subset_scores
     from reknow.report.build import evaluation_report
 
@@ -69,6 +69,8 @@ def evaluate(
         check_new_folder(out)
     if protocol is not None:
         protocol_named(protocol)
+    if occlusion:
+        check_hides(data)
     model = recognizer_named(recognizer, precision, size)
     with Display() as display:
         result = evaluate_recognizer(model, data, rerank=rerank, protocol=protocol, display=display)

@@ -40,6 +40,9 @@ Distances = Callable[[Float[np.ndarray, "queries dim"], Float[np.ndarray, "galle
 # Blocks of less than 64 queries would read the gallery too often, so against millions of rows a block grows instead.
 _BLOCK_ENTRIES, _FEWEST_ROWS = 2**23, 64
 
+TIES_SAMPLED, TIED = 32, 1e-6
+"""Queries whose similarities are compared with each other, and the spread below which these are equal."""
+
 
 def score(
     distances: Float[np.ndarray, "queries gallery"],
@@ -182,6 +185,8 @@ def evaluate(
     scores = scored[0] if len(scored) == 1 else RankingScores.averaged(scored)
     name = trials.name + rows.protocol.removeprefix(protocol.name)
     notes += (*_unmatched_notes(scores, rows, protocol, trials), *_notes_on_trials(scores, trials))
+    if distances is None:
+        notes += tuple(_notes_on_ties(trials, rows))
     return replace(scores, protocol=name, notes=notes)
 
 
@@ -212,6 +217,22 @@ def _unmatched_notes(scores: RankingScores, rows: EvaluationRows, protocol: Prot
             )
     if not scores.valid:
         yield "No query has a match in the gallery: there is nothing to average."
+
+
+def _notes_on_ties(trials: Trials, rows: EvaluationRows) -> Iterator[str]:
+    """A sentence where similarities tell nothing: all that a query may find is equally similar to it."""
+    query, gallery = trials.query.vectors, trials.gallery.vectors
+    for queries, visible in rows.views():
+        sample = queries[:: max(1, len(queries) // TIES_SAMPLED)]
+        if visible.sum() < 2 or not len(sample):
+            continue
+        similarity = query[sample] @ gallery[visible].T
+        if float(np.ptp(similarity, axis=1).max()) < TIED:
+            yield (
+                "All gallery pictures are equally similar to a query, so the order of rows decides and the scores say "
+                "nothing. Vectors of different spectra may share no numbers, as EDITOR's do not."
+            )
+            return
 
 
 def _notes_on_trials(scores: RankingScores, trials: Trials) -> Iterator[str]:

@@ -190,6 +190,9 @@ def bottleneck_bound(
         beta: see :func:`soft_assignments`.
         clamp: smallest probability that a logarithm is taken of.
 
+    Raises:
+        DataError: no row, another number of labels or of inputs, or a label that is no class.
+
     Example:
         >>> rows, labels = torch.eye(3), torch.arange(3)
         >>> centroids = class_centroids(rows, labels, classes=3)
@@ -197,11 +200,32 @@ def bottleneck_bound(
         >>> bottleneck_bound(rows, labels, centroids, conditional).round(decimals=3)
         tensor(0.6660)
     """
+    _check_batch(features, labels, centroids, input_assignments)
     with torch.autocast(features.device.type, enabled=False):
         bound = feature_term(
             soft_assignments(features, centroids, beta), labels, conditional.to(features.device), clamp
         )
         return bound if input_assignments is None else input_term(input_assignments, clamp).mean() + bound
+
+
+def _check_batch(features: Tensor, labels: Tensor, centroids: Tensor, inputs: Tensor | None) -> None:
+    sizes = {"labels": labels, **({} if inputs is None else {"input_assignments": inputs})}
+    for name, rows in sizes.items():
+        if not len(features) or len(rows) != len(features):
+            raise DataError(
+                f"bottleneck bound, {name}",
+                found=f"{len(rows)} rows for {len(features)} features",
+                expected="as many of both, at least 1",
+                remedy="Pass those of the same pictures, in the same order.",
+            )
+    outside = labels[(labels < 0) | (labels >= len(centroids))]
+    if len(outside):
+        raise DataError(
+            "bottleneck bound, labels",
+            found=f"class {int(outside[0])}",
+            expected=f"0 to {len(centroids) - 1}, the classes of the centroids",
+            remedy="Leave rows without a class out.",
+        )
 
 
 class Bottleneck(nn.Module):

@@ -61,6 +61,7 @@ class CLUB(nn.Module):
 
     def __init__(self, dim: int, input_dim: int, hidden: int = 256) -> None:
         super().__init__()
+        self.dim, self.input_dim = dim, input_dim
         self.mean = _perceptron(input_dim, hidden, dim)
         self.log_variance = _perceptron(input_dim, hidden, dim)
 
@@ -73,6 +74,23 @@ class CLUB(nn.Module):
             log_variance = LARGEST_LOG_VARIANCE * (self.log_variance(inputs) / LARGEST_LOG_VARIANCE).tanh()
             return self.mean(inputs), log_variance
 
+    def _check(self, features: Tensor, inputs: Tensor) -> None:
+        if not 0 < len(features) == len(inputs):
+            raise DataError(
+                "CLUB",
+                found=f"{len(features)} features and {len(inputs)} inputs",
+                expected="as many of both, at least 1",
+                remedy="Pass the inputs of the same pictures, in the same order.",
+            )
+        for name, rows, width in (("features", features, self.dim), ("inputs", inputs, self.input_dim)):
+            if rows.shape[1:] != (width,):
+                raise DataError(
+                    f"CLUB, {name}",
+                    found=f"shape {tuple(rows.shape)}",
+                    expected=f"(B, {width})",
+                    remedy="Flatten them, or build CLUB for their size.",
+                )
+
     def learning_loss(
         self, features: Float[Tensor, "batch dim"], inputs: Float[Tensor, "batch inputs"]
     ) -> Float[Tensor, ""]:
@@ -83,9 +101,9 @@ class CLUB(nn.Module):
             inputs: (B, input_dim) of the same rows.
 
         Raises:
-            DataError: no rows, or not as many features as inputs.
+            DataError: no rows, not as many features as inputs, or rows of another size than the network's.
         """
-        _check_rows(features, inputs)
+        self._check(features, inputs)
         mean, log_variance = self.conditional(inputs)
         squared = (features.to(mean) - mean).square() * (-log_variance).exp()
         return (squared + log_variance + math.log(2 * math.pi)).sum(1).mean() / 2
@@ -105,10 +123,10 @@ class CLUB(nn.Module):
             pairs: see :func:`log_ratio_bound`.
 
         Raises:
-            DataError: no rows, or not as many features as inputs.
+            DataError: no rows, not as many features as inputs, or rows of another size than the network's.
             RecipeError: pairs of another name.
         """
-        _check_rows(features, inputs)
+        self._check(features, inputs)
         return log_ratio_bound(features, *self.conditional(inputs), pairs=pairs)
 
 
@@ -175,13 +193,3 @@ def _over_all(
 
 def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
-
-
-def _check_rows(features: Tensor, inputs: Tensor) -> None:
-    if not 0 < len(features) == len(inputs):
-        raise DataError(
-            "CLUB",
-            found=f"{len(features)} features and {len(inputs)} inputs",
-            expected="as many of both, at least 1",
-            remedy="Pass the inputs of the same pictures, in the same order.",
-        )

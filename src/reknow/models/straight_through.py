@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reknow.errors import RecipeError
+
 
 def select_channels(
     scores: Float[Tensor, "*shape"], noise: Float[Tensor, "*shape"], temperature: float
@@ -23,7 +25,10 @@ def select_channels(
     Args:
         scores: theta, of any shape.
         noise: of the same shape; a constant.
-        temperature: tau. It does not change the mask.
+        temperature: tau, above 0. It does not change the mask.
+
+    Raises:
+        RecipeError: a temperature that is not above 0.
 
     Example:
         >>> scores = torch.tensor([0.5, -0.5], requires_grad=True)
@@ -32,6 +37,8 @@ def select_channels(
         >>> mask.tolist(), [round(float(number), 3) for number in scores.grad]
         ([1.0, 0.0], [0.235, 0.235])
     """
+    if not 0 < temperature < float("inf"):
+        raise RecipeError("temperature", found=str(temperature), expected="above 0, and finite", remedy="1 is usual.")
     return _StraightThrough.apply(scores, noise, temperature)
 
 

@@ -9,6 +9,7 @@ recognizers and all shares meet the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -68,6 +69,7 @@ def occlusion_scores(
     Raises:
         EvaluationError: no identity that a query could be matched by, or a share outside 0 to 1.
     """
+    check_hides(data)
     for share in shares:
         if not 0 <= share <= 1:
             raise EvaluationError(
@@ -85,6 +87,24 @@ def occlusion_scores(
         result = split.score(Embeddings(mixed, split.manifest, pixels=pixels)).scores.as_percent()
         scores.append(OcclusionScore(share, float(result["mAP"]), float(result["rank1"])))
     return scores
+
+
+def check_hides(data: str) -> None:
+    """Refuse a world that already hides a share of its objects.
+
+    Args:
+        data: ``FORMAT:PATH``.
+
+    Raises:
+        EvaluationError: it does.
+    """
+    if data.startswith("world:") and re.search(r"[?&]hidden=", data):
+        raise EvaluationError(
+            data,
+            found="the option 'hidden', while several shares are to be hidden",
+            expected="the world without it",
+            remedy="Leave the option out, or score without --occlusion.",
+        )
 
 
 def _hidden(

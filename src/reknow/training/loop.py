@@ -271,9 +271,10 @@ class Trainer:
         start = RunStart.from_plain(state["start"])
         start.check_recipe(self.recipe, self.run.folder)
         if start.data != self.start.data:
+            places = [data for data in (self.recipe.data, self.recipe.evaluation_data) if data]
             raise RunError(
                 self.run.folder,
-                found=f"its checkpoint was made with other rows than {self.recipe.data} has now",
+                found=f"its checkpoint was made with other rows than {' or '.join(places)} has now",
                 expected="the observations, identities, cameras and splits that the run began with",
                 remedy="Restore the data; where they moved, name the new place with the options that the old one had. "
                 "Or start a new run with --init-from to keep the weights.",
