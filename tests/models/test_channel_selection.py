@@ -208,5 +208,5 @@ def test_a_network_tells_what_its_attention_kept_and_where_it_selects_nothing():
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_temperature_without_a_meaning_is_refused(temperature):
-    with pytest.raises(RecipeError, match="temperature: .*; expected above 0"):
+    with pytest.raises(RecipeError, match=r"temperature: .*; expected above 0"):
         select_channels(torch.zeros(2), torch.zeros(2), temperature)
