@@ -41,7 +41,7 @@ Distances = Callable[[Float[np.ndarray, "queries dim"], Float[np.ndarray, "galle
 _BLOCK_ENTRIES, _FEWEST_ROWS = 2**23, 64
 
 TIES_SAMPLED, TIED = 32, 1e-6
-"""Queries whose similarities are compared with each other, and the spread below which these are equal."""
+"""Queries and gallery rows whose similarities are compared first, and the spread below which these are equal."""
 
 
 def score(
@@ -223,11 +223,13 @@ def _notes_on_ties(trials: Trials, rows: EvaluationRows) -> Iterator[str]:
     """A sentence where similarities tell nothing: all that a query may find is equally similar to it."""
     query, gallery = trials.query.vectors, trials.gallery.vectors
     for queries, visible in rows.views():
-        sample = queries[:: max(1, len(queries) // TIES_SAMPLED)]
-        if visible.sum() < 2 or not len(sample):
+        searched = np.flatnonzero(visible)
+        if len(searched) < 2 or not len(queries):
             continue
-        similarity = query[sample] @ gallery[visible].T
-        if float(np.ptp(similarity, axis=1).max()) < TIED:
+        # A sample is enough to see that similarities differ; where it shows none, all of the gallery decides.
+        some = query[queries[:: max(1, len(queries) // TIES_SAMPLED)]]
+        sampled = searched[:: max(1, len(searched) // TIES_SAMPLED)]
+        if all(float(np.ptp(some @ gallery[rows].T, axis=1).max()) < TIED for rows in (sampled, searched)):
             yield (
                 "All gallery pictures are equally similar to a query, so the order of rows decides and the scores say "
                 "nothing. Vectors of different spectra may share no numbers, as EDITOR's do not."
