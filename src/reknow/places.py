@@ -89,6 +89,16 @@ def place_and_options(
     return text[:mark], options
 
 
+def with_option(name: str, option: str, value: object) -> str:
+    """A name that :func:`place_and_options` takes apart, with one option more.
+
+    Example:
+        >>> with_option("world:target", "seed", 2), with_option("world:target?seed=2", "hidden", 0.4)
+        ('world:target?seed=2', 'world:target?seed=2&hidden=0.4')
+    """
+    return f"{name}{'&' if '?' in name else '?'}{option}={value}"
+
+
 def _may_hold(folder: Path) -> bool:
     """Whether files can be made in a folder, or the folder itself can be made."""
     try:

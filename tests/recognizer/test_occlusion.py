@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from reknow.data.cache import Pictures
 from reknow.data.formats import open_dataset
 from reknow.errors import EvaluationError
+from reknow.evaluation.ranking import evaluate
 from reknow.progress import Display
 from reknow.recognizer import load, occlusion
 from reknow.recognizer.evaluation import EvaluationSplit, evaluate_recognizer
@@ -57,10 +59,11 @@ def test_pictures_of_other_spectra_stay_gray():
     rows = len(split.manifest)
     plain = {"rgb": np.full((rows, 16, 8, 3), 9, np.uint8), "tir": np.full((rows, 16, 8, 3), 9, np.uint8)}
     pictures = Pictures.from_arrays(plain)
-    shown = occlusion._hidden(load(), split, pictures, "folder:elsewhere", 0.5, QUIET).images
-    thermal, color = shown["tir"][split.query], shown["rgb"][split.query]
+    shown = occlusion._hidden_queries(load(), split, pictures, "folder:elsewhere", 0.5, QUIET).images
+    thermal, color = shown["tir"], shown["rgb"]
+    assert len(thermal) == len(color) == len(split.query)
     assert (thermal[..., 0] == thermal[..., 2]).all() and (color[..., 0] != color[..., 2]).any()
-    assert (shown["tir"][split.gallery] == 9).all() and (plain["tir"] == 9).all()
+    assert all((pixels == 9).all() for pixels in plain.values())
 
 
 def test_what_is_no_share_and_data_without_identities_are_refused(crops):
@@ -74,3 +77,29 @@ def test_a_world_that_hides_something_already_is_refused_before_it_is_drawn():
     for data in (f"{WORLD}&hidden=0.4", "world:target?hidden=0.2"):
         with pytest.raises(EvaluationError, match="the option 'hidden'"):
             occlusion_scores(load(), data, display=QUIET)
+
+
+def test_a_picture_that_asks_and_answers_is_hidden_as_a_query_alone(recognizer, tmp_path):
+    # A folder of both spectra has no query and gallery: every picture is on both sides.
+    for number in range(3):
+        for spectrum in ("rgb", "nir"):
+            folder = tmp_path / "both" / spectrum / f"{number}"
+            folder.mkdir(parents=True)
+            for shot in range(2):
+                pixels = np.random.default_rng(10 * number + shot).integers(0, 255, (32, 16, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{shot}.png")
+    data = f"folder:{tmp_path / 'both'}?spectrum=subfolder&identity=subfolder"
+    gallery_of = []
+
+    def scored(query, gallery, protocol):
+        gallery_of.append(gallery.vectors)
+        return evaluate(query, gallery, protocol)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occlusion, "evaluate", scored)
+        occlusion_scores(recognizer, data, (0.0, 0.8), protocol="cross_spectrum_no_camera", display=QUIET)
+    np.testing.assert_array_equal(*gallery_of)
+    split = EvaluationSplit.of(open_dataset(data), protocol="cross_spectrum_no_camera")
+    assert split is not None and set(split.query) & set(split.gallery)
+    plain = recognizer.embed_manifest(split.manifest).vectors[split.gallery]
+    np.testing.assert_allclose(gallery_of[1], plain, atol=1e-6)

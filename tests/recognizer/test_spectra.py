@@ -8,34 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from reknow import cli
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.data.manifest import Manifest, one_spectrum_a_row
-from reknow.data.transforms import Preprocessing
 from reknow.errors import DataError, EvaluationError
-from reknow.methods.editor.network import EditorNetworkConfig
-from reknow.methods.editor.selection import SelectionConfig
-from reknow.models.transformer import TransformerConfig
 from reknow.progress import Display
-from reknow.recognizer import Card, Recognizer
+from reknow.recognizer import Recognizer
 from reknow.recognizer.evaluation import EvaluationSplit, evaluate_recognizer
 from reknow.recognizer.occlusion import occlusion_scores
 from reknow.report.build import evaluation_report
 
 WORLD = "world:target?train_identities=0&test_identities=4&cameras=3&spectra=rgb,nir"
-
-
-@pytest.fixture(scope="module")
-def recognizer() -> Recognizer:
-    """A network that reads three spectra, as many of them as an observation has."""
-    torch.manual_seed(0)
-    trunk = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch=8)
-    config = EditorNetworkConfig(trunk=trunk, selection=SelectionConfig(head_keep=1, frequency_keep=2))
-    return Recognizer(config, config.build(), Preprocessing(size=(32, 16)), Card(name="tiny"), "cpu", "32")
 
 
 def embedded(manifest: Manifest) -> Embeddings:

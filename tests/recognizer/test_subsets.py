@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from reknow.data.formats import open_dataset
-from reknow.data.transforms import Preprocessing
 from reknow.errors import EvaluationError
 from reknow.evaluation.ranking import evaluate
-from reknow.methods.editor.network import EditorNetworkConfig
-from reknow.methods.editor.selection import SelectionConfig
-from reknow.models.transformer import TransformerConfig
 from reknow.progress import Display
-from reknow.recognizer import Card, Recognizer, load
+from reknow.recognizer import Recognizer, load
 from reknow.recognizer.evaluation import EvaluationSplit
 from reknow.recognizer.subsets import subset_scores, subsets
 
 WORLD = "world:target?train_identities=0&test_identities=5&cameras=3&spectra=rgb,nir,tir"
-
-
-@pytest.fixture(scope="module")
-def recognizer() -> Recognizer:
-    torch.manual_seed(0)
-    trunk = TransformerConfig(image_size=(32, 16), width=16, depth=1, heads=2, patch=8)
-    config = EditorNetworkConfig(trunk=trunk, selection=SelectionConfig(head_keep=1, frequency_keep=2))
-    return Recognizer(config, config.build(), Preprocessing(size=(32, 16)), Card(name="tiny"), "cpu", "32")
 
 
 @pytest.fixture

@@ -10,18 +10,20 @@ recognizers and all shares meet the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import UInt8
 
 from reknow.data.cache import Pictures
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.errors import EvaluationError
+from reknow.evaluation.ranking import evaluate
 from reknow.observation import Spectrum
+from reknow.places import with_option
 from reknow.progress import Display
 from reknow.recognizer.evaluation import EvaluationSplit, evaluation_split
 from reknow.recognizer.recognizer import Recognizer
@@ -76,15 +78,22 @@ def occlusion_scores(
                 "occlusion, shares", found=f"{share:g}", expected="0 to 1", remedy="Give shares, such as 0.4."
             )
     split = evaluation_split(open_dataset(data), data, protocol)
-    recognizer = recognizer.for_scores()
-    pictures = recognizer.pictures_of(split.manifest, display.bar("reading"))
-    vectors, pixels = _embedded(recognizer, split, pictures, np.arange(len(pictures)), display, ""), pictures.hashes()
+    recognizer, manifest = recognizer.for_scores(), split.manifest
+    pictures, cameras = recognizer.pictures_of(manifest, display.bar("reading")), recognizer.camera_codes(manifest)
+    annotations, pixels = recognizer.annotations(manifest), pictures.hashes()
+    vectors = recognizer.embed_pictures(
+        pictures, cameras, annotations=annotations, rows=split.gallery, progress=display.bar("embedding the gallery")
+    )
+    gallery = Embeddings(vectors, manifest.select(split.gallery), pixels=pixels[split.gallery])
+    of_queries = {name: values[split.query] for name, values in annotations.items()}
     scores = []
     for share in shares:
-        queries = _hidden(recognizer, split, pictures, data, share, display)
-        mixed = vectors.copy()
-        mixed[split.query] = _embedded(recognizer, split, queries, split.query, display, f", {share:.0%} hidden")
-        result = split.score(Embeddings(mixed, split.manifest, pixels=pixels)).scores.as_percent()
+        hidden = _hidden_queries(recognizer, split, pictures, data, share, display)
+        advance = display.bar(f"embedding, {share:.0%} hidden")
+        vectors = recognizer.embed_pictures(hidden, cameras[split.query], annotations=of_queries, progress=advance)
+        # A query is known again in the gallery by its picture as it was.
+        query = Embeddings(vectors, manifest.select(split.query), pixels=pixels[split.query])
+        result = evaluate(query, gallery, split.protocol).as_percent()
         scores.append(OcclusionScore(share, float(result["mAP"]), float(result["rank1"])))
     return scores
 
@@ -107,53 +116,22 @@ def check_hides(data: str) -> None:
         )
 
 
-def _hidden(
+def _hidden_queries(
     recognizer: Recognizer, split: EvaluationSplit, pictures: Pictures, data: str, share: float, display: Display
 ) -> Pictures:
-    """The split's pictures, of whose queries a share is hidden."""
+    """The pictures of the split's queries, with a share of each hidden."""
     if data.startswith("world:"):
-        hidden = open_dataset(f"{data}{'&' if '?' in data else '?'}hidden={share:g}")
+        hidden = open_dataset(with_option(data, "hidden", f"{share:g}"))
         world = evaluation_split(hidden, data, split.protocol.name)
-        advance = display.bar(f"drawing, {share:.0%} hidden")
-        queries = recognizer.pictures_of(world.manifest.select(split.query), advance)
-        return _with_queries(pictures, split, queries.images)
+        return recognizer.pictures_of(world.manifest.select(split.query), display.bar(f"drawing, {share:.0%} hidden"))
     names = split.manifest.select(split.query).column("observation")
     images: dict[Spectrum, UInt8[np.ndarray, "queries height width 3"]] = {}
     for spectrum, of_all in pictures.images.items():
         covered = [pasted(picture, share, name) for picture, name in zip(of_all[split.query], names, strict=True)]
         # What is pasted has colors; a picture of another spectrum has none.
         images[spectrum] = np.stack(covered if spectrum == "rgb" else [_gray(picture) for picture in covered])
-    return _with_queries(pictures, split, images)
-
-
-def _with_queries(
-    pictures: Pictures, split: EvaluationSplit, queries: Mapping[Spectrum, UInt8[np.ndarray, "queries height width 3"]]
-) -> Pictures:
-    images: dict[Spectrum, UInt8[np.ndarray, "rows height width 3"]] = {
-        spectrum: np.array(of_all) for spectrum, of_all in pictures.images.items()
-    }
-    for spectrum, of_queries in queries.items():
-        images[spectrum][split.query] = of_queries
-    return Pictures(images, pictures.present)
+    return Pictures(images, {spectrum: there[split.query] for spectrum, there in pictures.present.items()})
 
 
 def _gray(picture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
     return np.repeat(picture.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-
-
-def _embedded(
-    recognizer: Recognizer,
-    split: EvaluationSplit,
-    pictures: Pictures,
-    rows: Int[np.ndarray, "some"],
-    display: Display,
-    what: str,
-) -> Float[np.ndarray, "some dim"]:
-    manifest = split.manifest
-    return recognizer.embed_pictures(
-        pictures,
-        recognizer.camera_codes(manifest),
-        annotations=recognizer.annotations(manifest),
-        rows=rows,
-        progress=display.bar(f"embedding{what}"),
-    )

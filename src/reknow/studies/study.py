@@ -17,6 +17,7 @@ from reknow.data.formats import open_dataset
 from reknow.data.manifest import encode
 from reknow.errors import RecipeError, nearest
 from reknow.methods.recipe import Recipe
+from reknow.places import with_option
 from reknow.recognizer import known_cameras
 from reknow.studies.figures import comparison
 from reknow.studies.findings import Findings
@@ -202,4 +203,4 @@ def seeded_data(data: str, seed: int) -> str:
         >>> seeded_data("world:target?light=night", 2), seeded_data("folder:crops", 2)
         ('world:target?light=night&seed=2', 'folder:crops')
     """
-    return f"{data}{'&' if '?' in data else '?'}seed={seed}" if data.startswith("world:") else data
+    return with_option(data, "seed", seed) if data.startswith("world:") else data
