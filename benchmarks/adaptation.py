@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from measure import arguments
+from measure import arguments, keep
 from reknow.data.embeddings import Embeddings
 from reknow.data.formats import open_dataset
 from reknow.data.pictures import read_picture
@@ -121,7 +121,5 @@ if options.hard:
     lines.append({"benchmark": "adaptation_hard", **summary, "passed": max(means.values()) >= 0.6})
     print(json.dumps(lines[-1]), flush=True)
 if options.write:
-    kept = Path(__file__).parent.parent / "docs" / "measured" / f"adaptation{'_hard' if options.hard else ''}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(lines, indent=2) + "\n")
+    keep(f"adaptation{'_hard' if options.hard else ''}", lines)
 sys.exit(0 if all(line["passed"] for line in lines) else 1)

@@ -19,13 +19,12 @@ import json
 import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from measure import alternating_seconds, arguments, best_seconds
+from measure import alternating_seconds, arguments, best_seconds, keep
 from reknow.losses.bottleneck import Bottleneck, information
 from reknow.losses.sampled_bottleneck import SampledBottleneck
 from reknow.methods.method import Moment
@@ -153,6 +152,5 @@ lines = [*of_step(), *over_classes()]
 for line in lines:
     print(json.dumps(line), flush=True)
 if options.write:
-    kept = Path(__file__).parent.parent / "docs" / "measured" / "bottleneck.json"
-    kept.write_text(json.dumps(lines, indent=2) + "\n")
+    keep("bottleneck", lines)
 sys.exit(0 if all(line["passed"] for line in lines) else 1)

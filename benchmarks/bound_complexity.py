@@ -17,20 +17,17 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from time import process_time
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from measure import alternating_seconds, arguments
+from measure import DOCS, alternating_seconds, arguments, keep, on_this_machine
 from reknow.losses.bottleneck import bottleneck_bound, class_centroids, class_conditional, soft_assignments
 from reknow.losses.club import CLUB, ROWS_AT_ONCE
-from reknow.machine import machine
 from reknow.studies.figures import INK, SOFT, STROKES, style
 
-ROOT = Path(__file__).parent.parent
 DIM, INPUT_DIM = 256, 96
 CLASSES, ROWS = 1_041, 4_096
 BOUNDS = {
@@ -132,13 +129,7 @@ summary = {
 }
 print(json.dumps(summary))
 if options.write:
-    kept = {
-        "command": "python benchmarks/bound_complexity.py --write",
-        "machine": machine() | {"threads": 1, "load_average": round(load, 2)},
-        "over_rows": over_rows,
-        "over_classes": over_classes,
-        "summary": summary,
-    }
-    (ROOT / "docs" / "measured" / "bound_complexity.json").write_text(json.dumps(kept, indent=2) + "\n")
-    drawn(over_rows, over_classes, exponents).savefig(ROOT / "docs" / "pictures" / "bound_complexity.png", dpi=110)
+    measured = {"over_rows": over_rows, "over_classes": over_classes, "summary": summary}
+    keep("bound_complexity", on_this_machine("bound_complexity", 1, load) | measured)
+    drawn(over_rows, over_classes, exponents).savefig(DOCS / "pictures" / "bound_complexity.png", dpi=110)
 sys.exit(0 if summary["passed"] else 1)

@@ -19,7 +19,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from time import process_time
 
 import numpy as np
@@ -28,8 +27,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from measure import alternating_seconds, arguments, made_embeddings
-from reknow.machine import machine
+from measure import alternating_seconds, arguments, keep, made_embeddings, on_this_machine
 from reknow.methods.classified import Classified
 from reknow.methods.method import Moment
 from reknow.methods.recipe import Recipe
@@ -43,7 +41,6 @@ from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch
 from reknow.training.optimization import Optimizers
 
-ROOT = Path(__file__).parent.parent
 IDENTITIES, PICTURES, EACH = 751, 4, 2
 LATER = Moment(epoch=9, epochs=10, step=0, steps=1)
 """Behind the warm-up of the bound."""
@@ -159,11 +156,5 @@ for group in GROUPS:
         rows.append(line)
         print(json.dumps({"benchmark": "cost"} | line), flush=True)
 if options.write:
-    kept = {
-        "command": "python benchmarks/cost.py --write",
-        "machine": machine() | {"threads": 1, "load_average": round(load, 2)},
-        "pictures": PICTURES,
-        "classes": IDENTITIES,
-        "rows": rows,
-    }
-    (ROOT / "docs" / "measured" / "cost.json").write_text(json.dumps(kept, indent=2) + "\n")
+    measured = {"pictures": PICTURES, "classes": IDENTITIES, "rows": rows}
+    keep("cost", on_this_machine("cost", 1, load) | measured)

@@ -21,6 +21,7 @@ from typing import NoReturn
 import numpy as np
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def best_seconds(work: Callable[[], object], times: int = 3) -> float:
@@ -102,6 +103,25 @@ def report(
     }
     print(json.dumps(line))
     sys.exit(0 if passed else 1)
+
+
+def keep(benchmark: str, content: object) -> None:
+    """Write what was measured to docs/measured, as JSON."""
+    (DOCS / "measured" / f"{benchmark}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def on_this_machine(benchmark: str, threads: int, load: float) -> dict[str, object]:
+    """Where and how something was measured, for the file that keeps it.
+
+    Args:
+        benchmark: its name.
+        threads: that it computed with.
+        load: the machine's load before it began.
+    """
+    from reknow.machine import machine
+
+    here = machine() | {"threads": threads, "load_average": round(load, 2)}
+    return {"command": f"python benchmarks/{benchmark}.py --write", "machine": here}
 
 
 def arguments(description: str | None, **flags: str) -> argparse.Namespace:

@@ -17,6 +17,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
+from measure import keep
 from reknow.data.formats import open_dataset
 from reknow.recognizer import load
 from reknow.studies.figures import INK, SOFT, style
@@ -76,6 +77,6 @@ passed = options.quick or (lost <= LONGEST_LOSS and correlation >= LEAST_CORRELA
 summary = {"benchmark": "trust", "rank_correlation": correlation, "largest_loss": lost, "passed": passed}
 print(json.dumps(summary))
 if options.write:
-    (ROOT / "docs" / "measured" / "trust.json").write_text(json.dumps([*lines, summary], indent=2) + "\n")
+    keep("trust", [*lines, summary])
     drawn(lines).savefig(ROOT / "docs" / "pictures" / "trust.png", dpi=110)
 sys.exit(0 if passed else 1)

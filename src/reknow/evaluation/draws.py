@@ -59,7 +59,7 @@ class GalleryDraw:
                 expected="both, as a trial draws pictures of each individual in each camera",
                 remedy="Fill the columns 'identity' and 'camera', or hand in draws.",
             )
-        if DRAW_PLACES in gallery.own_columns:
+        if has_published_draws(gallery):
             return self._published(gallery, shots)
         return [self._seeded(shots, trial) for trial in range(self.trials)]
 

@@ -384,6 +384,7 @@ def _score(blocks: Iterator[tuple[slice, np.ndarray]], rows: EvaluationRows, mea
     same_identity, first, last = _same_identity(rows)
     precision, penalty = np.full(queries, np.nan), np.full(queries, np.nan)
     first_match = np.full(queries, -1, dtype=np.int64)
+    runs = _runs_of_individuals(rows.gallery_identity) if measure.counts == "individuals" else ()
     for block, distances in blocks:
         candidates = last[block] - first[block]
         starts = np.cumsum(candidates) - candidates
@@ -395,11 +396,11 @@ def _score(blocks: Iterator[tuple[slice, np.ndarray]], rows: EvaluationRows, mea
         )
         owner = np.repeat(np.arange(len(candidates)), candidates)[ranks > 0]
         _fill(precision[block], penalty[block], first_match[block], owner, ranks[ranks > 0], measure.average_precision)
-        if measure.counts == "individuals":
+        if runs:
             share_out(
                 rank_individuals,
                 (distances, first[block], last[block], rows.query_group[block], first_match[block]),
-                (same_identity, rows.gallery_group, *_runs_of_individuals(rows.gallery_identity)),
+                (same_identity, rows.gallery_group, *runs),
             )
     return RankingScores(precision, penalty, first_match, measure.max_rank, rows.protocol)
 

@@ -152,11 +152,6 @@ class Jigsaw(FeatureNetwork):
         return {f"the {LOCAL_BRANCH} begins as the trunk's last block and norm": self.local}
 
     @property
-    def dim(self) -> int:
-        """D, the size of the embedding: of all features together."""
-        return sum(self.dims)
-
-    @property
     def spectra(self) -> tuple[Spectrum, ...]:
         """The spectrum that it reads."""
         return (self.config.spectrum,)

@@ -125,11 +125,6 @@ class MultipleGranularities(FeatureNetwork):
         return {f"the {BRANCHES} begin as the trunk's last stages": self.branches}
 
     @property
-    def dim(self) -> int:
-        """D, the size of the embedding: of all features together."""
-        return sum(self.dims)
-
-    @property
     def spectra(self) -> tuple[Spectrum, ...]:
         """The spectrum that it reads."""
         return (self.config.spectrum,)

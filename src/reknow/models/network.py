@@ -156,6 +156,11 @@ class FeatureNetwork(Network):
     dims: tuple[int, ...]
 
     @property
+    def dim(self) -> int:
+        """D, the size of the embedding: of all features together."""
+        return sum(self.dims)
+
+    @property
     def shares(self) -> Shares:
         """TransReID's: of several features the global one counts one half, the others share the other half."""
         local = len(self.dims) - 1

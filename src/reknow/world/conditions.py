@@ -31,9 +31,8 @@ from reknow.compiled import compiled
 from reknow.errors import DataError, nearest
 from reknow.observation import Spectrum
 from reknow.world.cameras import Camera, camera_of
-from reknow.world.domain import DIFFICULTIES, Domain, check_difficulty, check_occlusion
+from reknow.world.domain import DIFFICULTIES, Domain, check_difficulty, check_occlusion, check_share
 from reknow.world.draws import Draws
-from reknow.world.hiding import check_hidden
 from reknow.world.raster import grain, scatter
 
 Light = Literal["day", "night", "mixed"]
@@ -76,7 +75,7 @@ class Conditions:
         check_light(self.light)
         check_misregistration(self.misregistration)
         check_occlusion(self.occlusion)
-        check_hidden(self.hidden)
+        check_share(self.hidden, "hidden", "of each object that something hides")
 
     @property
     def suffix(self) -> str:

@@ -221,10 +221,21 @@ def check_occlusion(share: float | None) -> None:
     Raises:
         DataError: not between 0 and 1.
     """
+    check_share(share, "occlusion", "of shots in which something stands in front of the object")
+
+
+def check_share(share: float | None, option: str, whose: str) -> None:
+    """Refuse a number of an option that is no share; None stands for none.
+
+    Args:
+        share: as the user wrote it.
+        option: of the world.
+        whose: what it is a share of, for the message.
+
+    Raises:
+        DataError: not between 0 and 1.
+    """
     if share is not None and not 0 <= share <= 1:
         raise DataError(
-            "world option 'occlusion'",
-            found=f"{share:g}",
-            expected="0 to 1",
-            remedy="Give the share of shots in which something stands in front of the object.",
+            f"world option '{option}'", found=f"{share:g}", expected="0 to 1", remedy=f"Give the share {whose}."
         )

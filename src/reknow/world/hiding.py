@@ -16,7 +16,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from reknow.errors import DataError
 from reknow.world.cameras import Box, Shot
 from reknow.world.draws import Draws
 from reknow.world.raster import OCCLUDER, PERSON, blank, paint
@@ -33,21 +32,6 @@ TALL = 1.9
 
 _DEPTH = 60.0  # nearer than every other occluder
 _LAYER = 1  # the number in a row of shapes that is its layer
-
-
-def check_hidden(share: float | None) -> None:
-    """Refuse what is no share of an object; None hides nothing.
-
-    Raises:
-        DataError: not between 0 and 1.
-    """
-    if share is not None and not 0 <= share <= 1:
-        raise DataError(
-            "world option 'hidden'",
-            found=f"{share:g}",
-            expected="0 to 1",
-            remedy="Give the share of each object that something hides.",
-        )
 
 
 def hidden(
