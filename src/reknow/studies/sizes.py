@@ -70,7 +70,7 @@ MANY_ROWS: Mapping[Scale, Size] = {
 
 HARD_ROWS: Mapping[Scale, Size] = {
     "quick": Size(train_identities=60, test_identities=60, epochs=4),
-    "laptop": Size(train_identities=240, test_identities=100, epochs=16),
+    "laptop": Size(train_identities=160, test_identities=100, epochs=12),
     "gpu": Size(train_identities=1000, test_identities=400, epochs=30, batch_size=128),
 }
 """For studies on the hard world, whose people have 10 pictures each."""
