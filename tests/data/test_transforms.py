@@ -110,6 +110,7 @@ AUGMENTATIONS = st.builds(
     contrast=st.sampled_from([0.0, 0.4]),
     saturation=st.sampled_from([0.0, 0.4]),
     grayscale=st.sampled_from([0.0, 0.5]),
+    channel_exchange=st.sampled_from([0.0, 0.5]),
 )
 
 
@@ -190,6 +191,21 @@ def test_grayscale_leaves_no_color():
     augmented = augment(images, IDENTITY, replace(PLAIN, grayscale=1.0), np.random.default_rng(0))
     torch.testing.assert_close(augmented[:, 0], augmented[:, 1])
     torch.testing.assert_close(augmented[:, 0], augmented[:, 2])
+
+
+def test_channel_exchange_shows_one_channel_in_all_three():
+    images = pictures(60)
+    shown = augment(images, IDENTITY, replace(PLAIN, channel_exchange=0.5), np.random.default_rng(0))
+    values = as_values(images)
+    which = [
+        next((channel for channel in range(3) if torch.allclose(new, old[channel].expand(3, -1, -1), atol=1e-2)), -1)
+        for new, old in zip(shown, values, strict=True)
+    ]
+    counts = [which.count(channel) for channel in (-1, 0, 1, 2)]
+    assert 20 <= counts[0] <= 40
+    assert min(counts[1:]) >= 4
+    kept = [row for row, channel in enumerate(which) if channel == -1]
+    torch.testing.assert_close(shown[kept], values[kept], atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from reknow.methods.method import Method, Moment
 from reknow.methods.recipe import Recipe
 from reknow.methods.sampling import Sampling
 from reknow.methods.training_set import TrainingSet
+from reknow.models.cross_spectrum import CrossSpectrumConfig
 from reknow.models.multiple_granularities import MultipleGranularitiesConfig
 from reknow.models.network import NetworkConfig
 from reknow.models.transformer import TransformerConfig
@@ -50,6 +51,8 @@ def around(network: NetworkConfig, trunk: TransformerConfig) -> NetworkConfig:
     """The network on another trunk; MGN's branches are those of a ResNet-50, which stays, without modules in it."""
     if isinstance(network, MultipleGranularitiesConfig):
         return replace(network, trunk=network.trunk.plain(), reduced=8)
+    if isinstance(network, CrossSpectrumConfig):
+        trunk = replace(trunk, stems=network.spectra)
     feature = getattr(network, "feature", "cls")
     return network.around(trunk, "cls" if feature == "projected" else feature)
 
@@ -57,6 +60,8 @@ def around(network: NetworkConfig, trunk: TransformerConfig) -> NetworkConfig:
 def tiny_recipe(name: str, data: str) -> Recipe:
     """The recipe with its method and everything of its own, on a trunk that trains in milliseconds."""
     recipe = recipe_named(name)
+    if isinstance(recipe.network, CrossSpectrumConfig):
+        data = data.replace("table.csv", f"one_of_{'_'.join(recipe.network.spectra[:2])}.csv")
     return replace(
         recipe,
         data=data,
@@ -75,8 +80,11 @@ def tiny_recipe(name: str, data: str) -> Recipe:
     )
 
 
+DAILY = {*METHODS, "cluster_contrast/visible_infrared"}
+
+
 @pytest.fixture(
-    params=[pytest.param(name, marks=() if name in METHODS else pytest.mark.slow) for name in sorted(recipes())]
+    params=[pytest.param(name, marks=() if name in DAILY else pytest.mark.slow) for name in sorted(recipes())]
 )
 def recipe(request: pytest.FixtureRequest, data: str) -> Recipe:
     return tiny_recipe(request.param, data)
@@ -98,7 +106,21 @@ def data(tmp_path: Path) -> str:
                 names = ",".join(f"{stem}_{spectrum}.png" for spectrum in SPECTRA)
                 lines.append(f"{identity},c{camera},train,{names}")
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    for pair in (("rgb", "nir"), ("rgb", "tir")):
+        (tmp_path / f"one_of_{'_'.join(pair)}.csv").write_text(_one_spectrum_a_camera(lines, pair))
     return f"table:{tmp_path / 'table.csv'}"
+
+
+def _one_spectrum_a_camera(lines: list[str], pair: tuple[str, str]) -> str:
+    """The same rows with one picture each: the first camera's of the pair's first spectrum, the others' of its
+    second."""
+    kept = [lines[0]]
+    for line in lines[1:]:
+        *known, camera, split = (cells := line.split(","))[:3]
+        only = pair[camera != "c0"]
+        pictures = [name if spectrum == only else "" for spectrum, name in zip(SPECTRA, cells[3:], strict=True)]
+        kept.append(",".join([*known, camera, split, *pictures]))
+    return "\n".join(kept) + "\n"
 
 
 def training_set_of(recipe: Recipe) -> TrainingSet:
@@ -172,7 +194,8 @@ def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(recipe: Recipe, tmp_pa
 
 def test_cameras_that_nobody_knows_and_spectra_that_lack_are_defined(recipe: Recipe, tmp_path: Path) -> None:
     network = recipe.network.build().eval()
-    pictures = {spectrum: torch.rand(3, 3, *SIZE) for spectrum in SPECTRA}
+    read = SPECTRA[:1] if isinstance(recipe.network, CrossSpectrumConfig) else SPECTRA  # it reads one of a row's
+    pictures = {spectrum: torch.rand(3, 3, *SIZE) for spectrum in read}
     with torch.inference_mode():
         for camera in (torch.tensor([-1, -1, -1]), torch.tensor([0, 1, 99])):
             vectors = network(Batch.of(pictures, camera=camera))
@@ -181,7 +204,7 @@ def test_cameras_that_nobody_knows_and_spectra_that_lack_are_defined(recipe: Rec
         unknown = network(Batch.of(pictures, camera=torch.tensor([-1, -1, -1])))
         torch.testing.assert_close(network(Batch.of(pictures, camera=torch.tensor([99, 99, 99]))), unknown)
         for lacking in network.spectra:
-            there = {name: torch.tensor([True, name != lacking, True]) for name in SPECTRA}
+            there = {name: torch.tensor([True, name != lacking, True]) for name in read}
             try:
                 vectors = network(Batch.of(pictures, there))
             except DataError as error:
@@ -189,7 +212,7 @@ def test_cameras_that_nobody_knows_and_spectra_that_lack_are_defined(recipe: Rec
             else:
                 assert torch.isfinite(vectors).all() and (vectors.norm(dim=1) > 0.99).all()
         with pytest.raises(DataError):
-            network(Batch.of(pictures, {name: torch.zeros(3, dtype=torch.bool) for name in SPECTRA}))
+            network(Batch.of(pictures, {name: torch.zeros(3, dtype=torch.bool) for name in read}))
 
 
 def test_what_is_saved_holds_no_trace_of_the_training_rows(recipe: Recipe, tmp_path: Path) -> None:
@@ -206,7 +229,7 @@ def _card(recipe: Recipe) -> Any:
     return Card(name=recipe.name)
 
 
-UNSUPERVISED = [name for name in METHODS if not recipe_named(name).method.supervised]
+UNSUPERVISED = [name for name in sorted(DAILY) if not recipe_named(name).method.supervised]
 
 
 @pytest.mark.parametrize("name", UNSUPERVISED)
@@ -228,6 +251,7 @@ def test_losses_do_not_depend_on_identities_and_file_names(name: str, data: str,
             (other / moved[-1]).write_bytes((tmp_path / picture).read_bytes())
         changed.append(",".join([str(identity), camera, split, *moved]))
     (other / "table.csv").write_text("\n".join(changed) + "\n")
+    (other / "one_of_rgb_nir.csv").write_text(_one_spectrum_a_camera(changed, ("rgb", "nir")))
     train(tiny_recipe(name, data), tmp_path / "given", display=QUIET)
     train(tiny_recipe(name, f"table:{other / 'table.csv'}"), tmp_path / "shuffled", display=QUIET)
     assert losses_of(tmp_path / "given") == losses_of(tmp_path / "shuffled")

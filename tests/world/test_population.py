@@ -105,3 +105,35 @@ def test_the_format_reads_options_as_words():
         "target", seed=3, train_identities=2, test_identities=2, cameras=3, spectra="rgb,nir"
     ).fingerprint()  # fmt: skip
     assert len(set(manifest.column("camera"))) <= 3
+
+
+@pytest.mark.parametrize("unpaired", ["cameras", "passages"])
+def test_an_unpaired_world_has_the_shots_of_the_paired_one_in_one_spectrum_each(unpaired):
+    options = {"train_identities": 30, "test_identities": 20}
+    paired = world_manifest("target", spectra="rgb,nir", **options)
+    apart = world_manifest("target", spectra="rgb,nir", unpaired=unpaired, **options)
+    for name in ("identity", "camera", "tracklet", "split", "time"):
+        assert paired.column(name) == apart.column(name)
+    passages = defaultdict(set)
+    for row, (visible, infrared) in enumerate(zip(apart.column("rgb"), apart.column("nir"), strict=True)):
+        assert bool(visible) != bool(infrared)
+        if visible:
+            assert visible == paired.column("rgb")[row]
+        else:  # at night, so that it does not show the light of the visible ones
+            assert infrared == paired.column("nir")[row] + "?light=night"
+        place = "camera" if unpaired == "cameras" else "tracklet"
+        passages[apart.column(place)[row]].add(bool(visible))
+    assert all(len(spectra) == 1 for spectra in passages.values())
+    visible = np.array([bool(reference) for reference in apart.column("rgb")])
+    assert 0.35 < visible.mean() < 0.65
+    several = [set(visible[apart.codes("camera") == camera]) for camera in range(6)]
+    assert all(len(spectra) == (1 if unpaired == "cameras" else 2) for spectra in several)
+    assert apart.protocol == "cross_spectrum"
+    assert apart.name == f"world-people-target-0-unpaired-{unpaired}"
+
+
+def test_what_cannot_be_unpaired_is_refused():
+    with pytest.raises(DataError, match=r"'unpaired', 'cameras': rgb alone.*spectra=rgb,nir"):
+        world_manifest("target", unpaired="cameras")
+    with pytest.raises(DataError, match=r"'unpaired', 'camera': unknown word.*cameras"):
+        world_manifest("target", unpaired="camera", spectra="rgb,nir")

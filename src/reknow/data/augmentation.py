@@ -46,6 +46,8 @@ def apply_draws_plainly(
     """The same in plain torch, on any device."""
     device = images.device
     values = _moved(images, augmentation.fill, draws)
+    if draws.channel is not None:
+        values = _exchanged(values, _sent(draws.channel, device))
     if draws.color is not None:
         values = _recolored(values, _sent(draws.color, device))
     values = preprocessing.normalize_values(values)
@@ -85,6 +87,14 @@ def _moved(
     where = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)
     # Outside counts as zero there, so the fill value is the zero.
     return grid_sample(images.permute(0, 3, 1, 2).float() - fill, where, align_corners=False) + fill
+
+
+def _exchanged(
+    values: Float32[Tensor, "batch 3 height width"], channel: Int[Tensor, "batch"]
+) -> Float32[Tensor, "batch 3 height width"]:
+    """One channel in all three, where it is not -1."""
+    shown = values.take_along_dim(channel.clamp(min=0)[:, None, None, None], 1)
+    return torch.where((channel >= 0)[:, None, None, None], shown, values)
 
 
 def _recolored(

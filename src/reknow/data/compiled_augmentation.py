@@ -50,12 +50,13 @@ def apply_draws_in_one_pass(
         value,
         np.zeros(0, dtype=np.float32) if draws.noise is None else draws.noise,
         np.float32(augmentation.fill),
+        np.zeros(0, dtype=np.int64) if draws.channel is None else draws.channel,
     )
     return result
 
 
 @compiled(nogil=True)
-def _apply(images, result, factor, offset, flip, shift, inverse, color, erase, value, noise, fill):  # noqa: ANN001, ANN202
+def _apply(images, result, factor, offset, flip, shift, inverse, color, erase, value, noise, fill, channels):  # noqa: ANN001, ANN202
     used = 0
     for number in range(len(images)):
         picture, target = images[number], result[number]
@@ -63,6 +64,8 @@ def _apply(images, result, factor, offset, flip, shift, inverse, color, erase, v
             _warp(picture, target, flip[number], shift[number], inverse[number], fill)
         else:
             _copy(picture, target, flip[number], shift[number], fill)
+        if len(channels) > 0 and channels[number] >= 0:
+            _exchange(target, channels[number])
         if len(color) > 0:
             _recolor(target, color[number])
         for channel in range(3):
@@ -122,6 +125,13 @@ def _warp(picture, target, flip, shift, inverse, fill):  # noqa: ANN001, ANN202
                 upper = upper_left + beside * (upper_right - upper_left)
                 lower = lower_left + beside * (lower_right - lower_left)
                 target[channel, row, column] = upper + below * (lower - upper)
+
+
+@compiled(nogil=True)
+def _exchange(target, shown):  # noqa: ANN001, ANN202
+    for channel in range(3):
+        if channel != shown:
+            target[channel] = target[shown]
 
 
 @compiled(nogil=True)

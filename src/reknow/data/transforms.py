@@ -110,6 +110,8 @@ class Augmentation:
         contrast: largest relative change around the picture's mean gray.
         saturation: largest relative change around each pixel's gray.
         grayscale: probability of a picture without color.
+        channel_exchange: probability of a picture that shows one of its color channels in all three, as infrared
+            pictures do (Ye et al., "Channel Augmented Joint Learning", ICCV 2021); the channel is drawn, too.
         synchronized: one draw for all spectra of an observation, so that they stay aligned; otherwise each spectrum
             has its own, as in EDITOR's released code.
     """
@@ -130,6 +132,7 @@ class Augmentation:
     contrast: NonNegativeFloat = 0.0
     saturation: NonNegativeFloat = 0.0
     grayscale: Share = 0.0
+    channel_exchange: Share = 0.0
     synchronized: bool = False
 
     def __post_init__(self) -> None:
@@ -156,6 +159,7 @@ class Draws:
         color: factors of brightness, contrast and saturation; None: all one.
         erase: top, left, height, width of the erased rectangle; height 0 where there is none.
         noise: values of the erased pixels in the order batch, channel, row, column; None: one value per channel.
+        channel: the color channel that takes the place of all three, -1 where none does; None: -1 everywhere.
     """
 
     flip: Bool[np.ndarray, "batch"]
@@ -164,6 +168,7 @@ class Draws:
     color: Float32[np.ndarray, "batch 3"] | None
     erase: Int[np.ndarray, "batch 4"]
     noise: Float32[np.ndarray, "erased"] | None
+    channel: Int[np.ndarray, "batch"] | None = None
 
     def __getitem__(self, rows: slice) -> Draws:
         """Some of the batch's pictures."""
@@ -174,7 +179,8 @@ class Draws:
             noise = noise[ends[start] : ends[max(start, stop)]]
         inverse = None if self.inverse is None else self.inverse[rows]
         color = None if self.color is None else self.color[rows]
-        return Draws(self.flip[rows], self.shift[rows], inverse, color, self.erase[rows], noise)
+        channel = None if self.channel is None else self.channel[rows]
+        return Draws(self.flip[rows], self.shift[rows], inverse, color, self.erase[rows], noise, channel)
 
 
 def draw(count: int, size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator) -> Draws:
@@ -190,6 +196,7 @@ def draw(count: int, size: tuple[int, int], augmentation: Augmentation, rng: np.
         color=_draw_colors(count, augmentation, rng),
         erase=erase,
         noise=noise,
+        channel=_draw_channels(count, augmentation, rng),
     )
 
 
@@ -228,6 +235,12 @@ def _draw_inverses(
     rotation = np.array([[cosine, sine], [-sine, cosine]]).transpose(2, 0, 1)
     shear = np.array([[ones, zeros], [slant, ones]]).transpose(2, 0, 1)
     return np.linalg.inv(scale[:, None, None] * (rotation @ shear)).astype(np.float32)
+
+
+def _draw_channels(count: int, augmentation: Augmentation, rng: np.random.Generator) -> Int[np.ndarray, "count"] | None:
+    if not augmentation.channel_exchange:
+        return None
+    return np.where(rng.random(count) < augmentation.channel_exchange, rng.integers(0, 3, count), -1)
 
 
 def _draw_colors(

@@ -204,7 +204,7 @@ def identity_batches(
             expected="a multiple of instances",
             remedy=f"Set batch_size to {max(1, batch_size // max(1, instances)) * max(1, instances)}.",
         )
-    members = _Members(labels, cameras)
+    members = Members(labels, cameras)
     if not len(members.start):
         raise DataError("training rows", found="no row has a label", remedy="Train on rows with labels 0 and up.")
     identities = min(batch_size // instances, len(members.start))
@@ -274,8 +274,16 @@ def _check_identities(sizes: list[int], identities: int, instances: int) -> None
         )
 
 
-class _Members:
-    """The rows sorted by identity and camera, so that "the others" of a row are a range with a gap."""
+class Members:
+    """The rows sorted by identity and camera, so that "the others" of a row are a range with a gap.
+
+    Args:
+        labels: (n,) identity or pseudo-label; rows with -1 are never drawn.
+        cameras: (n,), -1 where unknown; None turns the cross-camera rule off.
+
+    Attributes:
+        identities: (I,) the labels in use, in ascending order.
+    """
 
     def __init__(self, labels: Int[np.ndarray, "rows"], cameras: Int[np.ndarray, "rows"] | None) -> None:
         rows = np.flatnonzero(labels >= 0)
@@ -286,6 +294,7 @@ class _Members:
         new_identity = np.diff(label, prepend=-1) != 0
         new_camera = new_identity | (np.diff(camera, prepend=0) != 0)
         self.start = np.flatnonzero(new_identity)
+        self.identities = label[self.start]
         self.end = np.append(self.start[1:], len(label))
         camera_start = np.flatnonzero(new_camera)
         group = np.cumsum(new_camera) - 1
@@ -295,7 +304,7 @@ class _Members:
     def draw(
         self, identities: Int[np.ndarray, "drawn"], instances: int, rng: np.random.Generator
     ) -> Int[np.ndarray, "drawn instances"]:
-        """For each identity a random anchor and `instances` - 1 others."""
+        """For each identity a random anchor and `instances` - 1 others; identities by their place in `identities`."""
         start, end = self.start[identities], self.end[identities]
         anchor = rng.integers(start, end)
         gap_start, gap_end = self.camera_start[anchor], self.camera_end[anchor]

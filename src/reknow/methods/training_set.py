@@ -14,7 +14,7 @@ from typing import overload
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from reknow.data.cache import Pictures
@@ -110,6 +110,10 @@ class TrainingSet:
             DataError: a picture that cannot be read, or a cache that cannot be written.
         """
         _ = self._pictures
+
+    def pixels(self, rows: Int[np.ndarray, "n"], spectrum: Spectrum) -> UInt8[np.ndarray, "n height width 3"]:
+        """Pictures of a spectrum as they are stored, at the size of the preprocessing; black where a row has none."""
+        return np.asarray(self._pictures.images[spectrum][rows])
 
     def sample(self, count: int) -> Int[np.ndarray, "sampled"]:
         """At most `count` rows in ascending order, drawn by the run's seed: the same in every call."""

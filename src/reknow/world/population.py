@@ -3,21 +3,29 @@
 Each person or vehicle passes two or more cameras, each takes a tracklet of two to five shots. In the test split one
 shot of each (identity, camera) is a query and the rest are gallery, as in Market-1501. Test identities have numbers of
 their own, so a world with more training identities has the same test.
+
+In an unpaired world no shot has more than one spectrum, as where visible cameras and infrared ones stand in different
+places, or one camera turns to infrared at night. The shots are those of the paired world. Infrared ones are taken at
+night, by the camera's own lamp (near infrared) or by warmth alone (thermal), so that they do not show the light of the
+visible ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
-from reknow.errors import DataError
+from reknow.errors import DataError, nearest
 from reknow.world.conditions import Conditions
 from reknow.world.domain import domain_named
 from reknow.world.draws import Draws
 from reknow.world.reference import check_kind, check_spectra
 
 FIRST_TEST_IDENTITY = 100_000
+
+Unpaired = Literal["no", "cameras", "passages"]
+"""Every shot has every spectrum; every camera has one; every passage of a person or a vehicle at a camera has one."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ def population(
     misregistration: float = 0.0,
     occlusion: float | None = None,
     hidden: float | None = None,
+    unpaired: str = "no",
 ) -> Population:
     """The observations of a world; pictures are rendered when read.
 
@@ -64,9 +73,11 @@ def population(
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
         occlusion: share of shots with an occluder in front of the object; None: the domain's own.
         hidden: share of the object that something hides in every shot, in place of these occluders; None: nothing.
+        unpaired: what has one of the spectra alone: ``cameras``, ``passages``, or nothing (``no``).
 
     Raises:
-        DataError: an unknown domain, kind, spectrum, difficulty or light, or numbers out of bounds.
+        DataError: an unknown domain, kind, spectrum, difficulty or light, numbers out of bounds, or one spectrum that
+            cannot be unpaired.
     """
     rules = domain_named(domain, difficulty)
     cameras = rules.cameras if cameras is None else cameras
@@ -74,6 +85,7 @@ def population(
     shortest, longest = rules.shots
     check_kind(kind)
     check_spectra(tuple(spectra))
+    _check_unpaired(unpaired, spectra)
     conditions = Conditions(
         difficulty=difficulty, light=light, misregistration=misregistration, occlusion=occlusion, hidden=hidden
     )
@@ -108,22 +120,52 @@ def population(
             shots = shortest + draws.below(longest - shortest + 1)
             query_shot = draws.below(shots)
             clock += draws.uniform(40.0, 400.0)
+            only = _only_spectrum(unpaired, spectra, domain, seed, identity, camera)
+            here = replace(conditions, light="night") if only not in (None, "rgb") and light == "day" else conditions
             for shot in range(shots):
                 place = f"{kind}/{domain}/{seed}/{identity}/{camera}/{shot}"
                 split = "train" if identity < FIRST_TEST_IDENTITY else "query" if shot == query_shot else "gallery"
                 row = (
-                    place + conditions.suffix,
+                    place + here.suffix,
                     f"{prefix}-{identity:06d}",
                     f"{prefix}-c{camera}",
                     f"{prefix}-{identity:06d}-c{camera}",
                     round(clock + 0.8 * shot, 2),
                     split,
                 )
-                pictures = (f"world:{place}/{spectrum}{conditions.suffix}" for spectrum in spectra)
+                pictures = (
+                    f"world:{place}/{spectrum}{here.suffix}" if only in (None, spectrum) else None
+                    for spectrum in spectra
+                )
                 for name, value in zip(names, (*row, *pictures), strict=True):
                     columns[name].append(value)
     words = [kind, domain, str(seed), *(word for word in (difficulty, light) if word not in ("easy", "day"))]
     words += [f"aside{misregistration:g}"] if misregistration else []
     words += [f"occlusion{occlusion:g}"] if occlusion is not None else []
     words += [f"hidden{hidden:g}"] if hidden is not None else []
+    words += [f"unpaired-{unpaired}"] if unpaired != "no" else []
     return Population("-".join(["world", *words]), columns)
+
+
+def _only_spectrum(
+    unpaired: str, spectra: Sequence[str], domain: str, seed: int, identity: int, camera: int
+) -> str | None:
+    """The one spectrum of a passage; None where it has all of them."""
+    if unpaired == "no":
+        return None
+    if unpaired == "cameras":  # in turn, so that each spectrum has as many as the others
+        return spectra[(camera + Draws("spectra", domain, seed).below(len(spectra))) % len(spectra)]
+    return spectra[Draws("spectrum", domain, seed, identity, camera).below(len(spectra))]
+
+
+def _check_unpaired(unpaired: str, spectra: Sequence[str]) -> None:
+    known = get_args(Unpaired)
+    if unpaired not in known:
+        raise DataError(f"world option 'unpaired', '{unpaired}'", found="unknown word", remedy=nearest(unpaired, known))
+    if unpaired != "no" and len(set(spectra)) < 2:
+        raise DataError(
+            f"world option 'unpaired', '{unpaired}'",
+            found=f"{', '.join(spectra)} alone",
+            expected="two spectra or more",
+            remedy="Write spectra=rgb,nir beside it.",
+        )

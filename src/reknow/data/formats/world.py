@@ -28,6 +28,7 @@ def read(
     misregistration: str | float = 0.0,
     occlusion: str | float | None = None,
     hidden: str | float | None = None,
+    unpaired: str = "no",
 ) -> Manifest:
     """The manifest of a synthetic world.
 
@@ -45,9 +46,12 @@ def read(
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
         occlusion: share of shots with an occluder in front of the object; by default about a sixth, as the domain has.
         hidden: share of every object that a wall, a fence or a hedge hides, in place of these occluders.
+        unpaired: ``cameras`` gives every camera one of the spectra, ``passages`` every passage of a person at a camera;
+            with ``no`` every shot has all of them.
 
     Raises:
-        DataError: an unknown domain, kind, spectrum, difficulty or light, or an option that is not a number.
+        DataError: an unknown domain, kind, spectrum, difficulty or light, an option that is not a number, or spectra
+            that cannot be unpaired.
     """
     from reknow.world import population  # numba takes a second to import; other formats do without it
 
@@ -71,10 +75,13 @@ def read(
         difficulty=difficulty,
         light=light,
         misregistration=aside,
+        unpaired=unpaired,
         **shares,
         **numbers,
     )
-    return Manifest.from_columns(world.columns, root=Path(), name=world.name, protocol="market")
+    return Manifest.from_columns(
+        world.columns, root=Path(), name=world.name, protocol="market" if unpaired == "no" else "cross_spectrum"
+    )
 
 
 def _number(name: str, value: str | Number, kind: type[Number]) -> Number:
