@@ -44,6 +44,7 @@ def written(path: Path, captions: object, **fields: object) -> Path:
 
 # --- the file
 
+keys = st.text(st.characters(exclude_categories=("Cs",)))
 lines = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12).filter(
     lambda text: text.strip()
 )
@@ -76,7 +77,7 @@ def test_a_file_has_a_line_for_each_picture_and_is_replaced_as_a_whole(tmp_path,
         raise OSError("no space left")
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(DataError, match="captions.json: cannot be written"):
+    with pytest.raises(DataError, match=r"captions\.json: cannot be written"):
         Captions("hand", {}, {}).write(path)
     assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
 
@@ -123,7 +124,7 @@ def test_a_wrong_entry_is_refused_with_file_and_picture(tmp_path, entry, message
         ('{"version": 1, "captioner": 3, "settings": {}, "captions": {}}', "field 'captioner': a number"),
         (
             '{"version": 1, "captioner": "x", "settings": {}, "captions": []}',
-            "field 'captions': a list; expected an obj",
+            "field 'captions': a list; expected an o",
         ),
         ('{"captions": {"a": 1, "b": 2, "a": 3}}', "'a': it stands twice"),
         ("[1]", "a list; expected an object"),
@@ -170,17 +171,15 @@ def test_captions_become_own_columns_and_what_is_missing_is_noted():
 
 
 def test_captions_of_other_pictures_alone_are_refused():
-    with pytest.raises(
-        DataError, match=r"c.json: no caption of a picture of small, but of 'x'; .* such as '0001_c1.jpg'"
-    ):
+    with pytest.raises(DataError, match=r"c\.json: no caption of .* small, but of 'x'; .* '0001_c1\.jpg'"):
         with_captions(small(), {"x": A}, "c.json")
-    with pytest.raises(DataError, match="c.json: no caption of a picture of small; expected"):
+    with pytest.raises(DataError, match=r"c\.json: no caption of a picture of small; expected"):
         with_captions(small(), {}, "c.json")
 
 
 def test_a_caption_of_ten_thousand_words_is_read_with_a_note():
     manifest = with_captions(small(), {"0001_c1.jpg": Caption("word " * 10_000)}, "c.json")
-    assert "c.json: 1 captions have more than 60 words; text encoders of 77 tokens cut what follows." in manifest.notes
+    assert "c.json: 1 captions have more than 60 words, and text encoders of 77 tokens cut them." in manifest.notes
     assert len(manifest.column("caption")[0].split()) == 10_000
 
 
@@ -226,7 +225,7 @@ def test_a_table_s_own_column_serves_as_well(tmp_path):
     (tmp_path / "goats.csv").write_text(rows)
     manifest = open_dataset(f"table:{tmp_path}/goats.csv?captions=description")
     assert manifest.column("caption") == manifest.column("description") == ["a white goat", None]
-    with pytest.raises(DataError, match="neither a file nor an own column 'descripton'. Did you mean 'description'"):
+    with pytest.raises(DataError, match=r"neither a file nor an own column 'descripton'\. Did you mean 'description'"):
         open_dataset(f"table:{tmp_path}/goats.csv?captions=descripton")
     (tmp_path / "goats.csv").write_text(rows.replace("description", "caption"))
     assert open_dataset(f"table:{tmp_path}/goats.csv?captions=caption").column("caption") == ["a white goat", None]

@@ -15,14 +15,14 @@ captioner (section 3.2.1 of Rong et al., "Fusion-Injected Residual Memory", ACML
 
 Decided, since the paper has no file:
 
-- The key of a picture is its reference as the manifest has it; where the picture is a part of its file, the box follows:
-  ``frame.png@left top right bottom``. So the panels of one file, which are pictures of several spectra, have a key each,
-  and so has every picture of the synthetic world.
+- The key of a picture is its reference as the manifest has it; where the picture is a part of its file, its box follows:
+  ``frame.png@left top right bottom``. So each panel of a file, which is a picture of one spectrum, has a key, and so has
+  every picture of the synthetic world.
 - ``caption`` is what evaluation always reads; training may read a paraphrase in its place. Any language will do.
 - A caption is one line: line ends and runs of spaces become one space.
 - In a manifest, the captions are the own column ``caption``, and ``paraphrases`` holds a paraphrase per line
-  (:func:`paraphrases_in`). Where any row has several pictures, each spectrum has columns of its own, ``caption_rgb`` and
-  so on, because what is said of the color picture must not stand beside the infrared one;
+  (:func:`paraphrases_in`). Where any row has several pictures, each spectrum has columns of its own (``caption_rgb``),
+  because what is said of the color picture must not stand beside the infrared one;
   :func:`~reknow.data.manifest.one_spectrum_a_row` makes ``caption`` of them.
 - Keys stay in the file: a path may tell an identity, and no method gets one.
 """
@@ -40,7 +40,7 @@ from reknow.data.columns import CAPTION, PARAPHRASES, of_spectrum
 from reknow.data.manifest import Manifest
 from reknow.data.pictures import Box, parse_boxes
 from reknow.errors import DataError, nearest, printable
-from reknow.observation import SPECTRA, Spectrum
+from reknow.observation import Spectrum
 from reknow.places import at_home
 from reknow.writing import write_file
 
@@ -90,8 +90,8 @@ class Captions:
         """Read a file of captions, and check every one of them.
 
         Raises:
-            DataError: no such file, not JSON in UTF-8, another version, an unknown field, a picture that stands twice, or
-                a caption that is empty, no text or longer than :data:`LONGEST`.
+            DataError: no such file, not JSON in UTF-8, another version, an unknown field, a picture that stands twice,
+                or a caption that is empty, no text or longer than :data:`LONGEST`.
         """
         content = _content(path)
         if content.get("version") is True or content.get("version") != VERSION:

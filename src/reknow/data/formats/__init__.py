@@ -3,8 +3,8 @@
 
 A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``; options reach ``read`` as text. Three
 options every format has: ``protocol=NAME`` names the evaluation protocol, ``gallery=train`` declares a closed set
-(:func:`reknow.data.manifest.closed_set`), and ``captions=FILE`` or ``captions=COLUMN`` names what is said of the pictures
-(:mod:`reknow.data.captions`).
+(:func:`reknow.data.manifest.closed_set`), and ``captions=FILE`` or ``captions=COLUMN`` names what is said of the
+pictures (:mod:`reknow.data.captions`).
 
 Another package brings a format by an entry point (:mod:`reknow.packages`): a module with such a ``read``, or
 the function itself.
