@@ -15,9 +15,9 @@ captioner (section 3.2.1 of Rong et al., "Fusion-Injected Residual Memory", ACML
 
 Decided, since the paper has no file:
 
-- The key of a picture is its reference as the manifest has it; where the picture is a part of its file, its box follows:
-  ``frame.png@left top right bottom``. So each panel of a file, which is a picture of one spectrum, has a key, and so has
-  every picture of the synthetic world.
+- The key of a picture is its reference as the manifest has it. Where the picture is a part of its file, its box
+  follows: ``frame.png@left top right bottom``. So each panel of a file, which is a picture of one spectrum, has a key,
+  and so has every picture of the synthetic world.
 - ``caption`` is what evaluation always reads; training may read a paraphrase in its place. Any language will do.
 - A caption is one line: line ends and runs of spaces become one space.
 - In a manifest, the captions are the own column ``caption``, and ``paraphrases`` holds a paraphrase per line

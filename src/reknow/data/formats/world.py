@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
+from reknow.data.captions import Caption, captioned, picture_key, with_captions
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 
@@ -28,6 +29,7 @@ def read(
     misregistration: str | float = 0.0,
     occlusion: str | float | None = None,
     hidden: str | float | None = None,
+    captions: str | float | None = None,
 ) -> Manifest:
     """The manifest of a synthetic world.
 
@@ -45,9 +47,12 @@ def read(
         misregistration: how far spectra are displaced against each other, in pixels of a picture 128 high.
         occlusion: share of shots with an occluder in front of the object; by default about a sixth, as the domain has.
         hidden: share of every object that a wall, a fence or a hedge hides, in place of these occluders.
+        captions: how often the world's own captioner errs, 0 to 1, which makes columns of captions
+            (:mod:`reknow.world.captions`); or a file of captions, as for every format. By default there are none.
 
     Raises:
-        DataError: an unknown domain, kind, spectrum, difficulty or light, or an option that is not a number.
+        DataError: an unknown domain, kind, spectrum, difficulty or light, an option that is not a number, or captions
+            of vehicles.
     """
     from reknow.world import population  # numba takes a second to import; other formats do without it
 
@@ -74,7 +79,26 @@ def read(
         **shares,
         **numbers,
     )
-    return Manifest.from_columns(world.columns, root=Path(), name=world.name, protocol="market")
+    manifest = Manifest.from_columns(world.columns, root=Path(), name=world.name, protocol="market")
+    if captions is None:
+        return manifest
+    try:
+        errors = float(captions)
+    except ValueError:
+        return captioned(manifest, str(captions))
+    return _told(manifest, errors)
+
+
+def _told(manifest: Manifest, errors: float) -> Manifest:
+    """The world with what its own captioner says of every picture."""
+    from reknow.world import captions_of
+
+    captions = {}
+    for spectrum in manifest.spectra:
+        for reference in manifest.column(spectrum):
+            caption, *paraphrases = captions_of(reference, errors)
+            captions[picture_key(reference)] = Caption(caption, tuple(paraphrases))
+    return with_captions(manifest, captions, manifest.name)
 
 
 def _number(name: str, value: str | Number, kind: type[Number]) -> Number:
