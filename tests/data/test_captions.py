@@ -164,7 +164,7 @@ def test_captions_become_own_columns_and_what_is_missing_is_noted():
     assert paraphrases_in(manifest.column("paraphrases")[0]) == A.paraphrases
     assert manifest.notes == (
         "c.json: 1 of 3 pictures of small have no caption.",
-        "c.json: 2 captions are of no picture of small, such as 'gone.jpg'.",
+        "c.json: 2 of 4 captions are of no picture of small, such as 'gone.jpg'.",
     )
     assert captions_in(manifest) == {"0001_c1.jpg": A, "0003_c1.jpg": B}
     assert manifest.fingerprint() != small().fingerprint()
@@ -179,13 +179,16 @@ def test_captions_of_other_pictures_alone_are_refused():
 
 def test_a_caption_of_ten_thousand_words_is_read_with_a_note():
     manifest = with_captions(small(), {"0001_c1.jpg": Caption("word " * 10_000)}, "c.json")
-    assert "c.json: 1 captions have more than 60 words, and text encoders of 77 tokens cut them." in manifest.notes
+    assert "c.json: 1 of 1 captions have more than 60 words, and text encoders of 77 tokens cut them." in manifest.notes
     assert len(manifest.column("caption")[0].split()) == 10_000
 
 
 def test_columns_that_are_there_already_are_not_replaced():
-    with pytest.raises(DataError, match="own column 'caption': the data set has one of this name already"):
-        with_captions(small(own={"caption": ["mine"] * 3}), {"0001_c1.jpg": A}, "c.json")
+    for columns in ({}, {"nir": ["1", "2", "3"]}):  # of rows of several pictures, other columns would be made
+        with pytest.raises(DataError, match=r"'caption': a column of this name beside the captions of c\.json"):
+            with_captions(small(own={"caption": ["mine"] * 3}, **columns), {"0001_c1.jpg": A}, "c.json")
+    with pytest.raises(DataError, match="own column 'breed': the data set has one of this name already"):
+        small(own={"breed": ["mine"] * 3}).with_own({"breed": ["yours"] * 3})
 
 
 def test_every_panel_of_a_file_and_every_box_of_a_frame_has_a_key_of_its_own():

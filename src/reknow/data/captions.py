@@ -145,7 +145,7 @@ def picture_keys(manifest: Manifest) -> dict[Spectrum, list[str | None]]:
     Raises:
         DataError: a cell of the column ``crop`` that holds no boxes; the message names its row.
     """
-    references = {spectrum: manifest.column(spectrum) for spectrum in manifest.spectra}
+    references: dict[Spectrum, list[Any]] = {spectrum: manifest.column(spectrum) for spectrum in manifest.spectra}
     keys: dict[Spectrum, list[str | None]] = {spectrum: [None] * len(manifest) for spectrum in references}
     for row, crop in enumerate(manifest.column("crop")):
         present: list[Spectrum] = [spectrum for spectrum in references if references[spectrum][row]]
@@ -166,6 +166,13 @@ def with_captions(manifest: Manifest, captions: Mapping[str, Caption], where: st
     Raises:
         DataError: none of them is of a picture of the manifest, or it has such columns already.
     """
+    taken = next((name for name in (CAPTION, PARAPHRASES) if name in manifest.own_columns), None)
+    if taken is not None:
+        raise DataError(
+            f"{manifest.name}, own column '{taken}'",
+            found=f"a column of this name beside the captions of {where}",
+            remedy="Rename the column, or leave the option captions out: a column 'caption' is read without it.",
+        )
     keys = picture_keys(manifest)
     pictures = {key: None for column in keys.values() for key in column if key is not None}
     others = [key for key in captions if key not in pictures]
@@ -187,7 +194,8 @@ def with_captions(manifest: Manifest, captions: Mapping[str, Caption], where: st
     if without := len(pictures.keys() - captions.keys()):
         notes.append(f"{where}: {without:,} of {len(pictures):,} pictures of {manifest.name} have no caption.")
     if others:
-        notes.append(f"{where}: {len(others):,} captions are of no picture of {manifest.name}, such as '{others[0]}'.")
+        share = f"{len(others):,} of {len(captions):,} captions"
+        notes.append(f"{where}: {share} are of no picture of {manifest.name}, such as '{others[0]}'.")
     notes += _note_on_length([caption.text for caption in captions.values()], where)
     return replace(manifest.with_own(columns), notes=tuple(notes))
 
@@ -258,11 +266,8 @@ def _columns_of(keys: Mapping[Spectrum, Sequence[str | None]]) -> dict[Spectrum,
 
 def _note_on_length(texts: Sequence[str], where: str) -> list[str]:
     long = sum(len(text.split()) > WORDS_READ for text in texts)
-    if not long:
-        return []
-    return [
-        f"{where}: {long:,} captions have more than {WORDS_READ} words; text encoders of 77 tokens cut what follows."
-    ]
+    share = f"{long:,} of {len(texts):,} captions have more than {WORDS_READ} words"
+    return [f"{where}: {share}, and text encoders of 77 tokens cut them."] if long else []
 
 
 def _content(path: Path) -> dict[str, Any]:

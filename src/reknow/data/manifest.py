@@ -279,7 +279,9 @@ def one_spectrum_a_row(manifest: Manifest) -> Manifest:
         (['a.jpg, rgb', 'a.jpg, nir', 'b.jpg'], [None, 'a-ir.jpg', None], ['1', '1', '2'])
     """
     pictures = {spectrum: manifest.column(spectrum) for spectrum in SPECTRA}
-    spectra = [[spectrum for spectrum in SPECTRA if pictures[spectrum][row]] for row in range(len(manifest))]
+    spectra: list[list[Spectrum]] = [
+        [spectrum for spectrum in SPECTRA if pictures[spectrum][row]] for row in range(len(manifest))
+    ]
     of_spectra = [name for name in manifest.own_columns if name in _OF_SPECTRA]
     if not of_spectra and all(len(names) == 1 for names in spectra):
         return manifest
@@ -293,9 +295,9 @@ def one_spectrum_a_row(manifest: Manifest) -> Manifest:
                 remedy="Write a table with a row and a box for each picture: table:FILE",
             )
     rows = np.array([row for row, names in enumerate(spectra) for _ in names], dtype=np.int64)
-    of_row = [spectrum for names in spectra for spectrum in names]
+    of_row: list[Spectrum] = [spectrum for names in spectra for spectrum in names]
     observations = manifest.column("observation")
-    columns = {
+    columns: dict[str, list[str | None]] = {
         spectrum: [
             pictures[spectrum][row] if name == spectrum else None for row, name in zip(rows, of_row, strict=True)
         ]
@@ -311,10 +313,10 @@ def one_spectrum_a_row(manifest: Manifest) -> Manifest:
     apart = replace(manifest, table=table.drop_columns(of_spectra))
     if not of_spectra:
         return apart
-    cells = manifest.cells(_OF_SPECTRA)
+    said = manifest.cells(_OF_SPECTRA)
     return apart.with_own(
         {
-            column: [cells[of_spectrum(column, name)][row] for row, name in zip(rows, of_row, strict=True)]
+            column: [said[of_spectrum(column, name)][row] for row, name in zip(rows, of_row, strict=True)]
             for column in (CAPTION, PARAPHRASES)
         }
     )
