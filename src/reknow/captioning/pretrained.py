@@ -57,11 +57,11 @@ def pretrained(kinds: tuple[Any, Any], folder: Path, model_type: str | None, dev
     preparing, model = kinds
     try:
         prepare = preparing.from_pretrained(folder, local_files_only=True)
-        loaded = model.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        loaded = model.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # transformers, tokenizers and safetensors raise a dozen kinds for damaged folders
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise WeightsError(folder, found=f"it cannot be read ({reason})", remedy=remedy) from error
-    return prepare, loaded.to(device).eval()
+    return prepare, loaded.float().to(device).eval()
 
 
 def chosen_device() -> torch.device:
