@@ -2,8 +2,8 @@
 
 Each page is carried out from top to bottom in a small folder of its own, as a reader would do it. A fenced block
 whose ``title`` names a file is written to it, ``reknow`` commands run through the command line, and Python blocks run
-in one namespace per page. Only training, studies and the demo are stood in for: their options are parsed, their data
-opened, their weights checked, and a run folder is left behind for the commands that follow.
+in one namespace per page. Only training, studies, the demo and captioners are stood in for: their options are parsed,
+their data opened, their weights checked, and a run folder is left behind for the commands that follow.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import re
 import shlex
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -31,6 +31,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from reknow import cli
+from reknow.captioning import Captioner, Shown
+from reknow.data.captions import Caption
 from reknow.data.columns import SCHEMA
 from reknow.data.doctor.findings import Kind
 from reknow.data.formats import formats, open_dataset
@@ -369,6 +371,18 @@ def workplace(
             machines=(),
         )
 
+    class Same(Captioner):
+        """Says the same of every picture, in place of networks that nobody downloads for a test."""
+
+        name, batch, settings = "same", 64, MappingProxyType({})
+
+        def __init__(self, *networks: object) -> None: ...
+
+        def describe(self, pictures: Sequence[Shown]) -> list[Caption | None]:
+            return [Caption("a person")] * len(pictures)
+
+    for captioner in ("blip.Blip", "template.Template", "paraphraser.Paraphrased"):
+        monkeypatch.setattr(f"reknow.captioning.{captioner}", Same)
     monkeypatch.setattr("reknow.training.train.train", train)
     monkeypatch.setattr("reknow.report.build.report_of", lambda outcome: outcome.run.folder / "report.html")
     monkeypatch.setattr("reknow.demo.run_demo", run_demo)

@@ -73,7 +73,7 @@ def test_a_vague_name_would_be_noticed(tmp_path: Path, monkeypatch: pytest.Monke
 COMMANDS = [
     ["--help"],
     *([command, "--help"] for command in ("demo", "train", "evaluate", "embed", "cluster", "audit", "export")),
-    *([command, "--help"] for command in ("recipes", "study")),
+    *([command, "--help"] for command in ("recipes", "study", "caption")),
     *(["train", recipe, "--help"] for recipe in ("supervised", "cluster_contrast", "tcmm", "editor")),
     *(["data", command, "--help"] for command in ("check", "import", "show")),
     *(["explain", command, "--help"] for command in ("attention", "ranks", "tokens")),

@@ -9,6 +9,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff
 
 from reknow.cli.auditing import audit
+from reknow.cli.captioning import caption
 from reknow.cli.data import check, import_as_table, show
 from reknow.cli.explaining import explain_attention, explain_ranks, explain_tokens
 from reknow.cli.printing import forget_output, open_closed_streams, show_any_letter
@@ -81,6 +82,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "embed": embed,
     "cluster": cluster,
     "audit": audit,
+    "caption": caption,
     "explain": explain,
     "export": export,
     "data": data,

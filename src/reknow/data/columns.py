@@ -24,7 +24,7 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 
 from reknow.errors import DataError, nearest, printable
-from reknow.observation import SPECTRA
+from reknow.observation import SPECTRA, Spectrum
 
 Split = Literal["train", "query", "gallery"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -56,6 +56,11 @@ DRAW_PLACES = "draw_places"
 
 A cell has a number for each trial: the picture's place in the order in which the trial takes pictures of that identity
 in that camera, counted from 0."""
+
+CAPTION, PARAPHRASES = "caption", "paraphrases"
+"""The own columns for what is said of a row's picture, and the same in other words (:mod:`reknow.data.captions`).
+
+Where rows have several pictures, each spectrum has a pair of its own; see :func:`of_spectrum`."""
 
 _BREAKING = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories: control, half of a surrogate pair, line and paragraph
 
@@ -188,6 +193,16 @@ def text_column(
         raise DataError(
             f"{name}, row {row}, column '{column}'", found=f"'{values[row]}', which is not UTF-8", remedy=remedy
         ) from error
+
+
+def of_spectrum(column: str, spectrum: Spectrum) -> str:
+    """The own column that holds in one spectrum alone, in a data set whose rows have several pictures.
+
+    Example:
+        >>> of_spectrum(CAPTION, "nir")
+        'caption_nir'
+    """
+    return f"{column}_{spectrum}"
 
 
 def plain_name(heading: str) -> str:

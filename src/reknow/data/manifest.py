@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from reknow.data.columns import SCHEMA, Split, table_of
+from reknow.data.columns import CAPTION, PARAPHRASES, SCHEMA, Split, of_spectrum, own_columns, table_of
 from reknow.data.levels import Levels, written
 from reknow.errors import ContractError, DataError, nearest
 from reknow.observation import SPECTRA, Spectrum
@@ -29,6 +29,8 @@ from reknow.writing import written_whole
 
 NUMBERED = ("scene", "tracklet")
 """Columns whose names :func:`without_names` replaces by numbers, in the order of their first rows."""
+
+_OF_SPECTRA = tuple(of_spectrum(column, spectrum) for column in (CAPTION, PARAPHRASES) for spectrum in SPECTRA)
 
 CLOSED_SET_OPTION = "gallery"
 """The option of a data set that declares a closed set; its one value is ``train``."""
@@ -117,6 +119,27 @@ class Manifest:
                 remedy="Name other columns.",
             )
         return self.cells(names)
+
+    def with_own(self, own: Mapping[str, Sequence[Any]]) -> Manifest:
+        """The same rows with more own columns behind the others.
+
+        Args:
+            own: N cells by the column's name.
+
+        Raises:
+            DataError: a column of this name is there already, or what :func:`~reknow.data.columns.own_columns` refuses.
+        """
+        taken = next((name for name in own if name in self.own_columns), None)
+        if taken is not None:
+            raise DataError(
+                f"{self.name}, own column '{taken}'",
+                found="the data set has one of this name already",
+                remedy="Rename it there, or leave it out.",
+            )
+        table = self.table
+        for name, cells in own_columns(own, SCHEMA.names, self.name).items():
+            table = table.append_column(pa.field(name, pa.string()), cells)
+        return replace(self, table=table)
 
     def notes_on(self, names: Sequence[str]) -> tuple[str, ...]:
         """Notes for the user on columns that a network reads: which are absent, and which have empty cells."""
@@ -241,7 +264,7 @@ def one_spectrum_a_row(manifest: Manifest) -> Manifest:
     """The same pictures with one row for each, so that spectra can be compared with each other.
 
     A row with pictures in several spectra becomes as many rows, which are called after it and the spectrum. Rows of one
-    picture stay as they are.
+    picture stay as they are. A caption goes with its picture: ``caption_rgb`` and ``caption_nir`` become ``caption``.
 
     Args:
         manifest: N rows.
@@ -256,8 +279,11 @@ def one_spectrum_a_row(manifest: Manifest) -> Manifest:
         (['a.jpg, rgb', 'a.jpg, nir', 'b.jpg'], [None, 'a-ir.jpg', None], ['1', '1', '2'])
     """
     pictures = {spectrum: manifest.column(spectrum) for spectrum in SPECTRA}
-    spectra = [[spectrum for spectrum in SPECTRA if pictures[spectrum][row]] for row in range(len(manifest))]
-    if all(len(names) == 1 for names in spectra):
+    spectra: list[list[Spectrum]] = [
+        [spectrum for spectrum in SPECTRA if pictures[spectrum][row]] for row in range(len(manifest))
+    ]
+    of_spectra = [name for name in manifest.own_columns if name in _OF_SPECTRA]
+    if not of_spectra and all(len(names) == 1 for names in spectra):
         return manifest
     crops = manifest.column("crop")
     for row, names in enumerate(spectra):
@@ -269,9 +295,9 @@ def one_spectrum_a_row(manifest: Manifest) -> Manifest:
                 remedy="Write a table with a row and a box for each picture: table:FILE",
             )
     rows = np.array([row for row, names in enumerate(spectra) for _ in names], dtype=np.int64)
-    of_row = [spectrum for names in spectra for spectrum in names]
+    of_row: list[Spectrum] = [spectrum for names in spectra for spectrum in names]
     observations = manifest.column("observation")
-    columns = {
+    columns: dict[str, list[str | None]] = {
         spectrum: [
             pictures[spectrum][row] if name == spectrum else None for row, name in zip(rows, of_row, strict=True)
         ]
@@ -284,7 +310,16 @@ def one_spectrum_a_row(manifest: Manifest) -> Manifest:
     table = manifest.select(rows).table
     for name, cells in columns.items():
         table = table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), pa.array(cells, pa.string()))
-    return replace(manifest, table=table)
+    apart = replace(manifest, table=table.drop_columns(of_spectra))
+    if not of_spectra:
+        return apart
+    said = manifest.cells(_OF_SPECTRA)
+    return apart.with_own(
+        {
+            column: [said[of_spectrum(column, name)][row] for row, name in zip(rows, of_row, strict=True)]
+            for column in (CAPTION, PARAPHRASES)
+        }
+    )
 
 
 def without_names(manifest: Manifest) -> Manifest:

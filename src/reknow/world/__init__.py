@@ -3,11 +3,13 @@
 It exists so that every claim can be tested on any machine: identities, cameras, spectra, occlusion and background are
 known. Read in the order `domain`, `people`, `figure`, `body`, `walking`, `raster`, `sensor`, `rendering`, `population`.
 For vehicles, `vehicles`, `vehicle_blocks`, `vehicle_parts` and `driving` take the place of `people`, `figure`, `body`
-and `walking`. `conditions` defines how the spectra complement each other and how they fail to align.
+and `walking`. `conditions` defines how the spectra complement each other and how they fail to align, `captions` what is
+said of people.
 """
 
 from __future__ import annotations
 
+from reknow.world.captions import captions_of
 from reknow.world.conditions import LIGHTS
 from reknow.world.domain import DOMAINS, Domain
 from reknow.world.population import FIRST_TEST_IDENTITY, Population, population
@@ -27,6 +29,7 @@ __all__ = [
     "Domain",
     "Population",
     "Rendering",
+    "captions_of",
     "population",
     "render",
     "render_reference",

@@ -32,6 +32,22 @@ DULL = {
     "beige": (0.1, 0.25, 0.66),
     "white": (0.12, 0.05, 0.9),
 }
+# What people wear and carry, and how often; captions take their words from here.
+UPPERS: dict[str, Weights] = {
+    "summer": {"t-shirt": 4, "tank top": 1.4, "shirt": 2, "dress": 1.6, "polo": 1.2, "blouse": 1},
+    "winter": {"coat": 3, "jacket": 3, "parka": 2.4, "hoodie": 1.6, "sweater": 1},
+}
+LOWERS: dict[str, Weights] = {
+    "summer": {"shorts": 3, "jeans": 2.2, "trousers": 1.6, "skirt": 1.6, "leggings": 1, "long skirt": 0.6},
+    "winter": {"trousers": 4, "jeans": 3.5, "leggings": 1.6, "long skirt": 0.9},
+}
+SLEEVES: Weights = {"none": 1, "short": 2, "long": 2}
+BAGS: Weights = {"none": 2.4, "backpack": 2.6, "shoulder bag": 2, "handbag": 1.3, "suitcase": 0.5}
+HATS: dict[str, Weights] = {
+    "summer": {"none": 6, "cap": 1.8, "brim hat": 1},
+    "winter": {"none": 4, "beanie": 3, "hood": 1.6, "cap": 1},
+}
+DENIM = "denim"  # the color of jeans
 DARK_SHARE = {"summer": 0.25, "winter": 0.8}
 
 
@@ -106,9 +122,9 @@ def _pattern(
 
 def clothes(draws: Draws, domain: Domain, surfaces: dict[str, Surface], words: dict[str, str]) -> None:
     winter = domain.season == "winter"
+    upper = draws.weighted(UPPERS[domain.season])
+    lower = draws.weighted(LOWERS[domain.season])
     if winter:
-        upper = draws.weighted({"coat": 3, "jacket": 3, "parka": 2.4, "hoodie": 1.6, "sweater": 1})
-        lower = draws.weighted({"trousers": 4, "jeans": 3.5, "leggings": 1.6, "long skirt": 0.9})
         patterns = {
             "plain": 3,
             "block": 2,
@@ -124,10 +140,6 @@ def clothes(draws: Draws, domain: Domain, surfaces: dict[str, Surface], words: d
         }
         warm = 0.22
     else:
-        upper = draws.weighted({"t-shirt": 4, "tank top": 1.4, "shirt": 2, "dress": 1.6, "polo": 1.2, "blouse": 1})
-        lower = draws.weighted(
-            {"shorts": 3, "jeans": 2.2, "trousers": 1.6, "skirt": 1.6, "leggings": 1, "long skirt": 0.6}
-        )
         patterns = {
             "plain": 4,
             "stripes": 1.8,
@@ -149,7 +161,7 @@ def clothes(draws: Draws, domain: Domain, surfaces: dict[str, Surface], words: d
     words.update(upper=upper, upper_color=color, upper_pattern=pattern)
     sleeve = {"t-shirt": "short", "polo": "short", "tank top": "none"}.get(upper, "long")
     if upper in ("dress", "blouse", "shirt"):
-        sleeve = draws.weighted({"none": 1, "short": 2, "long": 2})
+        sleeve = draws.weighted(SLEEVES)
     words["sleeve"] = sleeve
     same = pattern in ("stripes", "checks", "quilted", "camouflage", "plain") and not draws.chance(0.2)
     surfaces["sleeve"] = (
@@ -163,7 +175,7 @@ def clothes(draws: Draws, domain: Domain, surfaces: dict[str, Surface], words: d
         base = Material(
             hue(0.6, draws.uniform(0.25, 0.5), draws.uniform(0.25, 0.62)), draws.uniform(0.4, 0.75), base.heat
         )
-        color = "denim"
+        color = DENIM
     surfaces["lower"], pattern = _pattern(
         draws,
         domain,
@@ -183,12 +195,11 @@ def clothes(draws: Draws, domain: Domain, surfaces: dict[str, Surface], words: d
 
 def carried(draws: Draws, domain: Domain, surfaces: dict[str, Surface], words: dict[str, str]) -> None:
     winter = domain.season == "winter"
-    bag = draws.weighted({"none": 2.4, "backpack": 2.6, "shoulder bag": 2, "handbag": 1.3, "suitcase": 0.5})
+    bag = draws.weighted(BAGS)
     base, color = cloth(draws, domain, 0.12, vivid=domain.accent)
     surfaces["bag"], _ = _pattern(draws, domain, base, 0.12, {"plain": 3, "block": 1.2, "band": 1.2, "logo": 0.0}, 0.0)
     words.update(bag=bag, bag_color=color if bag != "none" else "none", bag_side=draws.choose(("left", "right")))
-    hats = {"none": 4, "beanie": 3, "hood": 1.6, "cap": 1} if winter else {"none": 6, "cap": 1.8, "brim hat": 1}
-    hat = draws.weighted(hats)
+    hat = draws.weighted(HATS[domain.season])
     base, color = cloth(draws, domain, 0.35, vivid=domain.accent)
     surfaces["hat"] = surfaces["upper"] if hat == "hood" else Surface(base, rough=0.2, seed=draws.below(9999))
     words.update(hat=hat, hat_color=color if hat not in ("none", "hood") else "none")

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from reknow.world.clothing import carried, clothes
 from reknow.world.domain import Domain
-from reknow.world.draws import Draws
+from reknow.world.draws import Draws, Weights
 from reknow.world.shapes import Material, Surface
 
 SKINS = ((0.72, 0.50, 0.40), (0.60, 0.38, 0.28), (0.45, 0.27, 0.18), (0.28, 0.15, 0.09), (0.14, 0.07, 0.045))
@@ -25,6 +25,17 @@ HAIRS = {
     "gray": (0.38, 0.37, 0.36),
     "white": (0.68, 0.66, 0.63),
 }
+STYLES: Weights = {
+    "short": 4,
+    "cropped": 2,
+    "bald": 0.8,
+    "bob": 2,
+    "long": 2.4,
+    "ponytail": 1.4,
+    "bun": 0.9,
+    "afro": 0.8,
+}
+"""How hair is worn, and how often."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +114,7 @@ def _head(draws: Draws, domain: Domain, surfaces: dict[str, Surface], words: dic
     air = sum(domain.air) / 2
     hair = Material((red, green, blue), draws.uniform(0.25, 0.6), air + 0.6 * (32.0 - air))
     surfaces["hair"] = Surface(hair, rough=0.35, seed=draws.below(9999))
-    style = draws.weighted(
-        {"short": 4, "cropped": 2, "bald": 0.8, "bob": 2, "long": 2.4, "ponytail": 1.4, "bun": 0.9, "afro": 0.8}
-    )
+    style = draws.weighted(STYLES)
     words.update(skin=str(tone), hair=style, hair_color=color if style != "bald" else "none")
     if style in ("short", "cropped", "bald") and draws.chance(0.3):
         surfaces["beard"] = Surface(hair, rough=0.3)

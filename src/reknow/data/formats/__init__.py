@@ -1,9 +1,10 @@
 """Formats: how data sets are stored on disk. One module per format, each with
 ``read(path, *, option=default) -> Manifest``.
 
-A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``; options reach ``read`` as text. Two
-options every format has: ``protocol=NAME`` names the evaluation protocol, and ``gallery=train`` declares a closed set
-(:func:`reknow.data.manifest.closed_set`).
+A data set is named ``FORMAT:PATH`` or ``FORMAT:PATH?option=value&option=value``; options reach ``read`` as text. Three
+options every format has: ``protocol=NAME`` names the evaluation protocol, ``gallery=train`` declares a closed set
+(:func:`reknow.data.manifest.closed_set`), and ``captions=FILE`` or ``captions=COLUMN`` names what is said of the
+pictures (:mod:`reknow.data.captions`).
 
 Another package brings a format by an entry point (:mod:`reknow.packages`): a module with such a ``read``, or
 the function itself.
@@ -18,6 +19,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+from reknow.data.captions import captioned
 from reknow.data.formats import (
     cuhk03,
     dukemtmc,
@@ -69,7 +71,7 @@ FORMATS: dict[str, ModuleType] = {
 }
 """Each format's module. A new format is an import and a line here."""
 
-COMMON = {"protocol", CLOSED_SET_OPTION}
+COMMON = {"protocol", "captions", CLOSED_SET_OPTION}
 
 _FORM = "FORMAT:PATH or FORMAT:PATH?option=value&option=value, for example market1501:/data/market"
 
@@ -107,6 +109,8 @@ def open_dataset(dataset: str) -> Manifest:
             remedy = own + nearest(option, sorted({*known, *COMMON}))
             raise DataError(f"{dataset}, option '{option}'", found="unknown option", remedy=remedy)
     manifest = read(path, **options)
+    if "captions" in common:
+        manifest = captioned(manifest, common["captions"])
     if "protocol" in common:
         manifest = replace(manifest, protocol=common["protocol"])
     return closed_set(manifest, common[CLOSED_SET_OPTION]) if CLOSED_SET_OPTION in common else manifest

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
+from reknow.data.captions import Caption, captioned, picture_key, with_captions
 from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 
@@ -29,6 +30,7 @@ def read(
     occlusion: str | float | None = None,
     hidden: str | float | None = None,
     unpaired: str = "no",
+    captions: str | float | None = None,
 ) -> Manifest:
     """The manifest of a synthetic world.
 
@@ -48,10 +50,12 @@ def read(
         hidden: share of every object that a wall, a fence or a hedge hides, in place of these occluders.
         unpaired: ``cameras`` gives every camera one of the spectra, ``passages`` every passage of a person at a camera;
             with ``no`` every shot has all of them.
+        captions: how often the world's own captioner errs, 0 to 1, which makes columns of captions
+            (:mod:`reknow.world.captions`); or a file of captions, as for every format. By default there are none.
 
     Raises:
-        DataError: an unknown domain, kind, spectrum, difficulty or light, an option that is not a number, or spectra
-            that cannot be unpaired.
+        DataError: an unknown domain, kind, spectrum, difficulty or light, an option that is not a number, spectra that
+            cannot be unpaired, or captions of vehicles.
     """
     from reknow.world import population  # numba takes a second to import; other formats do without it
 
@@ -79,9 +83,27 @@ def read(
         **shares,
         **numbers,
     )
-    return Manifest.from_columns(
-        world.columns, root=Path(), name=world.name, protocol="market" if unpaired == "no" else "cross_spectrum"
-    )
+    protocol = "market" if unpaired == "no" else "cross_spectrum"
+    manifest = Manifest.from_columns(world.columns, root=Path(), name=world.name, protocol=protocol)
+    if captions is None:
+        return manifest
+    try:
+        errors = float(captions)
+    except ValueError:
+        return captioned(manifest, str(captions))
+    return _told(manifest, errors)
+
+
+def _told(manifest: Manifest, errors: float) -> Manifest:
+    """The world with what its own captioner says of every picture."""
+    from reknow.world import captions_of
+
+    captions = {}
+    for spectrum in manifest.spectra:
+        for reference in filter(None, manifest.column(spectrum)):
+            caption, *paraphrases = captions_of(reference, errors)
+            captions[picture_key(reference)] = Caption(caption, tuple(paraphrases))
+    return with_captions(manifest, captions, manifest.name)
 
 
 def _number(name: str, value: str | Number, kind: type[Number]) -> Number:
