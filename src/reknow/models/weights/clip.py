@@ -4,8 +4,8 @@ github openai/CLIP and open_clip write a whole model under OpenAI's names: the i
 text tower beside it, which fills a network's :mod:`text tower <reknow.models.text>`. timm has its own names for the
 image tower. Decisions: the feature is CLS behind the last norm, of the trunk's width; the projections into the common
 space of pictures and texts are not read. No tensor says whether the MLPs have quick GELU (OpenAI, MetaCLIP, DFN) or
-GELU (most of LAION's): quick GELU is used unless an option says otherwise. A text tower that lacks a tensor of the plain
-one (another project's, behind ``text.``) is not read.
+GELU (most of LAION's): quick GELU is used unless an option says otherwise. A text tower that lacks a tensor of the
+plain one (another project's, behind ``text.``) is not read.
 """
 
 from __future__ import annotations
@@ -70,10 +70,8 @@ def _own_name(name: str) -> str:
 def _text_tower(text: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of the text tower under our names, its prefix excepted; none unless all are there."""
     own = {_own_name(name): tensor for name, tensor in text.items()}
-    table, blocks = (
-        own.get("token_embedding.weight"),
-        {name.split(".")[1] for name in own if name.startswith("blocks.")},
-    )
+    table = own.get("token_embedding.weight")
+    blocks = {name.split(".")[1] for name in own if name.startswith("blocks.")}
     if table is None or table.ndim != 2 or len(blocks) < DEPTHS:
         return {}
     with torch.device("meta"):  # names only, no memory
