@@ -68,8 +68,8 @@ class TextTowerConfig:
             ((self.trained_layers or 0) > self.depth, "trained_layers", f"at most the depth {self.depth}"),
         ):
             if wrong:
-                found = str(getattr(self, name))
-                raise RecipeError(f"network.text.{name}", found=found, expected=expected, remedy="Change one of them.")
+                value, remedy = str(getattr(self, name)), "Change one of them."
+                raise RecipeError(f"network.text.{name}", found=value, expected=expected, remedy=remedy)
 
     @property
     def depths(self) -> tuple[int, ...]:

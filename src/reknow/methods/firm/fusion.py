@@ -185,9 +185,10 @@ class Compensation(nn.Module):
         super().__init__()
         self.logits = nn.Parameter(torch.zeros(depths))
         self.gamma_logit = nn.Parameter(torch.tensor(FIRST_GAMMA))
+        # With torch's own weights: ViT's, of deviation 0.02, leave so little at small widths that the norm's epsilon
+        # counts. At width 8 the difference came out at 0.43 of its length.
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        initialize_linear(self.mlp)
 
     @property
     def gamma(self) -> Float[Tensor, ""]:

@@ -186,8 +186,8 @@ class TextFusion(nn.Module):
             for _ in config.attended
             if text
         )
-        if self.to_visual is not None:
-            nn.init.trunc_normal_(self.to_visual.weight, std=0.02)
+        if self.to_visual is not None:  # as CLIP's own projection of texts, so that their size stays
+            nn.init.normal_(self.to_visual.weight, std=self.to_visual.in_features**-0.5)
 
     def injections(
         self, states: TextStates, texts: Float[Tensor, "batch depths width"]
@@ -395,5 +395,5 @@ class FirmNetwork(Network):
         return torch.zeros(len(batch), 0, self.dim, device=batch.index.device)
 
 
-def _refused(name: str, found: object, expected: str) -> RecipeError:
-    return RecipeError(f"network.{name}", found=str(found), expected=expected, remedy="Correct the value.")
+def _refused(name: str, value: object, expected: str) -> RecipeError:
+    return RecipeError(f"network.{name}", found=str(value), expected=expected, remedy="Correct the value.")
