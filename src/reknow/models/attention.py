@@ -72,6 +72,7 @@ class Attention(nn.Module):
     Args:
         width: D.
         heads: how many; divides D.
+        causal: whether a token attends only to itself and to those before it, as in CLIP's text tower.
 
     Example:
         >>> import torch
@@ -79,9 +80,10 @@ class Attention(nn.Module):
         torch.Size([1, 5, 8])
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, causal: bool = False) -> None:
         super().__init__()
         self.heads = heads
+        self.causal = causal
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
@@ -100,17 +102,20 @@ class Attention(nn.Module):
         batch, length, width = sequence.shape
         query, key, value = self.qkv(sequence).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if observe is not None:
-            observe(partial(attention_probabilities, query.detach(), key.detach()))
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+            observe(partial(attention_probabilities, query.detach(), key.detach(), self.causal))
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
         return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
 @torch.no_grad()
 def attention_probabilities(
-    query: Float[Tensor, "batch heads length dim"], key: Float[Tensor, "batch heads length dim"]
+    query: Float[Tensor, "batch heads length dim"], key: Float[Tensor, "batch heads length dim"], causal: bool = False
 ) -> Float[Tensor, "batch heads length length"]:
-    """The attention of each query to each key: softmax of q k' / sqrt(dim)."""
-    return (query.shape[-1] ** -0.5 * query @ key.transpose(-2, -1)).softmax(dim=-1)
+    """The attention of each query to each key, or if causal to those up to its own: softmax of q k' / sqrt(dim)."""
+    scores = query.shape[-1] ** -0.5 * query @ key.transpose(-2, -1)
+    if causal:
+        scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), -torch.inf)
+    return scores.softmax(dim=-1)
 
 
 class Block(nn.Module):

@@ -81,6 +81,15 @@ class Network(nn.Module, ABC):
         """
         return {"trunk": self.trunk}
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The names of those fillable modules that a file must fill beside the trunk.
+
+        A file without one of them, or with one of another size, is refused: the network trains only a part of it, and
+        random numbers that are never trained say nothing. By default there are none.
+        """
+        return ()
+
     def after_filling(self, filled: Collection[str]) -> Mapping[str, nn.Module]:
         """Weights have filled some of the fillable modules; a module that begins as a copy of another follows it here.
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecipeError, RecognizerError
+from reknow.models.growing import growing_buffers
 from reknow.models.network import Network, NetworkConfig
 from reknow.recognizer.card import Card, in_words
 from reknow.values import from_plain, to_plain
@@ -111,9 +112,10 @@ def _fill(network: Network, file: Path) -> None:
         saved = load_file(file)
     except (OSError, SafetensorError) as error:
         raise RecognizerError(file, found=f"damaged ({error})", remedy=_RESTORE) from error
-    wanted = network.state_dict()
+    wanted, growing = network.state_dict(), growing_buffers(network)
     for name in sorted(wanted.keys() | saved.keys()):
-        if name not in saved or name not in wanted or saved[name].shape != wanted[name].shape:
+        first = 1 if name in growing else 0  # the dimension from which on its size is part of the network's shape
+        if name not in saved or name not in wanted or saved[name].shape[first:] != wanted[name].shape[first:]:
             raise RecognizerError(
                 f"{file}, tensor '{name}'",
                 found=_size(saved.get(name)),

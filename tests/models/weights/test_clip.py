@@ -1,4 +1,4 @@
-"""CLIP's image tower: timm is the witness, under its own names and under OpenAI's, beside a text tower or alone."""
+"""CLIP's towers: timm and open_clip are the witnesses, under their own names and under OpenAI's, together or alone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from reknow.errors import WeightsError
 from reknow.models.embedder import EmbedderConfig
+from reknow.models.text import TextTowerConfig
+from reknow.models.tokenization import ClipTokens
 from reknow.models.transformer import TransformerConfig
-from reknow.models.weights import fill, read_weights
+from reknow.models.weights import fill, fill_network, read_weights
 from reknow.models.weights.pretrained import CLIP
 from reknow.recognizer import load
+from tiny_clip import SIZE, tiny_clip
 
 NAMES = (
     ("patch_embed.proj.", "conv1."),
@@ -92,7 +95,7 @@ def test_timm_says_the_same(kind, save):
         torch.testing.assert_close(trunk(images).cls, network.forward_features(images)[:, 0], rtol=0, atol=rounding)
 
 
-def test_the_text_tower_is_named_as_ignored(load_trunk, save):
+def test_a_text_tower_that_is_not_whole_is_named_as_ignored(load_trunk, save):
     loaded = load_trunk(
         TransformerConfig(**SHAPE).build(),
         save(openai(witness().state_dict()) | text() | {"visual.more": torch.ones(1)}),
@@ -100,6 +103,35 @@ def test_the_text_tower_is_named_as_ignored(load_trunk, save):
     line = next(line for line in loaded.sentences() if line.startswith("ignored"))
     for named in ("positional_embedding", "transformer (6 tensors)", "token_embedding", "text_projection", "proj"):
         assert named in line
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_text_tower_is_a_part(save, half):
+    witness = tiny_clip()
+    state = {name: tensor.half() if half else tensor for name, tensor in witness.state_dict().items()}
+    pretrained = read_weights(f"{save(state)}?heads=4&size=32x16")
+    assert list(pretrained.parts) == ["text tower of a CLIP"]
+    tower = pretrained.parts["text tower of a CLIP"]
+    assert {tensor.dtype for tensor in tower.values()} == {torch.float32}
+    plain = TextTowerConfig(tokens=ClipTokens(), width=24, heads=3, prefix=0).build().state_dict()
+    assert {name: tensor.shape for name, tensor in tower.items()} == {
+        name: tensor.shape for name, tensor in plain.items() if name != "prefix"
+    }
+    assert set(pretrained.ignored) == {"text_projection", "logit_scale", "proj"}
+    network = EmbedderConfig(trunk=pretrained.trunk).build()
+    assert "text tower of a CLIP" in fill_network(network, pretrained).ignored
+
+
+def test_open_clip_s_image_tower_says_the_same(load_trunk, save):
+    witness = tiny_clip()
+    shape = {"image_size": SIZE, "width": 32, "depth": 4, "heads": 4, "patch_size": 8, "stride": 8}
+    config = TransformerConfig(**shape, norm_pre=True, activation="quick_gelu", layer_norm_eps=1e-5)
+    trunk = config.build().eval()
+    load_trunk(trunk, save(witness.state_dict()))
+    images = torch.randn(2, 3, *SIZE)
+    with torch.inference_mode():
+        features = trunk(images).cls @ witness.visual.proj
+        torch.testing.assert_close(features, witness.encode_image(images), rtol=1e-4, atol=1e-4)
 
 
 SHAPE = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import shlex
 import tarfile
 import zipfile
 
@@ -83,9 +84,15 @@ def test_it_is_called_by_its_name(tmp_path, content, found, name):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_a_script_is_refused(tmp_path):
-    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)), tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="a TorchScript archive"):
-        read(tmp_path / "w.pth")
+    network = torch.nn.Linear(2, 2)
+    torch.jit.save(torch.jit.trace(network, torch.ones(1, 2)), tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match="a TorchScript archive") as caught:
+        read(tmp_path / "w.pt")
+    # The command of the message makes a file that is read.
+    python, option, program = shlex.split(caught.value.remedy.partition("runs it: ")[2])
+    assert (python, option) == ("python", "-c")
+    exec(program, {})
+    assert torch.equal(read(tmp_path / "w.pt.pth").state["weight"], network.weight)
 
 
 @pytest.mark.parametrize("legacy", [False, True])

@@ -149,7 +149,7 @@ def fill(trunk: Trunk, pretrained: PretrainedWeights) -> FillReport:
 def fill_network(network: Network, pretrained: PretrainedWeights, parts: ModuleTensors | None = None) -> FillReport:
     """Fill a network's trunk from a file, and its other fillable modules from the file's other tensors.
 
-    A part that fits no module, or whose module is of another size, is ignored.
+    A part that fits no module, or whose module is of another size, is ignored, unless the network needs it.
 
     Args:
         network: as it was built.
@@ -157,9 +157,12 @@ def fill_network(network: Network, pretrained: PretrainedWeights, parts: ModuleT
         parts: tensors of modules beside the trunk; by default the file's own.
 
     Raises:
-        WeightsError: weights of another kind of network or of another size; the network is as it was.
+        WeightsError: weights of another kind of network or of another size, or without a part that the network needs;
+            the network is as it was.
     """
     parts = pretrained.parts if parts is None else parts
+    for name in network.needed:
+        _check_needed(pretrained, name, parts.get(name, {}), network.fillable()[name])
     report = fill(network.trunk, pretrained)
     filled: dict[nn.Module, Collection[str]] = {network.trunk: network.trunk.state_dict()}  # `report` is the trunk's
     names = []
@@ -317,6 +320,21 @@ def _fit_cameras(trunk: VisionTransformer, fitted: Fitted) -> None:
 
 def _fits(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> bool:
     return all(name in own and own[name].shape == tensor.shape for name, tensor in state.items())
+
+
+def _check_needed(pretrained: PretrainedWeights, name: str, state: Mapping[str, Tensor], module: nn.Module) -> None:
+    """Refuse a file without a part that the network needs, or with one of another size."""
+    own = {key: str(tuple(tensor.shape)) for key, tensor in module.state_dict().items()}
+    sizes = {key: str(tuple(tensor.shape)) for key, tensor in state.items()}
+    never_trained = [key for key, parameter in module.named_parameters() if not parameter.requires_grad]
+    for key in (*sizes, *never_trained):
+        if sizes.get(key) != own.get(key):
+            raise WeightsError(
+                f"{pretrained.path}, {name}, tensor '{key}'",
+                found=f"size {sizes[key]}" if key in sizes else f"none in {pretrained.origin}",
+                expected=f"{own[key]}, the network's" if key in own else "none, since the network has fewer layers",
+                remedy="Choose weights that hold this part in the network's size, or give the network their size.",
+            )
 
 
 def _unfilled(network: Network, filled: Mapping[nn.Module, Collection[str]]) -> tuple[str, ...]:

@@ -22,6 +22,12 @@ _EXPORT = "Name the network's own weights: a .pth or .safetensors file."
 _UNPACK = "Unpack it and name the file of weights inside."
 _STATE_DICT = "In the program that made it, save the network's state_dict() with torch.save."
 
+_SCRIPTED = (
+    "Convert it, if you trust its source, since this runs it: "
+    """python -c "import torch; torch.save(torch.jit.load('{0}', 'cpu').state_dict(), '{0}.pth')\""""
+)
+"""OpenAI's own files of CLIP are such archives."""
+
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "Run: git lfs pull. Or " + _AGAIN),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras, TensorFlow)", _EXPORT),
@@ -76,7 +82,7 @@ def _of_zip(path: Path) -> Container:
         raise _cut_short(path, "a zip archive, as torch.save writes") from error
     inside = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in inside:
-        raise WeightsError(path, found="a TorchScript archive, which is a program", remedy=_STATE_DICT)
+        raise WeightsError(path, found="a TorchScript archive, which is a program", remedy=_SCRIPTED.format(path))
     if "data.pkl" in inside:
         return "torch"
     if "model.weights.h5" in inside:

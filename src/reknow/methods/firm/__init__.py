@@ -1,0 +1,1 @@
+"""FIRM: text as the bridge between visible and infrared pictures, and an evolving memory."""
