@@ -25,6 +25,7 @@ from reknow.data.cache import Pictures
 from reknow.data.formats import open_dataset
 from reknow.errors import DataError
 from reknow.methods.catalog import METHODS, recipe_named, recipes
+from reknow.methods.firm.network import FirmNetworkConfig
 from reknow.methods.method import Method, Moment
 from reknow.methods.recipe import Recipe
 from reknow.methods.sampling import Sampling
@@ -32,6 +33,7 @@ from reknow.methods.training_set import TrainingSet
 from reknow.models.cross_spectrum import CrossSpectrumConfig
 from reknow.models.multiple_granularities import MultipleGranularitiesConfig
 from reknow.models.network import NetworkConfig
+from reknow.models.text import TextTowerConfig
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import SPECTRA, Batch
 from reknow.progress import Display
@@ -44,6 +46,7 @@ TRUNK = TransformerConfig(
     image_size=SIZE, width=16, depth=2, heads=2, patch_size=4, stride=4, extra_tokens=2, cameras=2, drop_path=0.1
 )
 QUIET = Display(quiet=True)
+ACROSS_SPECTRA = CrossSpectrumConfig, FirmNetworkConfig
 MOMENT = Moment(epoch=0, epochs=1, step=0, steps=1)
 
 
@@ -51,8 +54,10 @@ def around(network: NetworkConfig, trunk: TransformerConfig) -> NetworkConfig:
     """The network on another trunk; MGN's branches are those of a ResNet-50, which stays, without modules in it."""
     if isinstance(network, MultipleGranularitiesConfig):
         return replace(network, trunk=network.trunk.plain(), reduced=8)
-    if isinstance(network, CrossSpectrumConfig):
+    if isinstance(network, ACROSS_SPECTRA):
         trunk = replace(trunk, stems=network.spectra)
+    if isinstance(network, FirmNetworkConfig):
+        network = replace(network, text=TextTowerConfig(width=8, depth=3, heads=2))
     feature = getattr(network, "feature", "cls")
     return network.around(trunk, "cls" if feature == "projected" else feature)
 
@@ -60,7 +65,7 @@ def around(network: NetworkConfig, trunk: TransformerConfig) -> NetworkConfig:
 def tiny_recipe(name: str, data: str) -> Recipe:
     """The recipe with its method and everything of its own, on a trunk that trains in milliseconds."""
     recipe = recipe_named(name)
-    if isinstance(recipe.network, CrossSpectrumConfig):
+    if isinstance(recipe.network, ACROSS_SPECTRA):
         data = data.replace("table.csv", f"one_of_{'_'.join(recipe.network.spectra[:2])}.csv")
     return replace(
         recipe,
@@ -194,7 +199,7 @@ def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(recipe: Recipe, tmp_pa
 
 def test_cameras_that_nobody_knows_and_spectra_that_lack_are_defined(recipe: Recipe, tmp_path: Path) -> None:
     network = recipe.network.build().eval()
-    read = SPECTRA[:1] if isinstance(recipe.network, CrossSpectrumConfig) else SPECTRA  # it reads one of a row's
+    read = SPECTRA[:1] if isinstance(recipe.network, ACROSS_SPECTRA) else SPECTRA  # they read one of a row's
     pictures = {spectrum: torch.rand(3, 3, *SIZE) for spectrum in read}
     with torch.inference_mode():
         for camera in (torch.tensor([-1, -1, -1]), torch.tensor([0, 1, 99])):

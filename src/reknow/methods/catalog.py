@@ -18,6 +18,7 @@ from types import ModuleType
 from reknow.errors import RecipeError, ReknowError, nearest
 from reknow.methods.cluster_contrast import recipes as cluster_contrast
 from reknow.methods.editor import recipes as editor
+from reknow.methods.firm import recipes as firm
 from reknow.methods.recipe import Recipe
 from reknow.methods.rib import recipes as rib
 from reknow.methods.supervised import recipes as supervised
@@ -28,6 +29,7 @@ from reknow.values import from_plain, to_plain
 METHODS: dict[str, ModuleType] = {
     "cluster_contrast": cluster_contrast,
     "editor": editor,
+    "firm": firm,
     "rib": rib,
     "supervised": supervised,
     "tcmm": tcmm,

@@ -14,8 +14,8 @@ from reknow.data.manifest import Manifest
 from reknow.errors import DataError
 from reknow.losses.prototype_memory import prototype_contrast
 from reknow.methods.cluster_contrast.across_spectra import AcrossSpectraConfig
-from reknow.methods.cluster_contrast.matched_pictures import matched_pictures
 from reknow.methods.clustered import Clustering
+from reknow.methods.matched_pictures import matched_pictures
 from reknow.methods.method import Moment
 from reknow.models.cross_spectrum import CrossSpectrumConfig
 from reknow.models.transformer import TransformerConfig

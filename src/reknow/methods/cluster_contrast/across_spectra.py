@@ -17,23 +17,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from reknow.clustering.dbscan import PseudoLabels
-from reknow.clustering.matching import joined, match_clusters
 from reknow.distributed import from_first
-from reknow.errors import DataError
 from reknow.fields import NonNegativeFloat, Share, check_fields
 from reknow.losses.prototype_memory import PrototypeMemory, prototype_contrast
-from reknow.methods.cluster_contrast.matched_pictures import matched_pictures
 from reknow.methods.clustered import Clustered, ClusteredConfig
 from reknow.methods.diagnostic import Diagnostic
+from reknow.methods.matched_pictures import matched_pictures
 from reknow.methods.method import EpochPlan, Moment
+from reknow.methods.spectrum_clusters import matched_groups, ranges_of, rows_of_spectra, spectrum_clusters
 from reknow.methods.training_set import TrainingSet
 from reknow.models.cross_spectrum import CrossSpectrumEmbedder
-from reknow.observation import Batch, Spectrum
+from reknow.observation import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +75,7 @@ class AcrossSpectra(Clustered):
     def __init__(self, network: CrossSpectrumEmbedder, training_set: TrainingSet, config: AcrossSpectraConfig) -> None:
         super().__init__(network, training_set, config)
         self.apart, self.one_sided, self.shared_weight = config.apart, config.one_sided, config.shared_weight
-        self.rows = _rows_of_spectra(training_set, network.spectra)
+        self.rows = rows_of_spectra(training_set, network.spectra)
         self.shared = PrototypeMemory(network.dim, config.momentum, config.temperature, config.update)
         self.last_groups: Tensor
         self.register_buffer("last_groups", torch.full((len(training_set),), -1))
@@ -90,14 +86,17 @@ class AcrossSpectra(Clustered):
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Cluster each spectrum; in the second stage, match their clusters."""
         embeddings = training_set.embed(self.embed)
-        labels, counts, diagnostics, notes = from_first(lambda: self._labelled(embeddings, training_set.cameras))
-        self.counts.copy_(counts)
+        cameras, last = training_set.cameras, self.last_labels.cpu()
+        clusters = from_first(lambda: spectrum_clusters(embeddings, cameras, self.rows, self._clusters, last))
+        labels, diagnostics = clusters.labels, dict(clusters.diagnostics)
+        self.counts.copy_(clusters.counts)
         self.last_labels.copy_(labels)
         self.memory.rebuild(embeddings, labels)
         groups = labels
         matched = epoch >= self.apart * training_set.epochs
         if matched:
-            of_cluster, pairs = from_first(self._matched)
+            centers = self.memory.prototypes.cpu()
+            of_cluster, pairs = from_first(lambda: matched_groups(centers, clusters.counts, self.one_sided))
             groups = torch.where(labels >= 0, of_cluster[labels.clamp(min=0)], -1)
             diagnostics |= {"matched": float(pairs), "groups": float(int(of_cluster.max()) + 1)}
             # Of centers and not of rows, so that the spectrum with more pictures does not outweigh the other.
@@ -106,40 +105,7 @@ class AcrossSpectra(Clustered):
         if self.bottleneck is not None:
             self.bottleneck.rebuild(embeddings, groups, int(groups.max()) + 1)
         rows = np.flatnonzero(labels.numpy() >= 0)
-        return EpochPlan(rows, groups.numpy()[rows], diagnostics, notes)
-
-    def _labelled(
-        self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]
-    ) -> tuple[Int[Tensor, "rows"], Int[Tensor, "spectra"], dict[str, float], tuple[str, ...]]:
-        """Each row's cluster, how many each spectrum has, what to log, and notes."""
-        labels, counts = torch.full((len(embeddings),), -1), []
-        diagnostics: dict[str, float] = {"rows": float(len(embeddings)), "clusters": 0.0, "outliers": 0.0, "alone": 0.0}
-        notes: list[str] = []
-        for spectrum, rows in self.rows.items():
-            clusters = self._clusters(embeddings[rows], cameras[rows])
-            own, about = _or_last(clusters, self.last_labels.cpu()[rows])
-            notes += [f"{spectrum}: {note}" for note in about]
-            labels[rows] = torch.where(own >= 0, own + sum(counts), -1)
-            counts.append(int(own.max()) + 1)
-            diagnostics["clusters"] += clusters.num_clusters
-            diagnostics["outliers"] += clusters.num_outliers
-            diagnostics["alone"] += clusters.num_alone
-            diagnostics |= {f"clusters_{spectrum}": float(clusters.num_clusters), f"eps_{spectrum}": clusters.eps}
-        return labels, torch.tensor(counts), diagnostics, tuple(notes)
-
-    def _matched(self) -> tuple[Int[Tensor, "clusters"], int]:
-        """The number of each cluster's group, and how many pairs of clusters are matched."""
-        centers, pairs, edges = self.memory.prototypes.cpu(), 0, []
-        spectra = self._ranges
-        for place, (start, end) in enumerate(spectra):
-            for other_start, other_end in spectra[place + 1 :]:
-                matches = match_clusters(centers[start:end], centers[other_start:other_end])
-                numbers = torch.arange(start, end), torch.arange(other_start, other_end)
-                edges.append(joined(matches, *numbers, one_sided=self.one_sided))
-                pairs += len(matches.mutual)
-        first, second = torch.cat(edges).numpy().T
-        graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(centers), len(centers)))
-        return torch.from_numpy(connected_components(graph, directed=False)[1]).long(), pairs
+        return EpochPlan(rows, groups.numpy()[rows], diagnostics, clusters.notes)
 
     def losses(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """``prototype``: over the clusters of the picture's own spectrum; ``shared``: over those of all, matched."""
@@ -151,19 +117,13 @@ class AcrossSpectra(Clustered):
         return {**terms, **self.bottleneck_term(embeddings, batch.label)}
 
     @property
-    def _ranges(self) -> list[tuple[int, int]]:
-        """The first number of each spectrum's clusters, and the one behind its last."""
-        ends = self.counts.cumsum(0).tolist()
-        return list(zip([0, *ends], ends, strict=False))
-
-    @property
     def _are_matched(self) -> bool:
         return bool((self.last_groups >= 0).any())
 
     def _within_spectra(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Tensor:
         """Mean cross-entropy, where the other spectra's prototypes are no negatives: they are no other individuals."""
         total = embeddings.new_zeros(())
-        for start, end in self._ranges:
+        for start, end in ranges_of(self.counts):
             rows = (labels >= start) & (labels < end)
             if bool(rows.any()):
                 own = self.memory.prototypes[start:end].clone()
@@ -182,55 +142,3 @@ class AcrossSpectra(Clustered):
     def diagnostics(self) -> Sequence[Diagnostic]:
         """Which clusters were matched in the last epoch, with pictures of both spectra."""
         return matched_pictures(self._training_set, self.last_groups.cpu().numpy(), self.rows)
-
-
-def _rows_of_spectra(training_set: TrainingSet, spectra: Sequence[Spectrum]) -> dict[Spectrum, Int[np.ndarray, "_"]]:
-    """The rows with a picture in each spectrum.
-
-    Raises:
-        DataError: one spectrum alone, a spectrum that the network does not read, or rows with pictures in several.
-    """
-    name, present = training_set.manifest.name, training_set.present
-    rows: dict[Spectrum, Int[np.ndarray, "_"]] = {
-        spectrum: np.flatnonzero(present[spectrum]) for spectrum in spectra if spectrum in present
-    }
-    counts = ", ".join(f"{len(of_it)} of {spectrum}" for spectrum, of_it in rows.items()) or ", ".join(present)
-    if unread := [spectrum for spectrum in present if spectrum not in spectra]:
-        raise DataError(
-            name,
-            found=f"pictures of {unread[0]}",
-            expected=f"{' and '.join(spectra)}, which the network reads",
-            remedy=f"Write --network.spectra {' '.join(present)} --network.trunk.stems {' '.join(present)}.",
-        )
-    if sum(len(of_it) > 0 for of_it in rows.values()) < 2:
-        raise DataError(
-            name,
-            found=f"pictures to train on: {counts}",
-            expected="pictures of two spectra, which are matched with each other",
-            remedy="Add the other spectrum's pictures, or train on one: reknow train cluster_contrast --data ...",
-        )
-    together = np.sum([present[spectrum] for spectrum in rows], axis=0) > 1
-    if together.any():
-        row = int(np.flatnonzero(together)[0])
-        raise DataError(
-            f"{name}, row {row}",
-            found="pictures in several spectra",
-            expected="one picture a row: nothing tells this method which pictures belong together",
-            remedy="Make a row of each picture, or take EDITOR, which reads all spectra of a row: reknow train editor.",
-        )
-    return rows
-
-
-def _or_last(clusters: PseudoLabels, last: Int[Tensor, "rows"]) -> tuple[Int[Tensor, "rows"], tuple[str, ...]]:
-    """Labels from 0 up to train on, and notes; the last ones where there are fewer than two clusters (decision 9)."""
-    notes = (clusters.warning,) if clusters.warning else ()
-    if clusters.num_clusters >= 2:
-        return torch.from_numpy(clusters.labels), notes
-    kept = last >= 0
-    if kept.any() and len(last[kept].unique()) < len(last):
-        _, numbers = last[kept].unique(return_inverse=True)
-        labels = torch.full_like(last, -1)
-        labels[kept] = numbers
-        return labels, (*notes, "This epoch trains on the last good clusters.")
-    notes = (*notes, "No earlier clusters to fall back on: each picture is its own cluster this epoch.")
-    return torch.arange(len(last)), notes

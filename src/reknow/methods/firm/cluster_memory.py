@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from reknow.errors import DataError
+from reknow.models.growing import GrowingBuffers
 
 VIEWS = ("fusion", "rgb", "infrared")
 """The views in the order of every tensor that has one entry for each."""
@@ -156,7 +156,7 @@ def sizes(memory: ClusterMemory, labels: Int[Tensor, "rows"]) -> Int[Tensor, "cl
     return labels[labels >= 0].bincount(minlength=len(memory))
 
 
-class StoredMemory(nn.Module):
+class StoredMemory(GrowingBuffers):
     """A memory in the buffers of a module, so that checkpoints keep it whatever its number of clusters.
 
     Args:
@@ -173,6 +173,8 @@ class StoredMemory(nn.Module):
         >>> len(resumed.memory)
         2
     """
+
+    growing = tuple(field.name for field in fields(ClusterMemory))
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -191,15 +193,6 @@ class StoredMemory(nn.Module):
         for field in fields(ClusterMemory):
             # Copied, so that an update leaves the memory that was given as it is.
             setattr(self, field.name, getattr(memory, field.name).to(getattr(self, field.name), copy=True))
-
-    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride] (torch names the other arguments)
-        self, state_dict: dict[str, Any], prefix: str, *rest: Any
-    ) -> None:
-        # The number of clusters changes between epochs, so the stored memory determines the size.
-        for field in fields(ClusterMemory):
-            if (stored := state_dict.get(f"{prefix}{field.name}")) is not None:
-                setattr(self, field.name, torch.empty_like(stored, device=self.memory.prototypes.device))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def unit(rows: Float[Tensor, "*rows dim"], name: str) -> Float[Tensor, "*rows dim"]:

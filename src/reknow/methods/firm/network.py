@@ -23,8 +23,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reknow.data.captions import paraphrases_in
+from reknow.data.columns import PARAPHRASES as PARAPHRASE_COLUMN
 from reknow.errors import DataError, RecipeError
-from reknow.fields import PositiveInt, Share, check_fields
+from reknow.fields import NonNegativeInt, PositiveInt, Share, check_fields
 from reknow.methods.firm.fusion import (
     ClusterTexts,
     Compensation,
@@ -65,8 +67,8 @@ class FirmNetworkConfig(NetworkConfig):
         spectra: spectra that the network reads; an observation that has several is read in the first of them.
         text: shape of the text tower; None for no text at all.
         freeze_text: whether the text tower is trained in its prefix alone; by default in its trained_layers, too.
-        column: the table's column of captions; None for the learned prefix alone.
-        paraphrase_columns: columns of the captions in other words.
+        column: the column of captions; None for the learned prefix alone.
+        paraphrases: at most so many paraphrases of a caption are read, from the column `paraphrases`, a line each.
         paraphrase_share: probability of a paraphrase in place of the caption, in training.
         gated: blocks, counted from 1, behind which one vector of text is added to all tokens; the first of them gets
             the text tower's first state, the second its second; none for no gated residual (table 2).
@@ -85,7 +87,7 @@ class FirmNetworkConfig(NetworkConfig):
     text: TextTowerConfig | None = field(default_factory=TextTowerConfig)
     freeze_text: bool = False
     column: str | None = "caption"
-    paraphrase_columns: tuple[str, ...] = ("paraphrase_1", "paraphrase_2", "paraphrase_3")
+    paraphrases: NonNegativeInt = 3
     paraphrase_share: Share = 0.5
     gated: tuple[PositiveInt, ...] = (2, 6)
     attended: tuple[PositiveInt, ...] = (10, 12)
@@ -219,7 +221,7 @@ class FirmNetwork(Network):
 
     Example:
         >>> trunk = TransformerConfig(image_size=(32, 16), width=8, depth=4, heads=2, patch_size=8, stride=8)
-        >>> config = FirmNetworkConfig(trunk=trunk, gated=(1, 2), attended=(3, 4), aligned=(4,), paraphrase_columns=())
+        >>> config = FirmNetworkConfig(trunk=trunk, gated=(1, 2), attended=(3, 4), aligned=(4,), paraphrases=0)
         >>> network = config.build().eval()
         >>> captions = network.annotations({"caption": ["a man in a red coat", None]})
         >>> network(Batch.of({"tir": torch.rand(2, 3, 32, 16)}, annotations=captions)).shape
@@ -269,10 +271,12 @@ class FirmNetwork(Network):
     def columns(self) -> tuple[str, ...]:
         """Captions and paraphrases, if the network reads captions."""
         config = self.config
-        return () if config.text is None or config.column is None else (config.column, *config.paraphrase_columns)
+        if config.text is None or config.column is None:
+            return ()
+        return (config.column, PARAPHRASE_COLUMN) if config.paraphrases else (config.column,)
 
     def annotations(self, columns: Mapping[str, Sequence[str | None]]) -> Mapping[str, Shaped[Tensor, "rows ..."]]:
-        """Prompts of the captions (N, L) and of their paraphrases (N, P, L); an empty paraphrase is the caption.
+        """Prompts of the captions (N, L) and of their paraphrases (N, P, L); one that is missing is the caption.
 
         Raises:
             MissingExtra: captions for CLIP's text tower without the extra ``clip``.
@@ -280,8 +284,11 @@ class FirmNetwork(Network):
         if self.text is None or not self.columns:
             return {}
         captions = columns[self.columns[0]]
-        reworded = [columns[name] for name in self.columns[1:]]
-        own = [[cell or caption for cell, caption in zip(cells, captions, strict=True)] for cells in reworded]
+        lines = [paraphrases_in(cell) for cell in columns[self.columns[1]]] if len(self.columns) > 1 else []
+        own = [
+            [texts[number] if number < len(texts) else caption for texts, caption in zip(lines, captions, strict=True)]
+            for number in range(self.config.paraphrases)
+        ]
         prompts = self.text.prompts([*captions, *(cell for cells in own for cell in cells)])
         caption, *others = prompts.split(len(captions)) if captions else [prompts] * (1 + len(own))
         paraphrases = torch.stack(others, dim=1) if others else caption[:, None][:, :0]
