@@ -198,7 +198,7 @@ class StoredMemory(nn.Module):
         # The number of clusters changes between epochs, so the stored memory determines the size.
         for field in fields(ClusterMemory):
             if (stored := state_dict.get(f"{prefix}{field.name}")) is not None:
-                setattr(self, field.name, torch.empty_like(stored, device=self.memory.prototypes.device))
+                setattr(self, field.name, torch.empty_like(stored, device=self.get_buffer(field.name).device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
