@@ -124,6 +124,7 @@ def test_features_that_are_not_finite_are_refused(side):
     everyone = torch.ones(5, dtype=torch.bool)
     with pytest.raises(DataError, match=f"{side} features"):
         update(memory, fusion, visual, infrared, plans, everyone)
+    assert not memory.confidence_sums.any()  # nothing was changed
 
 
 def test_half_precision_and_autocast_are_computed_in_32_bit():

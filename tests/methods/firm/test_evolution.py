@@ -230,7 +230,9 @@ def test_children_of_children_have_a_new_parent():
 def test_children_are_those_of_a_new_tree_for_every_cut(seed, noise):
     fusion, visual, infrared, _ = groups(seed, [9, 12, 4, 11], noise)
     labels = torch.zeros(36, dtype=torch.long)
-    _, made = split(bootstrap(fusion, visual, infrared, labels), fusion, visual, infrared, labels)
+    memory, made = split(bootstrap(fusion, visual, infrared, labels), fusion, visual, infrared, labels)
+    of_32_bit, same = split(bootstrap(fusion, visual, infrared, labels.int()), fusion, visual, infrared, labels.int())
+    assert torch.equal(same, made) and torch.equal(of_32_bit.prototypes, memory.prototypes)
     expected = plain_children(normalize(fusion.double(), dim=1).numpy(), Splitting())
     children = [np.flatnonzero(made.numpy() == child).tolist() for child in range(int(made.max()) + 1)]
     assert children == expected

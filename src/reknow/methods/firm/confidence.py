@@ -8,7 +8,7 @@ In each view m the features of a batch are transported to the view's prototypes 
     p^m_k     <-  (1 - b) p^m_k + b f^m_i,  to length 1,    b = 0.2 omega^m_i          for k = argmax over P^fusion_i
 
 Decisions. The paper names no marginals. Rows are transported whole and columns only roughly, with a slack of 0.05:
-balanced columns take B / K rows each, so that no confidence is above B / K. With 64 pictures and 400 clusters that is
+balanced columns take B / K rows each, and no entry is larger than its column. With 64 pictures and 400 clusters that is
 0.16, and the gate never opens. A picture has one visual view, its own, and takes no part in the other. A feature that
 points nowhere (shorter than 1e-6), and a picture that is left out, has a row of zeros: its confidence is 0. Plans of a
 step are made once, before any update. Pictures of one cluster move it in the order of the batch. A prototype that is
@@ -37,8 +37,8 @@ class Transport:
     Attributes:
         epsilon: weight of the entropy; a larger one spreads a picture over more clusters.
         iterations: updates of rows and columns.
-        column_slack: what a deviation from equal shares of the clusters costs; None makes the shares equal, with which
-            the gate opens only if a batch has more than half as many pictures as there are clusters.
+        column_slack: what a deviation from equal shares of the clusters costs; None makes the shares equal, and then
+            the gate hardly opens unless a batch has at least half as many pictures as there are clusters.
     """
 
     epsilon: PositiveFloat = 0.05
@@ -177,11 +177,11 @@ def update(
     rows = (gate & (clusters >= 0)).nonzero()[:, 0]
     clusters, own = clusters[rows], own_view(infrared[rows])
     sure = confidences[FUSION, rows]
+    # Of each picture two moves, of the fusion prototype and of its own view's, which do not touch each other.
+    toward = torch.cat([unit(fusion[rows], "fusion features"), unit(visual[rows], "visual features")])
     memory.counts.index_add_(0, clusters, torch.ones_like(clusters, dtype=memory.counts.dtype))
     memory.confidence_sums.index_add_(0, clusters, sure.to(memory.confidence_sums))
-    # Of each picture two moves, of the fusion prototype and of its own view's, which do not touch each other.
     cluster, view = torch.cat([clusters, clusters]), torch.cat([torch.full_like(own, FUSION), own])
-    toward = torch.cat([unit(fusion[rows], "fusion features"), unit(visual[rows], "visual features")])
     share = rate * torch.cat([sure, confidences[own, rows]])[:, None]
     exists = memory.valid[cluster, view]
     cluster, view, toward, share = cluster[exists], view[exists], toward[exists].to(share), share[exists]

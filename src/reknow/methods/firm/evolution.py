@@ -303,8 +303,8 @@ def split(
     spread = dispersion(memory, fusion, visual, infrared, labels) if spread is None else spread
     wide = (spread[:, RGB] > splitting.rgb) & (spread[:, INFRARED] > splitting.infrared)
     due = ((spread[:, FUSION] > splitting.fusion) | wide).nonzero()[:, 0]
-    old, labels = labels.to(fusion.device), labels.to(fusion.device, copy=True)
-    members_of = old.argsort(stable=True).split([int((old < 0).sum()), *sizes(memory, old).tolist()])[1:]
+    labels = labels.to(fusion.device, torch.long, copy=True)
+    members_of = labels.argsort(stable=True).split([int((labels < 0).sum()), *sizes(memory, labels).tolist()])[1:]
     numbers, parents, total = [], [], len(memory)
     next_parent = max(memory.parents.tolist(), default=-1) + 1
     for cluster in due.tolist():
