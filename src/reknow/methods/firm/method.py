@@ -173,7 +173,7 @@ class Firm(Method):
         return self.stored.memory
 
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
-        """Cluster and match, or keep the clusters of the epoch before; every few epochs, let them evolve."""
+        """Cluster and match, or keep the clusters of the epoch before; from time to time let them evolve."""
         config = self.config
         described = self._described(training_set)
         matched = epoch >= config.apart * training_set.epochs
