@@ -96,8 +96,9 @@ def _with_network(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
     Its fields are options, so the file must be read before the options are made.
 
     Raises:
-        RecipeError: a file that holds no found network, or a recipe whose network has another kind of trunk.
+        RecipeError: a file that holds no found network, or a recipe whose network takes none.
     """
+    from reknow.models.embedder import EmbedderConfig
     from reknow.models.found_network import read_network
 
     names, rest = _taken(TRUNK, arguments)
@@ -108,6 +109,13 @@ def _with_network(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
                 found="no name",
                 expected="the file of a found network, or the run that found it",
                 remedy="Name it, or leave the option out.",
+            )
+        if not isinstance(recipe.network, EmbedderConfig):
+            raise RecipeError(
+                TRUNK,
+                found=f"a network of the kind {type(recipe.network).__name__.removesuffix('Config')}",
+                expected="an embedder, which takes any trunk",
+                remedy="Choose rib/dcs_dnb_retrain, or another recipe with such a network.",
             )
         recipe = replace(recipe, network=replace(recipe.network, trunk=read_network(Path(name))))
     return recipe, rest
