@@ -84,14 +84,14 @@ HARD_ROWS_WITH_LABELS: Mapping[Scale, Size] = {
 """For methods that learn from labels there: they need fewer epochs, and three losses make theirs longer."""
 
 FROM_RANDOM_WEIGHTS: Mapping[Scale, Size] = {
-    "quick": Size(train_identities=40, test_identities=40, epochs=2, batch_size=32),
+    "quick": Size(train_identities=40, test_identities=40, epochs=3, batch_size=32),
     "laptop": Size(train_identities=150, test_identities=100, epochs=40, batch_size=32),
     "gpu": Size(train_identities=1000, test_identities=400, epochs=80),
 }
 """For small convolutional networks that no weights are there for, and that need more epochs for it."""
 
 THREE_SPECTRA: Mapping[Scale, Size] = {
-    "quick": Size(train_identities=20, test_identities=20, epochs=2, batch_size=32),
+    "quick": Size(train_identities=20, test_identities=20, epochs=3, batch_size=32),
     "laptop": Size(train_identities=80, test_identities=50, epochs=8, batch_size=32),
     "gpu": Size(train_identities=500, test_identities=400, epochs=30, batch_size=128),
 }

@@ -180,7 +180,9 @@ def dcs_dnb_search_world() -> Recipe:
 
 def dcs_dnb_retrain_world() -> Recipe:
     """RIB on the network that dcs_dnb_search_world found, named with --network.trunk RUN."""
-    return _searched_world("rib/dcs_dnb_retrain_world", RIBConfig(smoothing=0.1), WORLD_SEARCHED.with_channels(()))
+    return _searched_world(
+        "rib/dcs_dnb_retrain_world", RIBConfig(smoothing=0.1, feature="behind"), WORLD_SEARCHED.with_channels(())
+    )
 
 
 def _searched_world(name: str, method: MethodConfig, trunk: SupernetConfig | FoundConfig) -> Recipe:
