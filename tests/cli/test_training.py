@@ -12,6 +12,7 @@ from reknow.methods.catalog import recipe_named
 from reknow.methods.cluster_contrast import recipes as cluster_recipes
 from reknow.models.attention import SoftmaxAttention
 from reknow.models.channel_selection import ChannelSelection
+from reknow.models.found_network import network_as_text
 
 
 def test_a_field_is_replaced_and_written_into_the_run(reknow, crops, tiny_recipe, tmp_path):
@@ -103,6 +104,31 @@ def test_another_attention_is_one_option_and_its_settings_are_options_too(reknow
     assert code == 2 and "no name" in err
     code, _, err = reknow("train", "supervised/market1501", *given, "--network.trunk.attention", "softmax")
     assert code == 2 and "a trunk of the kind ResNet" in err
+
+
+def test_a_found_network_is_taken_from_its_run_or_file_and_its_fields_are_options(reknow, crops, monkeypatch, tmp_path):
+    recipes = []
+    monkeypatch.setattr(training, "_carry_out", lambda recipe, folder, **options: recipes.append(recipe) or 0)
+    given = ("--data", f"folder:{crops}", "--out", str(tmp_path / "run"))
+    network = recipe_named("rib/dcs_dnb_search_world").network.trunk.with_channels((12, 24, 40, 72))
+    (tmp_path / "searched").mkdir()
+    (tmp_path / "searched" / "network.yaml").write_text(network_as_text(network, (128, 64)))
+    for name in ("searched", "searched/network.yaml"):
+        code, _, err = reknow("train", "rib/dcs_dnb_retrain", *given, "--network.trunk", name)
+        assert code == 0, err
+        assert recipes[-1].network.trunk == network
+    code, _, err = reknow(
+        "train", "supervised/fbnetv2_market1501", *given, "--network.trunk=searched",
+        "--network.trunk.channels", "16", "8", "16", "96",
+    )  # fmt: skip
+    assert code == 0, err
+    assert recipes[-1].network.trunk == replace(network, channels=(16, 8, 16, 96))
+    code, _, err = reknow("train", "rib/dcs_dnb_retrain", *given, "--network.trunk", "nowhere")
+    assert code == 2 and "nowhere: cannot be read" in err
+    code, _, err = reknow("train", "rib/dcs_dnb_retrain", *given, "--network.trunk")
+    assert code == 2 and "--network.trunk: no name; expected the file of a found network" in err
+    code, _, err = reknow("train", "rib", *given, "--network.trunk", "searched")
+    assert code == 2 and "--network.trunk: a network of the kind Jigsaw; expected an embedder" in err
 
 
 def test_an_abbreviated_option_is_unknown(reknow, tiny_recipe):

@@ -30,7 +30,9 @@ from reknow.methods.method import Method, Moment
 from reknow.methods.recipe import Recipe
 from reknow.methods.sampling import Sampling
 from reknow.methods.training_set import TrainingSet
+from reknow.models.channel_search import SearchSpace, SupernetConfig, Unit
 from reknow.models.cross_spectrum import CrossSpectrumConfig
+from reknow.models.embedder import EmbedderConfig
 from reknow.models.multiple_granularities import MultipleGranularitiesConfig
 from reknow.models.network import NetworkConfig
 from reknow.models.text import TextTowerConfig
@@ -45,13 +47,27 @@ SIZE = (32, 16)
 TRUNK = TransformerConfig(
     image_size=SIZE, width=16, depth=2, heads=2, patch_size=4, stride=4, extra_tokens=2, cameras=2, drop_path=0.1
 )
+SPACE = SupernetConfig(
+    first=8,
+    last=16,
+    units=tuple(Unit(blocks=1, most=12, options=3, step=4, stride=stride) for stride in (2, 1)),
+    temperature=1e6,
+    decay=1.0,
+)
 QUIET = Display(quiet=True)
 ACROSS_SPECTRA = CrossSpectrumConfig, FirmNetworkConfig
 MOMENT = Moment(epoch=0, epochs=1, step=0, steps=1)
 
 
 def around(network: NetworkConfig, trunk: TransformerConfig) -> NetworkConfig:
-    """The network on another trunk; MGN's branches are those of a ResNet-50, which stays, without modules in it."""
+    """The network on another trunk; MGN's branches are those of a ResNet-50, which stays, without modules in it.
+
+    What searches channels, and what was found, stays too, in a small space; a large temperature leaves masks as they
+    are whatever is drawn, and two processes draw each their own.
+    """
+    if isinstance(network, EmbedderConfig) and isinstance(network.trunk, SearchSpace):
+        searching = isinstance(network.trunk, SupernetConfig)
+        return replace(network, trunk=SPACE if searching else SPACE.with_channels((8, 12)))
     if isinstance(network, MultipleGranularitiesConfig):
         return replace(network, trunk=network.trunk.plain(), reduced=8)
     if isinstance(network, ACROSS_SPECTRA):

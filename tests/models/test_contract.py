@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from reknow.models.channel_search import SupernetConfig, Unit
 from reknow.models.inverted_residuals import FBNetV2Config, InvertedResiduals, MobileNetV2Config
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
@@ -22,6 +23,11 @@ def transformer(**changes: object) -> TransformerConfig:
     )
 
 
+SPACE = SupernetConfig(
+    first=8,
+    last=24,
+    units=tuple(Unit(blocks=2, most=most, options=3, step=4, expansion=2) for most in (12, 16, 20)),
+)
 CONFIGS = {
     "patches": transformer(),
     "overlapping": transformer(stride=5),
@@ -33,8 +39,11 @@ CONFIGS = {
     "osnet": OSNetConfig(width=0.25),
     "mobilenet": MobileNetV2Config(),
     "fbnet": FBNetV2Config(),
+    "supernet": SPACE,
+    "found": SPACE.with_channels((8, 16, 12)),
 }
-GRIDS = {"overlapping": (5, 2), "everything": (8, 4)} | dict.fromkeys(("resnet", "osnet", "mobilenet", "fbnet"), (2, 1))
+CONVOLUTIONAL = ("resnet", "osnet", "mobilenet", "fbnet", "supernet", "found")
+GRIDS = {"overlapping": (5, 2), "everything": (8, 4)} | dict.fromkeys(CONVOLUTIONAL, (2, 1))
 
 
 @pytest.fixture(params=CONFIGS, scope="module")

@@ -10,9 +10,11 @@ import pytest
 
 from reknow.errors import RecipeError, RunError
 from reknow.studies import carry_out as module
-from reknow.studies.carry_out import carry_out
-from reknow.studies.study import Measurement, Variant, seeded
+from reknow.studies.carry_out import carry_out, plan
+from reknow.studies.folder import StudyFolder
+from reknow.studies.study import Decided, Measurement, Variant, seeded
 from reknow.training import loop
+from reknow.training.run import Run
 from reknow.training.train import train
 
 
@@ -176,3 +178,36 @@ def test_what_a_study_examines_is_a_column_like_any_other(small, quiet, tmp_path
     assert [row.numbers["length"].tolist() for row in findings.rows] == [[11.0], [13.0]]
     assert findings.rows[0].numbers["clusters"].tolist() == [-1.0]
     assert "length" in findings.as_markdown()
+
+
+def rate_of(folder, seed):
+    """A field that is known only when the run in the folder is finished."""
+    return {"optimizer.lr": Run.open(folder).summary().scores.mAP * 1e-6 + seed * 1e-3}
+
+
+def test_a_row_that_another_one_decides_comes_after_it_and_is_checked_once_it_is_known(small, quiet, tmp_path):
+    decided = Variant("decided", decided=Decided("slower", rate_of))
+    study = replace(small, variants=(decided, *small.variants[1:]))
+    place = StudyFolder.claim(tmp_path / "study", study.name)
+    assert [(run.variant.name, run.seed) for run in plan(study, place, range(1, 3))] == [
+        ("slower", 1), ("decided", 1), ("slower", 2), ("decided", 2),
+    ]  # fmt: skip
+    assert plan(study, place, range(1, 2))[1].resolved() is None
+    findings = carry_out(study, tmp_path / "study", seeds=1, display=quiet)
+    assert [row.variant for row in findings.rows] == ["decided", "slower"]
+    held = Run.open(tmp_path / "study/runs/decided-seed-1").recipe()
+    score = findings.rows[1].mean("mAP")
+    assert held.optimizer.lr == pytest.approx(score * 1e-6 + 1e-3, rel=1e-9)
+
+    # Where it decides otherwise than before, the run of that time is refused.
+    shorter = replace(decided, decided=Decided("slower", lambda *_: {"epochs": 1}))
+    other = replace(study, variants=(shorter, small.variants[1]))
+    with pytest.raises(RunError, match=r"a run of another recipe: .*epochs 2 instead of 1"):
+        carry_out(other, tmp_path / "study", seeds=1, display=quiet)
+
+
+def test_a_row_that_no_run_can_decide_is_refused(small, quiet, tmp_path):
+    for row in ("slow", "decided"):
+        variants = (*small.variants, Variant("decided", decided=Decided(row, rate_of)))
+        with pytest.raises(RecipeError, match=rf"variant 'decided': decided by '{row}'; expected a row that no other"):
+            carry_out(replace(small, variants=variants), tmp_path / row, seeds=1, display=quiet)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from reknow.errors import RunError
+from reknow.errors import ContractError, RunError
 from reknow.methods.cluster_contrast.method import ClusterContrast
 from reknow.methods.diagnostic import Diagnostic, check_diagnostics
 from reknow.training.run import Run
@@ -114,3 +114,27 @@ def test_a_diagnostic_that_is_wrong_costs_nothing_of_what_was_trained(tiny, crop
     assert (tmp_path / "trained" / "recognizer").is_dir() and (tmp_path / "trained" / "summary.json").is_file()
     monkeypatch.undo()
     assert train(recipe, tmp_path / "trained", resume=True).summary.recipe == recipe.name
+
+
+def test_texts_that_a_method_leaves_are_written_by_their_names(run):
+    files = run.keep_files({"network.yaml": "a: 1\n", "notes.txt": "é"}, "somebody.method")
+    assert [file.name for file in files] == ["network.yaml", "notes.txt"]
+    assert [file.read_text(encoding="utf-8") for file in files] == ["a: 1\n", "é"]
+    assert files[0].parent == run.folder
+
+
+@pytest.mark.parametrize(
+    "name", ["recipe.yaml", "summary.json", "report.html", "../above.txt", "folder/x.txt", "", ".hidden", "é.txt", "x"]
+)
+def test_a_text_of_a_name_that_the_run_has_or_that_is_none_is_refused_and_none_is_written(run, name):
+    before = sorted(run.folder.rglob("*"))
+    with pytest.raises(
+        ContractError, match=r"package 'somebody', files of its method: '.*; expected texts by file names"
+    ):
+        run.keep_files({"fine.txt": "text", name: "text"}, "somebody.method")
+    assert sorted(run.folder.rglob("*")) == before
+
+
+def test_what_is_no_text_is_refused(run):
+    with pytest.raises(ContractError, match=r"'network\.yaml', a dict"):
+        vars(Run)["keep_files"].__wrapped__(run, {"network.yaml": {}}, "somebody")

@@ -16,6 +16,7 @@ from reknow.cli.printing import empty_defaults_named, notes, print_facts, scores
 from reknow.errors import RecipeError, nearest
 
 ATTENTION = "--network.trunk.attention"
+TRUNK = "--network.trunk"
 INIT_FROM_HELP = "Take network, preprocessing and weights of this recognizer or run (or 'shipped'), nothing else of it."
 
 
@@ -55,7 +56,7 @@ def train_by(arguments: list[str]) -> int:
             print(text)
             return 0
         raise RecipeError("reknow train", found=f"'{arguments[0]}' where a recipe's name belongs", remedy=text)
-    preset, options_given = _with_attention(recipe_named(arguments[0]), arguments[1:])
+    preset, options_given = _with_attention(*_with_network(recipe_named(arguments[0]), arguments[1:]))
     # Made here and not at import: the recipe's own fields are options too, with this recipe's values as defaults.
     options_type = make_dataclass(
         "Options",
@@ -76,6 +77,7 @@ def train_by(arguments: list[str]) -> int:
             "Every option changes one setting of the recipe. "
             f"{ATTENTION} {'|'.join(_attentions())} puts another attention into a transformer's blocks, and its "
             "settings become options, too. "
+            f"{TRUNK} RUN takes the network that a search of channels found. "
             "To continue a run where it stopped: reknow train --resume RUN",
             config=(AvoidSubcommands,),
         )
@@ -86,6 +88,56 @@ def train_by(arguments: list[str]) -> int:
 
         recipe = starting_from(recipe, options.init_from)
     return _carry_out(recipe, folder, resume=False, json=options.json)
+
+
+def _with_network(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
+    """The recipe with the trunk whose file, or whose run, :data:`TRUNK` names, and the other arguments.
+
+    Its fields are options, so the file must be read before the options are made.
+
+    Raises:
+        RecipeError: a file that holds no found network, or a recipe whose network takes none.
+    """
+    from reknow.models.embedder import EmbedderConfig
+    from reknow.models.found_network import read_network
+
+    names, rest = _taken(TRUNK, arguments)
+    for name in names:
+        if not name:
+            raise RecipeError(
+                TRUNK,
+                found="no name",
+                expected="the file of a found network, or the run that found it",
+                remedy="Name it, or leave the option out.",
+            )
+        if not isinstance(recipe.network, EmbedderConfig):
+            raise RecipeError(
+                TRUNK,
+                found=f"a network of the kind {type(recipe.network).__name__.removesuffix('Config')}",
+                expected="an embedder, which takes any trunk",
+                remedy="Choose rib/dcs_dnb_retrain, or another recipe with such a network.",
+            )
+        recipe = replace(recipe, network=replace(recipe.network, trunk=read_network(Path(name))))
+    return recipe, rest
+
+
+def _taken(option: str, arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The values of an option, the empty text where it has none, and the other arguments.
+
+    Example:
+        >>> _taken("--a", ["--a", "1", "--b", "2", "--a=3"])
+        (['1', '3'], ['--b', '2'])
+    """
+    names: list[str] = []
+    rest: list[str] = []
+    values = iter(arguments)
+    for argument in values:
+        given, equals, name = argument.partition("=")
+        if given == option:
+            names.append(name if equals else next(values, ""))
+        else:
+            rest.append(argument)
+    return names, rest
 
 
 def _attentions() -> Mapping[str, Any]:
@@ -106,14 +158,8 @@ def _with_attention(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
     """
     from reknow.models.transformer import TransformerConfig
 
-    rest: list[str] = []
-    values = iter(arguments)
-    for argument in values:
-        option, equals, name = argument.partition("=")
-        if option != ATTENTION:
-            rest.append(argument)
-            continue
-        name = name if equals else next(values, "")
+    names, rest = _taken(ATTENTION, arguments)
+    for name in names:
         if name not in _attentions():
             raise RecipeError(ATTENTION, found=f"'{name}'" if name else "no name", remedy=nearest(name, _attentions()))
         if not isinstance(recipe.network.trunk, TransformerConfig):

@@ -15,6 +15,7 @@ from reknow.methods.method import MethodConfig
 from reknow.methods.recipe import Optimizer, Recipe, Schedule
 from reknow.methods.sampling import ExhaustiveSampling
 from reknow.methods.shipped import supervised_from_shipped
+from reknow.models.channel_search import FoundConfig, SupernetConfig
 from reknow.models.channel_selection import ChannelSelectionBlock
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.insertion import AfterStages, MapModuleConfig
@@ -51,7 +52,9 @@ def strong_baseline(name: str, method: MethodConfig, trunk: ResNetConfig) -> Rec
     )
 
 
-def inverted_residuals(name: str, method: MethodConfig, trunk: MobileNetV2Config | FBNetV2Config) -> Recipe:
+def inverted_residuals(
+    name: str, method: MethodConfig, trunk: MobileNetV2Config | FBNetV2Config | SupernetConfig | FoundConfig
+) -> Recipe:
     """The settings that RIB's authors released for such trunks; arguments as of :func:`strong_baseline`."""
     return Recipe(
         name=name,

@@ -155,6 +155,13 @@ class Method(nn.Module, ABC):
         """
         return ()
 
+    def files(self) -> Mapping[str, str]:
+        """Texts for the run's folder, by the name of the file, such as what a search has found; by default none.
+
+        Called as :meth:`diagnostics` is.
+        """
+        return {}
+
 
 class MethodConfig(ABC):
     """The typed settings of a method: a frozen dataclass that builds it.

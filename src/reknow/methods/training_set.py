@@ -86,6 +86,11 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.manifest)
 
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Height and width that pictures have in batches."""
+        return self._preprocessing.size
+
     @cached_property
     def cameras(self) -> Int[np.ndarray, "rows"]:
         """(N,) camera codes, -1 where unknown."""

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reknow.errors import RecipeError
-from reknow.fields import NonNegativeInt, PositiveFloat, PositiveInt, PositiveShare, check_fields
+from reknow.fields import NonNegativeInt, PositiveInt, check_fields
 from reknow.models.attention import (
     Attention,
     AttentionConfig,
@@ -40,7 +40,7 @@ from reknow.models.attention import (
     attention_probabilities,
     initialize_linear,
 )
-from reknow.models.epochs import FollowsEpochs, Remarks
+from reknow.models.epochs import FallingTemperature, FollowsEpochs, Remarks
 from reknow.models.insertion import MapModuleConfig
 from reknow.models.straight_through import gumbel_difference, masked_pair, select_channels
 
@@ -52,7 +52,7 @@ SATURATED = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskConfig:
+class MaskConfig(FallingTemperature):
     """The mask of an attention or of a block.
 
     Attributes:
@@ -62,19 +62,7 @@ class MaskConfig:
         bias: of the mask's layer at the start; 2 keeps 0.88 of the channels.
     """
 
-    temperature: PositiveFloat = 1.0
-    decay: PositiveShare = 1.0
-    least_temperature: PositiveFloat = 0.5
     bias: float = 2.0
-
-    def temperature_in(self, epoch: int) -> float:
-        """tau in an epoch, counted from 0.
-
-        Example:
-            >>> MaskConfig(temperature=5.0, decay=0.5, least_temperature=1.0).temperature_in(2)
-            1.25
-        """
-        return max(self.temperature * self.decay**epoch, min(self.least_temperature, self.temperature))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,10 +289,26 @@ class SelectiveBlock(Selection):
         noise: Float[Tensor, "batch positions channels"] | None = None,
     ) -> Float[Tensor, "batch channels rows columns"]:
         """Maps of any size to maps of the same size; `noise` as of :class:`SelectiveAttention`."""
+        return maps + self.added(maps, noise)
+
+    def added(
+        self,
+        maps: Float[Tensor, "batch channels rows columns"],
+        noise: Float[Tensor, "batch positions channels"] | None = None,
+        counted: Float[Tensor, ""] | None = None,
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """What is added to the maps.
+
+        Args:
+            maps: (B, C, H, W).
+            noise: as of :class:`SelectiveAttention`.
+            counted: the number of channels whose root divides the products, where it is not C since the others are 0.
+        """
         positions = maps.flatten(2).transpose(1, 2)
         selected = (positions * self.selected(self.mask(positions), noise)).unsqueeze(1)
-        mixed = functional.scaled_dot_product_attention(selected, selected, positions.unsqueeze(1)).squeeze(1)
-        return maps + self.norm(self.depthwise(mixed.transpose(1, 2).unflatten(2, maps.shape[2:])))
+        query = selected if counted is None else selected * (maps.shape[1] / counted).sqrt()
+        mixed = functional.scaled_dot_product_attention(query, selected, positions.unsqueeze(1)).squeeze(1)
+        return self.norm(self.depthwise(mixed.transpose(1, 2).unflatten(2, maps.shape[2:])))
 
 
 def _last(layer: nn.Module) -> nn.Linear:

@@ -11,6 +11,32 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from reknow.fields import PositiveFloat, PositiveShare
+
+
+@dataclass(frozen=True, kw_only=True)
+class FallingTemperature:
+    """A temperature that falls by a factor from epoch to epoch, down to a smallest one.
+
+    Attributes:
+        temperature: tau at the start.
+        decay: factor of tau after each epoch.
+        least_temperature: smallest tau.
+    """
+
+    temperature: PositiveFloat = 1.0
+    decay: PositiveShare = 1.0
+    least_temperature: PositiveFloat = 0.5
+
+    def temperature_in(self, epoch: int) -> float:
+        """tau in an epoch, counted from 0.
+
+        Example:
+            >>> FallingTemperature(temperature=5.0, decay=0.5, least_temperature=1.0).temperature_in(2)
+            1.25
+        """
+        return max(self.temperature * self.decay**epoch, min(self.least_temperature, self.temperature))
+
 
 @dataclass(frozen=True)
 class Remarks:

@@ -130,13 +130,18 @@ class ConvolutionalTrunk(nn.Module, ABC):
             camera: (B,) codes, as every trunk takes them; convolutions do not use them.
             spectrum: of all pictures, or of each; only a trunk with several stems uses it.
         """
-        maps = self.before_stages(images, spectrum)
-        for name in self.config.stages:
-            maps = self.through_stage(name, maps)
-        maps = self.after_stages(maps)
+        maps = self.after_stages(self.through_stages(self.before_stages(images, spectrum)))
         rows, columns = maps.shape[-2:]
         patches = maps.flatten(2).transpose(1, 2)
         return Tokens(self.pooled(maps, patches), patches[:, :0], patches, (rows, columns))
+
+    def through_stages(
+        self, maps: Float[Tensor, "batch inputs height width"]
+    ) -> Float[Tensor, "batch outputs rows columns"]:
+        """Maps through all stages, and through what a recipe has put behind them."""
+        for name in self.config.stages:
+            maps = self.through_stage(name, maps)
+        return maps
 
     def through_stage(
         self, name: str, maps: Float[Tensor, "batch inputs height width"]

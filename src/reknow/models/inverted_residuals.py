@@ -3,8 +3,9 @@
 Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (CVPR 2018, section 3.4 and table 2). A block
 widens its maps by the expansion, filters each channel by itself and narrows them again; where it neither strides nor
 changes the number of channels, its input is added. Blocks and convolutions are torchvision's. RIB searches its own
-network among the sizes of FBNetV2 (Wan et al., "FBNetV2", CVPR 2020); :class:`FBNetV2Config` has the largest of them,
-and the blocks of MobileNetV2 in place of FBNetV2's choice of kernels and activations.
+network among the sizes of FBNetV2 (Wan et al., "FBNetV2", CVPR 2020) in :mod:`~reknow.models.channel_search`;
+:class:`FBNetV2Config` has the largest of them, and the blocks of MobileNetV2 in place of FBNetV2's choice of kernels
+and activations.
 
 A stage is a line of the table: blocks of as many channels, of which the first strides. The last map is pooled by the
 mean. As in a ResNet, a recipe may insert modules into the blocks and behind the stages, and give each spectrum its own
@@ -17,7 +18,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -46,15 +47,12 @@ class Stage(NamedTuple):
 
 
 class InvertedResidualsConfig(ConvolutionalConfig):
-    """What tables of inverted residuals have in common; they take images of any size.
+    """What tables of inverted residuals have in common; they take images of any size."""
 
-    Attributes:
-        first: channels of the first convolution, which strides.
-        last: channels of the 1 x 1 convolution that ends the map: D.
-    """
-
-    first: ClassVar[int]
-    last: ClassVar[int]
+    @property
+    @abstractmethod
+    def ends(self) -> tuple[int, int]:
+        """Channels of the first convolution, which strides, and of the 1 x 1 convolution that ends the map: D."""
 
     @property
     @abstractmethod
@@ -82,9 +80,12 @@ class MobileNetV2Config(InvertedResidualsConfig):
         stems: spectra that have a first convolution of their own; empty for one for all pictures.
     """
 
-    first: ClassVar[int] = 32
-    last: ClassVar[int] = 1280
     last_stride: Literal[1, 2] = 1
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """32, and 1280 at the end."""
+        return 32, 1280
 
     @property
     def table(self) -> Mapping[str, Stage]:
@@ -110,8 +111,10 @@ class FBNetV2Config(InvertedResidualsConfig):
         stems: spectra that have a first convolution of their own; empty for one for all pictures.
     """
 
-    first: ClassVar[int] = 16
-    last: ClassVar[int] = 1984
+    @property
+    def ends(self) -> tuple[int, int]:
+        """16, and 1984 at the end."""
+        return 16, 1984
 
     @property
     def table(self) -> Mapping[str, Stage]:
@@ -137,13 +140,13 @@ class InvertedResiduals(ConvolutionalTrunk):
         (torch.Size([2, 1280]), torch.Size([2, 32, 1280]), (8, 4))
     """
 
-    config: InvertedResidualsConfig
+    config: Any  # an InvertedResidualsConfig; a supernet names its own
 
     def __init__(self, config: InvertedResidualsConfig) -> None:
         super().__init__()
         self.config = config
-        self.stem = _convolution(3, config.first, kernel_size=3, stride=2)
-        channels = config.first
+        channels, last = config.ends
+        self.stem = _convolution(3, channels, kernel_size=3, stride=2)
         for name, stage in config.table.items():
             blocks = nn.Sequential()
             for number in range(stage.blocks):
@@ -151,7 +154,7 @@ class InvertedResiduals(ConvolutionalTrunk):
                 blocks.append(Block(channels, stage.channels, stride, stage.expansion))
                 channels = stage.channels
             self.add_module(name, blocks)
-        self.head = _convolution(channels, config.last, kernel_size=1)
+        self.head = _convolution(channels, last, kernel_size=1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 # By what comes in: counted by what leaves, as torchvision does, a depthwise filter of C channels is
@@ -166,7 +169,7 @@ class InvertedResiduals(ConvolutionalTrunk):
     @property
     def dim(self) -> int:
         """D, the size of `cls` and of a patch: the channels of the last map."""
-        return self.config.last
+        return self.config.ends[1]
 
     def before_stages(
         self, images: Float[Tensor, "batch 3 height width"], spectrum: SpectrumOfRows | None

@@ -14,13 +14,16 @@ from typing import Any, NamedTuple
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from reknow.models.channel_search import FoundConfig, SupernetConfig
 from reknow.models.inverted_residuals import FBNetV2Config, InvertedResiduals, MobileNetV2Config
 from reknow.models.osnet import OSNet, OSNetConfig
 from reknow.models.resnet import ResNet50, ResNetConfig
 from reknow.models.transformer import TransformerConfig, VisionTransformer
 from reknow.observation import Batch, Spectrum
 
-TrunkConfig = TransformerConfig | ResNetConfig | OSNetConfig | MobileNetV2Config | FBNetV2Config
+TrunkConfig = (
+    TransformerConfig | ResNetConfig | OSNetConfig | MobileNetV2Config | FBNetV2Config | SupernetConfig | FoundConfig
+)
 Trunk = VisionTransformer | ResNet50 | OSNet | InvertedResiduals
 
 

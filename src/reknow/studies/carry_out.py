@@ -2,7 +2,8 @@
 
 All variants of one seed come before the next seed, so that an interrupted study has complete comparisons, and ``--seeds
 1`` on its folder shows them. Before anything starts, every existing run is compared with the recipe that the study has
-for it. A run that was stopped continues from its checkpoint.
+for it. A run that was stopped continues from its checkpoint. Where a run decides fields of others (:class:`.Decided`),
+it comes before them, and their recipes are known once it is finished.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reknow.errors import RecipeError, RunError
+from reknow.errors import RecipeError, RunError, nearest
 from reknow.evaluation.intervals import Interval
 from reknow.machine import machine
 from reknow.methods.recipe import Recipe
@@ -25,7 +26,7 @@ from reknow.progress import Display
 from reknow.studies.findings import Findings, Row
 from reknow.studies.folder import Record, RunFolder, StudyFolder, slug
 from reknow.studies.statistics import over_queries, over_seeds
-from reknow.studies.study import Measurement, Study, Variant, differences, seeded
+from reknow.studies.study import Measurement, Study, Variant, changed, differences, seeded
 from reknow.training.train import train
 from reknow.values import to_plain
 
@@ -40,14 +41,24 @@ class Planned:
     Attributes:
         variant: the row that it belongs to.
         seed: of training and world.
-        recipe: in full.
+        recipe: in full, but for what another run decides.
         folder: of the run.
+        decided_by: the folder of that other run; None where the recipe is in full.
     """
 
     variant: Variant
     seed: int
     recipe: Recipe
     folder: RunFolder
+    decided_by: RunFolder | None = None
+
+    def resolved(self) -> Recipe | None:
+        """The recipe in full; None as long as the run that decides it is not finished."""
+        if self.decided_by is None or self.variant.decided is None:
+            return self.recipe
+        if not self.decided_by.finished:
+            return None
+        return changed(self.recipe, self.variant.decided.change(self.decided_by.path, self.seed))
 
 
 def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | None = None) -> Findings:
@@ -77,7 +88,8 @@ def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | 
     place = StudyFolder.claim(folder, study.name)
     planned = plan(study, place, range(1, seeds + 1))
     for run in planned:
-        run.folder.check(run.recipe)
+        if recipe := run.resolved():
+            run.folder.check(recipe)
     display = display or Display()
     measurements = {each.name: _measure(each, place, display) for each in study.measurements}
     records = _all_runs(study, planned, display)
@@ -98,10 +110,10 @@ def carry_out(study: Study, folder: Path, *, seeds: int = 3, display: Display | 
 
 
 def plan(study: Study, place: StudyFolder, seeds: range) -> list[Planned]:
-    """The runs in the order in which they are made.
+    """The runs in the order in which they are made: of each seed first those that no other run decides.
 
     Raises:
-        RecipeError: two variants would share a folder.
+        RecipeError: two variants would share a folder, or a run decides a row that is none or is decided itself.
     """
     folders = Counter(slug(variant.name) for variant in study.variants)
     shared = [name for name, count in folders.items() if count > 1]
@@ -111,15 +123,26 @@ def plan(study: Study, place: StudyFolder, seeds: range) -> list[Planned]:
             found=f"several whose folder would be '{shared[0]}'",
             remedy="Give them names that differ in letters or digits.",
         )
+    free = [variant for variant in study.variants if variant.decided is None]
+    following = [variant for variant in study.variants if variant.decided is not None]
+    for variant in following:
+        if variant.decided and variant.decided.row not in {other.name for other in free}:
+            raise RecipeError(
+                f"study '{study.name}', variant '{variant.name}'",
+                found=f"decided by '{variant.decided.row}'",
+                expected="a row that no other row decides",
+                remedy=nearest(variant.decided.row, [other.name for other in free]),
+            )
     return [
         Planned(
             variant,
             seed,
             replace(seeded(variant.of(study.base), seed), name=f"{study.name}: {variant.name}"),
             place.run(variant.name, seed),
+            place.run(variant.decided.row, seed) if variant.decided else None,
         )
         for seed in seeds
-        for variant in study.variants
+        for variant in (*free, *following)
     ]
 
 
@@ -182,9 +205,11 @@ def _all_runs(study: Study, planned: list[Planned], display: Display) -> dict[st
 
 
 def _run(study: Study, planned: Planned, display: Display) -> Record:
-    folder = planned.folder
+    folder, recipe = planned.folder, planned.resolved()
+    assert recipe is not None  # the run that decides it comes first
+    folder.check(recipe)
     folder.clear()
-    outcome = train(planned.recipe, folder.path, resume=folder.resumable, display=display)
+    outcome = train(recipe, folder.path, resume=folder.resumable, display=display)
     record = Record.of(outcome, study.score_run(outcome) if study.score_run else None)
     folder.keep(record)
     return record

@@ -22,6 +22,7 @@ from reknow.studies.rib import editor as rib_editor
 from reknow.studies.rib import hard as rib_hard
 from reknow.studies.rib import insertion as rib_insertion
 from reknow.studies.rib import occlusion as rib_occlusion
+from reknow.studies.rib import searched as rib_searched
 from reknow.studies.rib import tcmm as rib_tcmm
 from reknow.studies.rib import temperature as rib_temperature
 from reknow.studies.sizes import Scale
@@ -51,6 +52,7 @@ STUDIES: dict[str, Callable[[Scale], Study]] = {
     "rib-hard": rib_hard.study,
     "rib-insertion": rib_insertion.study,
     "rib-occlusion": rib_occlusion.study,
+    "rib-searched": rib_searched.study,
     "rib-tcmm": rib_tcmm.study,
     "rib-temperature": rib_temperature.study,
     "start": start.study,

@@ -22,6 +22,7 @@ HEADS = {
     "recall": "the object's patches that are kept, %",
     "precision_frequency": "of those that the frequency score selects, on the object, %",
     "recall_by_chance": "patches kept, %",
+    "operations": "operations of a picture, millions",
     "seconds": "training, s",
     "images_per_second": "pictures/s",
 }

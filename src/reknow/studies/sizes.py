@@ -1,6 +1,7 @@
 """Sizes: how large a study's world is and how long its runs are, at three scales.
 
-The trunk is the shipped one at every size, since clusters need weights to start from and the package has no others.
+The trunk is the shipped one at every size, since clusters need weights to start from and the package has no others;
+networks that were searched start from random weights, with labels.
 On two cores it trains 370 pictures a second and embeds 770 (128 x 64 pixels); a person of the world has about 14. An
 epoch embeds every picture once and trains about as many. So a run of `FEW_ROWS["laptop"]` takes about two and a half
 minutes, which is 15 runs in an hour, and one of `MANY_ROWS["laptop"]` about one and a quarter, which is 39.
@@ -82,8 +83,15 @@ HARD_ROWS_WITH_LABELS: Mapping[Scale, Size] = {
 }
 """For methods that learn from labels there: they need fewer epochs, and three losses make theirs longer."""
 
+FROM_RANDOM_WEIGHTS: Mapping[Scale, Size] = {
+    "quick": Size(train_identities=40, test_identities=40, epochs=3, batch_size=32),
+    "laptop": Size(train_identities=150, test_identities=100, epochs=40, batch_size=32),
+    "gpu": Size(train_identities=1000, test_identities=400, epochs=80),
+}
+"""For small convolutional networks that no weights are there for, and that need more epochs for it."""
+
 THREE_SPECTRA: Mapping[Scale, Size] = {
-    "quick": Size(train_identities=20, test_identities=20, epochs=2, batch_size=32),
+    "quick": Size(train_identities=20, test_identities=20, epochs=3, batch_size=32),
     "laptop": Size(train_identities=80, test_identities=50, epochs=8, batch_size=32),
     "gpu": Size(train_identities=500, test_identities=400, epochs=30, batch_size=128),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -27,27 +28,39 @@ from reknow.values import to_plain
 
 
 @dataclass(frozen=True)
+class Decided:
+    """Fields of a row that the run of another row decides, of the same seed.
+
+    Attributes:
+        row: name of the other row, whose runs come first.
+        change: from the folder of its finished run, and the seed, to dotted field and value.
+    """
+
+    row: str
+    change: Callable[[Path, int], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Variant:
     """One row of the table: the base with some fields replaced.
 
     Attributes:
         name: what the table calls it; its runs' folders are named after it.
         change: dotted field to value, such as ``{"method.alpha": 0.25}``.
+        decided: further fields, which follow from another row's run; the table does not show them.
     """
 
     name: str
     change: Mapping[str, Any] = field(default_factory=dict)
+    decided: Decided | None = None
 
     def of(self, base: Recipe) -> Recipe:
-        """The base with this variant's fields.
+        """The base with this variant's fields, as far as no run decides them.
 
         Raises:
             RecipeError: a field that the base does not have.
         """
-        recipe = base
-        for path, value in self.change.items():
-            recipe = replaced(recipe, path, value)
-        return recipe
+        return changed(base, self.change)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +133,17 @@ def on_data(study: Study, data: str) -> Study:
         _, cameras = encode(open_dataset(data).training().column("camera"))
         base = replaced(base, "network.trunk.cameras", len(cameras))
     return replace(study, base=base)
+
+
+def changed(recipe: Recipe, change: Mapping[str, Any]) -> Recipe:
+    """A recipe with several fields replaced, dotted field to value.
+
+    Raises:
+        RecipeError: no such field.
+    """
+    for path, value in change.items():
+        recipe = replaced(recipe, path, value)
+    return recipe
 
 
 def replaced(value: Any, path: str, new: Any) -> Any:

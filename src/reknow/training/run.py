@@ -8,7 +8,8 @@
     checkpoints/       last.pt: everything that a resumed run needs
     recognizer/        the trained network with its preprocessing and card
     diagnostics/       01-title.png and so on, pictures that the method made; captions.json names them
-    report.html
+    groups.csv, report.html
+    network.yaml       or another text that the method leaves
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,15 @@ import yaml
 from PIL import Image
 
 from reknow.data.picture_files import open_picture
-from reknow.errors import RunError
+from reknow.errors import ContractError, RunError
 from reknow.methods.diagnostic import Diagnostic, check_diagnostics
 from reknow.methods.recipe import Recipe
 from reknow.training.records import Line, Metrics, Summary
 from reknow.values import from_plain, to_plain
 from reknow.writing import failures_named, write_file, written_whole
+
+OWN_FILES = ("recipe.yaml", "metrics.jsonl", "summary.json", "groups.csv", "report.html")
+"""What a run, its report included, writes itself; no method may write another file of these names."""
 
 RESUME = "Free space or permissions there. What was written before is whole; continue with --resume."
 """What to do where a run could not write."""
@@ -215,6 +219,30 @@ class Run:
             raise RunError(
                 path, found=f"cannot be read with its pictures ({error})", remedy=f"Delete the folder {path.parent}."
             ) from error
+
+    def keep_files(self, files: Mapping[str, str], package: str) -> list[Path]:
+        """Write the texts that the method leaves.
+
+        Args:
+            files: the method's, by name.
+            package: where the method comes from, for messages.
+
+        Returns:
+            where they lie.
+
+        Raises:
+            ContractError: something else than texts, or a name that is none or that the run has itself.
+            RunError: the disk is full.
+        """
+        for name, text in files.items():
+            if not isinstance(text, str) or name in OWN_FILES or not re.fullmatch(r"\w[\w.-]*\.\w+", name, re.ASCII):
+                raise ContractError(
+                    f"package '{package.partition('.')[0]}', files of its method",
+                    found=f"'{name}'" if isinstance(text, str) else f"'{name}', a {type(text).__name__}",
+                    expected=f"texts by file names such as 'network.yaml', other than {', '.join(OWN_FILES)}",
+                    remedy="Correct what the method's files() returns.",
+                )
+        return [self.write(name, text) for name, text in files.items()]
 
     def cut_metrics(self, logged: int, finished: int) -> None:
         """Forget what was logged after a checkpoint, since it will be logged again, but for its evaluation.

@@ -102,8 +102,11 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, display: Displa
         if prepared.fabric.is_global_zero:
             _save_recognizer(run, prepared, trainer.start.weights, summary)
             run.summarize(summary)
+            method = prepared.method.eval()
             with torch.no_grad():
-                run.keep_diagnostics(prepared.method.eval().diagnostics(), type(prepared.method).__module__)
+                run.keep_diagnostics(method.diagnostics(), type(method).__module__)
+                for file in run.keep_files(method.files(), type(method).__module__):
+                    shown.line(f"written: {file}")
         prepared.fabric.barrier()
     main = prepared.fabric.is_global_zero
     return Outcome(run, prepared.recipe, summary, trainer.start.scores, latest, training, main)

@@ -13,6 +13,7 @@ from reknow.methods.catalog import recipe_named
 from reknow.methods.supervised.recipes import transreid_world
 from reknow.models.attention import SoftmaxAttention
 from reknow.models.channel_selection import ChannelSelection
+from reknow.models.found_network import network_as_text
 from reknow.progress import Display
 from reknow.recognizer import load
 from reknow.recognizer.occlusion import occlusion_scores
@@ -21,9 +22,11 @@ from reknow.studies.findings import Findings, Row
 from reknow.studies.rib.bound import by_epoch, left_of
 from reknow.studies.rib.bound import plot as curves_of_epochs
 from reknow.studies.rib.components import HIDDEN, with_hidden_queries
+from reknow.studies.rib.searched import operations_of
 from reknow.studies.rib.temperature import gradients_of_block, noise_of
-from reknow.studies.study import on_data, seeded
-from reknow.training.train import train
+from reknow.studies.study import changed, on_data, seeded
+from reknow.training.run import Run
+from reknow.training.train import Outcome, train
 
 
 def findings_of(name, rows):
@@ -161,3 +164,31 @@ def test_between_domains_no_row_knows_cameras_and_each_pair_has_the_four_rows():
     assert all("kind=vehicles" in recipe.evaluation_data for recipe in recipes[4:])
     assert [recipe.method for recipe in recipes[:4]] == [recipe.method for recipe in recipes[4:]]
     assert seeded(recipes[0], 2).evaluation_data.endswith("seed=2")
+
+
+def test_the_found_network_is_compared_with_others_of_as_many_operations(tmp_path):
+    study = study_named("rib-searched", "laptop")
+    assert [variant.name for variant in study.variants] == ["found", *(f"random {n}" for n in range(1, 6)), "search"]
+    search = study.variants[-1].of(study.base)
+    space, size = search.network.trunk, search.preprocessing.size
+    assert search.method.budget * 1e6 < space.range_of_operations(size)[1]
+    assert seeded(search, 3).data == seeded(study.base, 3).data
+    network = space.with_channels((12, 24, 40, 72))
+    run = Run.create(tmp_path / "search", search)
+    run.write("network.yaml", network_as_text(network, size))
+    trunks = []
+    for variant in study.variants[:-1]:
+        assert variant.change == {} and variant.decided.row == "search"
+        recipe = changed(study.base, variant.decided.change(run.folder, 3))
+        assert variant.decided.change(run.folder, 3) == {"network.trunk": recipe.network.trunk}
+        trunks.append(recipe.network.trunk)
+        assert recipe.method == recipe_named("rib/dcs_dnb_retrain_world").method
+    assert trunks[0] == network and len({trunk.channels for trunk in trunks}) == 6
+    cost = network.operations(network.channels, size)
+    assert [trunk.operations(trunk.channels, size) for trunk in trunks] == pytest.approx([cost] * 6, rel=0.02)
+    other = changed(study.base, study.variants[1].decided.change(run.folder, 4)).network.trunk
+    assert other.channels != trunks[1].channels
+    for recipe in (replace(study.base, network=replace(study.base.network, trunk=network)), search):
+        outcome = object.__new__(Outcome)
+        vars(outcome).update(recipe=recipe, run=run)
+        assert operations_of(outcome) == {"operations": cost / 1e6}

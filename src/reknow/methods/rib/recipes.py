@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reknow.methods import convolutional
-from reknow.methods.recipe import Recipe, Schedule
+from reknow.methods.method import MethodConfig
+from reknow.methods.recipe import Optimizer, Recipe, Schedule
 from reknow.methods.rib.method import RIBConfig
+from reknow.methods.rib.search import SearchConfig
+from reknow.methods.shipped import supervised_from_shipped
 from reknow.methods.transreid import WORLD_CAMERAS, published, small
 from reknow.models.channel_attention import ConvolutionalBlockAttention, SqueezeExcitation
+from reknow.models.channel_search import FoundConfig, SupernetConfig, Unit
 from reknow.models.channel_selection import ChannelSelection
 from reknow.models.embedder import EmbedderConfig
 from reknow.models.insertion import MapModuleConfig
@@ -19,6 +23,10 @@ from reknow.models.transformer import TransformerConfig
 __all__ = [
     "cbam_osnet",
     "cbam_resnet50_market1501",
+    "dcs_dnb_retrain",
+    "dcs_dnb_retrain_world",
+    "dcs_dnb_search",
+    "dcs_dnb_search_world",
     "dcs_fb_fbnetv2_market1501",
     "dcs_fb_mgn_market1501",
     "dcs_fb_mobilenetv2_market1501",
@@ -38,6 +46,24 @@ __all__ = [
 
 STRONG_BASELINE = RIBConfig(smoothing=0.1, margin=0.3, center_weight=5e-4)
 """The losses of the strong baseline, and the bound."""
+
+SEARCHED = SupernetConfig(after=convolutional.selection_after("stage2", "stage3", "stage4", "stage5"))
+"""The authors' search space, with a block behind each searched stage."""
+
+WORLD_SEARCHED = SupernetConfig(
+    first=8,
+    units=(
+        Unit(blocks=1, most=16, options=3, step=4, expansion=3),
+        Unit(blocks=1, most=32, options=4, step=8, expansion=3),
+        Unit(blocks=2, most=64, options=7, step=8, expansion=3),
+        Unit(blocks=1, most=96, options=7, step=8, expansion=3, stride=1),
+    ),
+    last=256,
+    decay=0.9,
+    # Behind the first unit a map has 512 positions, whose comparison would be half of all operations.
+    after=convolutional.selection_after("stage3", "stage4", "stage5"),
+)
+"""Small networks in the same form, for pictures of 128 x 64 on a laptop: 588 of them."""
 
 
 FROM_SHIPPED = RIBConfig(feature="behind")
@@ -129,6 +155,49 @@ def dcs_fb_fbnetv2_market1501() -> Recipe:
     """Market-1501 with labels: RIB-DCS-FB on a trunk in the style of FBNetV2, trained for 1,400 epochs."""
     trunk = FBNetV2Config(after=convolutional.selection_after("stage2", "stage3", "stage4", "stage5"))
     return convolutional.inverted_residuals("rib/dcs_fb_fbnetv2_market1501", STRONG_BASELINE, trunk)
+
+
+def dcs_dnb_search() -> Recipe:
+    """Market-1501 with labels: search the channels of RIB's own backbone within a budget of operations."""
+    method = SearchConfig(smoothing=0.1, margin=0.3, center_weight=5e-4)
+    recipe = convolutional.inverted_residuals("rib/dcs_dnb_search", method, SEARCHED)
+    schedule = Schedule(kind="cosine", warmup=10, warmup_start=0.1)
+    return replace(recipe, weights="random", schedule=schedule, epochs=120)
+
+
+def dcs_dnb_retrain() -> Recipe:
+    """Market-1501 with labels: RIB on the network that a search found, named with --network.trunk RUN."""
+    trunk = SEARCHED.with_channels(())
+    return replace(convolutional.inverted_residuals("rib/dcs_dnb_retrain", STRONG_BASELINE, trunk), weights="random")
+
+
+def dcs_dnb_search_world() -> Recipe:
+    """The same search among small networks, on the world's target domain."""
+    return _searched_world(
+        "rib/dcs_dnb_search_world", SearchConfig(budget=9.0, block=2, architecture_lr=0.05), WORLD_SEARCHED
+    )
+
+
+def dcs_dnb_retrain_world() -> Recipe:
+    """RIB on the network that dcs_dnb_search_world found, named with --network.trunk RUN."""
+    return _searched_world(
+        "rib/dcs_dnb_retrain_world", RIBConfig(smoothing=0.1, feature="behind"), WORLD_SEARCHED.with_channels(())
+    )
+
+
+def _searched_world(name: str, method: MethodConfig, trunk: SupernetConfig | FoundConfig) -> Recipe:
+    """Small networks from random weights, for which the rate of the published runs is too low on so little data."""
+    recipe = supervised_from_shipped(name, method, EmbedderConfig(trunk=trunk))
+    return replace(
+        recipe,
+        weights="random",
+        follow_weights=False,
+        data="world:target",
+        sampling=replace(recipe.sampling, batch_size=32),
+        optimizer=Optimizer(kind="sgd", lr=0.1, momentum=0.9, weight_decay=5e-4, clip=5.0),
+        epochs=40,
+        precision="32",  # the supernet trains 318 pictures a second on a thread, and 182 in bf16
+    )
 
 
 def se_resnet50_market1501() -> Recipe:
