@@ -25,6 +25,9 @@ from reknow.data.manifest import Manifest
 from reknow.methods.cluster_contrast import recipes as cluster_contrast
 from reknow.methods.clustered import Clustered
 from reknow.methods.editor import recipes as editor
+from reknow.methods.firm import recipes as firm
+from reknow.methods.firm.method import Described, Firm
+from reknow.methods.firm.network import FirmNetworkConfig
 from reknow.methods.method import Moment
 from reknow.methods.optimization import weights_and_biases
 from reknow.methods.recipe import Recipe
@@ -35,6 +38,7 @@ from reknow.methods.supervised import recipes as supervised
 from reknow.methods.tcmm import recipes as tcmm
 from reknow.methods.training_set import TrainingSet
 from reknow.models.network import NetworkConfig
+from reknow.models.text import TextTowerConfig
 from reknow.models.transformer import TransformerConfig
 from reknow.observation import Batch
 from reknow.precision import computing
@@ -48,6 +52,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "cluster_contrast": cluster_contrast.market1501,
     "tcmm": tcmm.market1501,
     "editor": editor.rgbnt201,
+    "firm": firm.sysu_mm01,
     "rib": rib.dcs_fb_transreid_market1501,
     "supervised": supervised.market1501,
 }
@@ -84,7 +89,10 @@ def one_part(recipe: Recipe, precision: Precision, quick: bool) -> Recipe:
 
 def small_network(recipe: Recipe) -> NetworkConfig:
     """The recipe's network around a small transformer; a ResNet-50 takes a CPU seconds a step."""
-    return recipe.network.around(SMALL, getattr(recipe.network, "feature", "cls"))
+    network = recipe.network
+    if isinstance(network, FirmNetworkConfig):
+        network = replace(network, text=TextTowerConfig(width=16, depth=3, heads=2))
+    return network.around(SMALL, getattr(network, "feature", "cls"))
 
 
 class Step:
@@ -99,7 +107,13 @@ class Step:
 
     def __init__(self, recipe: Recipe, device: torch.device, rows: int, folder: Path) -> None:
         identities = min(IDENTITIES, rows // 8)
-        columns = {spectrum: [f"{row}.jpg" for row in range(rows)] for spectrum in recipe.network.build().spectra}
+        spectra = recipe.network.build().spectra
+        # FIRM reads one picture of a row, the others every spectrum.
+        apart = isinstance(recipe.network, FirmNetworkConfig)
+        columns = {
+            spectrum: [None if apart and row % len(spectra) != place else f"{row}.jpg" for row in range(rows)]
+            for place, spectrum in enumerate(spectra)
+        }
         names = {"identity": [str(row % identities) for row in range(rows)]}
         cameras = {"camera": [str(row % CAMERAS) for row in range(rows)]}
         manifest = Manifest.from_columns({**columns, **names, **cameras}, root=Path(), name="made")
@@ -123,29 +137,35 @@ class Step:
             plan = method.planned(vectors, training_set.cameras)
         elif isinstance(method, RIB):
             plan = method.planned(torch.from_numpy(made_embeddings(rows, method.network.dims[0], identities)))
+        elif isinstance(method, Firm):
+            vectors = torch.from_numpy(made_embeddings(rows, method.network.dim, identities))
+            texts, infrared = vectors[:, None].repeat(1, 3, 1), torch.arange(rows) % len(spectra) > 0
+            plan = method.planned(Described(vectors, vectors, texts, infrared), training_set.cameras, 9, 10)
         else:
             plan = method.before_epoch(0, training_set)
         self.rows = trainer._draw(plan, recipe.sampling)[0]
         labels = np.full(rows, -1)
         labels[plan.rows] = plan.labels
         size = (len(self.rows), 3, *recipe.preprocessing.size)
-        there = torch.ones(len(self.rows), dtype=torch.bool, device=device)
+        places = torch.from_numpy(self.rows).to(device) % len(spectra)
+        there = {spectrum: (places == place) | (not apart) for place, spectrum in enumerate(spectra)}
         self.batch = Batch(
-            {spectrum: torch.randn(size, device=device) for spectrum in columns},
-            dict.fromkeys(columns, there),
+            {spectrum: torch.randn(size, device=device) for spectrum in spectra},
+            there,
             *(
                 torch.from_numpy(values).to(device)
                 for values in (self.rows, labels[self.rows], training_set.cameras[self.rows])
             ),
         )
         self.recipe, self.device, self.trainer, self.method = recipe, device, trainer, method.train()
-        self.moment = Moment(epoch=9, epochs=10, step=0, steps=1)  # behind every warm-up
+        self.moment = Moment(epoch=9, epochs=10, step=0, steps=1, phase=plan.phase)  # behind every warm-up
         self.trunk = method.network.trunk
         settings = recipe.optimizer
         groups = weights_and_biases(self.trunk.named_parameters(), settings.bias_lr_factor)
         self.optimizer = build_optimizer(groups, settings)
-        self.pictures = torch.cat(list(self.batch.images.values()))
-        self.cameras = self.batch.camera.repeat(len(columns))
+        self.pictures = torch.cat([self.batch.images[name][mask] for name, mask in there.items()])
+        self.cameras = torch.cat([self.batch.camera[mask] for mask in there.values()])
+        self.spectra = [name for name, mask in there.items() for _ in range(int(mask.sum()))]
 
     def whole(self) -> None:
         """As the loop carries it out."""
@@ -154,7 +174,7 @@ class Step:
     def bare(self) -> None:
         """The trunk alone: forward, backward of the sum of its tokens, optimizer."""
         with computing(self.device, self.recipe.precision):
-            tokens = self.trunk(self.pictures, self.cameras)
+            tokens = self.trunk(self.pictures, self.cameras, self.spectra)
             total = tokens.cls.float().sum() + tokens.extra.float().sum() + tokens.patches.float().sum()
         total.backward()
         self.optimizer.step()

@@ -66,8 +66,10 @@ def test_a_side_without_clusters_is_refused(empty):
 def test_centers_that_are_not_finite_are_refused():
     broken = centers(3)
     broken[1, 0] = torch.nan
-    with pytest.raises(DataError, match="nan"):
+    with pytest.raises(DataError, match="first set of centers: NaN"):
         match_clusters(broken, centers(3))
+    half = match_clusters(centers(3).half(), centers(3))
+    assert half.mutual.tolist() == [[0, 0], [1, 1], [2, 2]]
 
 
 def test_centering_keeps_what_has_no_direction_left():

@@ -72,7 +72,7 @@ def match_clusters(
         iterations: of the transport.
 
     Raises:
-        DataError: a set without a cluster, or centers that are not finite.
+        DataError: a set without a cluster, centers of two sizes, or centers that are not finite.
 
     Example:
         >>> first = torch.eye(4)[:3]
@@ -81,7 +81,22 @@ def match_clusters(
                 [1, 2],
                 [2, 0]])
     """
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise DataError(
+            "centers",
+            found=f"shapes {tuple(first.shape)} and {tuple(second.shape)}",
+            expected="(F, D) and (S, D)",
+            remedy="Pass a row for each cluster, made by one network.",
+        )
+    first, second = (centers.to(torch.promote_types(centers.dtype, torch.float32)) for centers in (first, second))
     for name, centers in (("first", first), ("second", second)):
+        if not bool(centers.isfinite().all()):
+            raise DataError(
+                f"the {name} set of centers",
+                found="NaN or infinity",
+                expected="finite vectors",
+                remedy="Check the vectors that they were made of: a network that diverged gives NaN.",
+            )
         if not len(centers):
             raise DataError(
                 f"the {name} set of centers",

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from reknow.clustering.dbscan import PseudoLabels
 from reknow.clustering.matching import joined, match_clusters
-from reknow.errors import DataError
+from reknow.errors import DataError, RecipeError
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Spectrum
 
@@ -112,6 +112,21 @@ def matched_groups(
     return torch.from_numpy(connected_components(graph, directed=False)[1]).long(), pairs
 
 
+def check_network(network: object, kind: type, recipe: str) -> None:
+    """Refuse a network that a method cannot train, such as one that --init-from has brought.
+
+    Raises:
+        RecipeError: another kind than `kind`, which `recipe` has.
+    """
+    if not isinstance(network, kind):
+        raise RecipeError(
+            "network",
+            found=f"a network of the kind {type(network).__name__}",
+            expected=f"{kind.__name__}, which the recipe {recipe} has",
+            remedy="Leave out --init-from; with --weights RUN its trunk fills the recipe's own network.",
+        )
+
+
 def rows_of_spectra(training_set: TrainingSet, spectra: Sequence[Spectrum]) -> dict[Spectrum, Int[np.ndarray, "_"]]:
     """The rows with a picture in each spectrum.
 
@@ -135,7 +150,8 @@ def rows_of_spectra(training_set: TrainingSet, spectra: Sequence[Spectrum]) -> d
             name,
             found=f"pictures to train on: {counts}",
             expected="pictures of two spectra, which are matched with each other",
-            remedy="Add the other spectrum's pictures, or train on one: reknow train cluster_contrast --data ...",
+            remedy="Add the other spectrum's pictures, or train on one: reknow train cluster_contrast --data ... Where "
+            "folders are called rgb, nir or tir, write spectrum=subfolder behind the folder's name.",
         )
     together = np.sum([present[spectrum] for spectrum in rows], axis=0) > 1
     if together.any():

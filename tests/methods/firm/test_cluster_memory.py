@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from plain_memory import plain_means
 from reknow.errors import DataError
 from reknow.methods.firm import cluster_memory
+from reknow.methods.firm.cluster_memory import check_rows
 from reknow.methods.firm.memory import ClusterMemory, StoredMemory, bootstrap, recounted
 
 close = torch.testing.assert_close
@@ -131,3 +132,18 @@ def test_what_is_done_to_a_stored_memory_is_kept_and_the_given_one_stays_as_it_w
     stored.memory.prototypes[0, 0] = 1.0
     assert (stored.state_dict()["prototypes"][0, 0] == 1).all()
     assert not (given.prototypes[0, 0] == 1).any()
+
+
+def test_rows_that_do_not_belong_together_are_refused():
+    rows, infrared, labels = torch.eye(4), torch.zeros(4, dtype=torch.bool), torch.tensor([0, 1, 1, -1])
+    check_rows(rows, rows, infrared, labels)
+    with pytest.raises(DataError, match=r"labels: shape \(3,\).*\(4,\)"):
+        check_rows(rows, rows, infrared, labels[:3])
+    with pytest.raises(DataError, match=r"visual features: shape \(4, 3\).*\(4, 4\)"):
+        check_rows(rows, rows[:, :3], infrared, labels)
+    with pytest.raises(DataError, match=r"fusion features: shape \(4, 4\).*\(4, 5\)"):
+        check_rows(rows, rows, infrared, dim=5)
+    with pytest.raises(DataError, match=r"labels: torch.float32"):
+        check_rows(rows, rows, infrared, labels.float())
+    with pytest.raises(DataError, match=r"infrared: torch.int64.*torch.bool"):
+        check_rows(rows, rows, infrared.long(), labels)

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from plain_memory import plain_update
 from reknow.errors import DataError, RecipeError
+from reknow.methods.firm.confidence import check_plan
 from reknow.methods.firm.memory import (
     ClusterMemory,
     Transport,
@@ -204,3 +205,19 @@ def test_settings_that_make_no_sense_are_refused():
     for wrong in ({"epsilon": 0.0}, {"iterations": 0}, {"column_slack": -1.0}):
         with pytest.raises(RecipeError, match="method"):
             Transport(**wrong)
+
+
+def test_plans_of_other_pictures_and_rates_beyond_a_half_are_refused():
+    rows, infrared = torch.eye(4), torch.tensor([False, True, False, True])
+    memory = bootstrap(rows, rows, infrared, torch.arange(4))
+    plans = transport_plans(memory, rows, rows, infrared)
+    check_plan(plans.plans[0], 4, 4)
+    with pytest.raises(DataError, match=r"plan: shape \(4, 4\).*\(2, 4\)"):
+        check_plan(plans.plans[0], 2, 4)
+    other = bootstrap(rows[:2], rows[:2], infrared[:2], torch.arange(2))
+    with pytest.raises(DataError, match=r"plan: shape \(4, 4\).*\(4, 2\)"):
+        update(other, rows, rows, infrared, plans, infrared)
+    for rate in (0.5, -0.1, float("nan")):
+        with pytest.raises(RecipeError, match="rate"):
+            update(memory, rows, rows, infrared, plans, infrared, rate)
+    assert torch.equal(memory.prototypes, bootstrap(rows, rows, infrared, torch.arange(4)).prototypes)

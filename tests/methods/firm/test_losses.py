@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from reknow.errors import DataError
+from reknow.errors import DataError, RecipeError
 from reknow.methods.firm.losses import (
     alignment,
     batch_means,
@@ -252,3 +252,9 @@ def test_the_weight_of_the_density_rises_over_a_fifth_of_the_run():
     weights = [density_weight(step, 100) for step in (0, 10, 20, 99)]
     assert weights == pytest.approx([0, 0.025, 0.05, 0.05])
     assert density_weight(0, 100, ramp=0.0) == 0.05
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_a_temperature_that_is_not_above_zero_is_refused(temperature):
+    with pytest.raises(RecipeError, match="temperature"):
+        view_contrast(torch.eye(2), torch.eye(2), torch.tensor([True, True]), torch.full((2, 2), 0.5), temperature)

@@ -26,7 +26,13 @@ from reknow.methods.clustered import Clustered, ClusteredConfig
 from reknow.methods.diagnostic import Diagnostic
 from reknow.methods.matched_pictures import matched_pictures
 from reknow.methods.method import EpochPlan, Moment
-from reknow.methods.spectrum_clusters import matched_groups, ranges_of, rows_of_spectra, spectrum_clusters
+from reknow.methods.spectrum_clusters import (
+    check_network,
+    matched_groups,
+    ranges_of,
+    rows_of_spectra,
+    spectrum_clusters,
+)
 from reknow.methods.training_set import TrainingSet
 from reknow.models.cross_spectrum import CrossSpectrumEmbedder
 from reknow.observation import Batch
@@ -54,7 +60,9 @@ class AcrossSpectraConfig(ClusteredConfig):
 
         Raises:
             DataError: pictures of one spectrum alone, or observations with pictures in several.
+            RecipeError: a network that reads one spectrum alone, or several of an observation.
         """
+        check_network(network, CrossSpectrumEmbedder, "cluster_contrast/visible_infrared")
         return AcrossSpectra(network, training_set, self)
 
 

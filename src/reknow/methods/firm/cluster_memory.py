@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from reknow.errors import DataError
@@ -89,7 +89,7 @@ def bootstrap(
         noise gives a memory of no clusters.
 
     Raises:
-        DataError: features that are not finite, or labels outside -1 to K - 1.
+        DataError: features that are not finite, labels outside -1 to K - 1, or numbers of rows that differ.
 
     Example:
         >>> visual = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
@@ -99,9 +99,10 @@ def bootstrap(
                 [1.0000, 0.0000],
                 [0.0000, 1.0000]]), tensor([ True,  True, False]))
     """
+    check_rows(fusion, visual, infrared, labels)
     labels = labels.to(fusion.device)
     if clusters is None:
-        clusters = int(labels.max()) + 1 if len(labels) else 0
+        clusters = max(int(labels.max()) + 1, 0) if len(labels) else 0
     check_labels(labels, clusters)
     prototypes, valid = view_means(fusion, visual, infrared, labels, clusters)
     counts = labels[labels >= 0].bincount(minlength=clusters)
@@ -229,6 +230,46 @@ def own_view(infrared: Bool[Tensor, "rows"]) -> Int[Tensor, "rows"]:
     return RGB + infrared.long() * (INFRARED - RGB)
 
 
+def check_rows(
+    fusion: Float[Tensor, "..."],
+    visual: Float[Tensor, "..."],
+    infrared: Shaped[Tensor, "..."],
+    labels: Shaped[Tensor, "..."] | None = None,
+    dim: int | None = None,
+) -> None:
+    """Refuse rows that do not belong together, which torch would broadcast, cut off or refuse in its own words.
+
+    Args:
+        fusion, visual: (N, D).
+        infrared: (N,) bool.
+        labels: (N,) whole numbers; None where there are none.
+        dim: D, where a memory says it.
+
+    Raises:
+        DataError: names what differs.
+    """
+    rows, width = len(fusion), dim or fusion.shape[-1]
+    wanted = {"fusion features": (fusion, (rows, width)), "visual features": (visual, (rows, width))}
+    wanted |= {"infrared": (infrared, (rows,))} | ({} if labels is None else {"labels": (labels, (rows,))})
+    for name, (tensor, shape) in wanted.items():
+        if tuple(tensor.shape) != shape:
+            raise DataError(
+                name,
+                found=f"shape {tuple(tensor.shape)}",
+                expected=f"{shape}, a row for each of the {rows} fusion features",
+                remedy="Pass tensors of the same pictures, in the same order.",
+            )
+    whole = labels is None or not (labels.is_floating_point() or labels.dtype == torch.bool)
+    if infrared.dtype != torch.bool or not whole:
+        name, tensor = ("labels", labels) if infrared.dtype == torch.bool else ("infrared", infrared)
+        raise DataError(
+            name,
+            found=f"{tensor.dtype}" if tensor is not None else "none",
+            expected="torch.bool" if name == "infrared" else "whole numbers, such as torch.int64",
+            remedy="Convert it.",
+        )
+
+
 def check_labels(labels: Int[Tensor, "rows"], clusters: int) -> None:
     """Raise a DataError for a label that is neither -1 nor the number of a cluster."""
     outside = labels[(labels < -1) | (labels >= clusters)]
@@ -236,7 +277,7 @@ def check_labels(labels: Int[Tensor, "rows"], clusters: int) -> None:
         raise DataError(
             "labels",
             found=f"cluster {int(outside[0])}",
-            expected=f"-1 for noise, or 0 to {clusters - 1}" if clusters else "-1, since there are no clusters",
+            expected=f"-1 for noise, or 0 to {clusters - 1}" if clusters > 0 else "-1 for noise, or 0 and up",
             remedy="Pass the labels that belong to this memory.",
         )
 

@@ -25,9 +25,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from reknow.clustering.transport import sinkhorn
+from reknow.errors import DataError, RecipeError
 from reknow.fields import NonNegativeFloat, PositiveFloat, PositiveInt, check_fields
 from reknow.losses.prototype_memory import occurrence
-from reknow.methods.firm.cluster_memory import FUSION, INFRARED, RGB, ClusterMemory, own_view, unit
+from reknow.methods.firm.cluster_memory import FUSION, INFRARED, RGB, ClusterMemory, check_rows, own_view, unit
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def transport_plans(
         Plans in the memory's number format; zeros for an empty batch, or where no prototype is valid.
 
     Raises:
-        DataError: features that are not finite.
+        DataError: features that are not finite, or of another shape.
 
     Example:
         >>> from reknow.methods.firm.cluster_memory import bootstrap
@@ -111,6 +112,7 @@ def transport_plans(
                 [1., 0.],
                 [0., 1.]]))
     """
+    check_rows(fusion, visual, infrared, dim=memory.prototypes.shape[2])
     transport = transport or Transport()
     kept = torch.ones_like(infrared) if kept is None else kept
     plans = memory.prototypes.new_zeros(3, len(fusion), len(memory))
@@ -130,6 +132,17 @@ def transport_plans(
                     column_slack=transport.column_slack,
                 )
     return TransportPlans(plans)
+
+
+def check_plan(plan: Float[Tensor, "..."], pictures: int, clusters: int) -> None:
+    """Raise a DataError for a plan of other pictures or clusters, which torch would broadcast."""
+    if tuple(plan.shape) != (pictures, clusters):
+        raise DataError(
+            "plan",
+            found=f"shape {tuple(plan.shape)}",
+            expected=f"({pictures}, {clusters}), pictures x clusters",
+            remedy="Pass the plan that was made of these pictures and this memory.",
+        )
 
 
 def open_gate(confidences: Float[Tensor, "3 batch"], fusion: float = 0.5, own: float = 0.4) -> Bool[Tensor, "batch"]:
@@ -171,8 +184,13 @@ def update(
         rate: b at confidence 1, below 1/2, so that no feature can cancel a prototype.
 
     Raises:
-        DataError: features that are not finite.
+        DataError: features that are not finite or of another shape, or plans of other pictures or clusters.
+        RecipeError: a rate that is not from 0 to below 1/2.
     """
+    check_rows(fusion, visual, infrared, dim=memory.prototypes.shape[2])
+    check_plan(plans.plans[FUSION], len(fusion), len(memory))
+    if not 0 <= rate < 0.5:
+        raise RecipeError("rate", found=f"{rate:g}", expected="from 0 to below 0.5", remedy="0.2 is the paper's.")
     confidences, clusters = plans.confidences, plans.clusters
     rows = (gate & (clusters >= 0)).nonzero()[:, 0]
     clusters, own = clusters[rows], own_view(infrared[rows])

@@ -23,8 +23,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from reknow.errors import RecipeError
 from reknow.methods.firm.cluster_memory import FUSION, INFRARED, RGB, ClusterMemory, check_labels, unit
-from reknow.methods.firm.confidence import TransportPlans
+from reknow.methods.firm.confidence import TransportPlans, check_plan
 from reknow.methods.firm.mixture import GaussianMixture
 
 
@@ -72,13 +73,17 @@ def view_contrast(
         temperature: divides the cosines.
 
     Raises:
-        DataError: features that are not finite.
+        DataError: features that are not finite, or a plan of other pictures or clusters.
+        RecipeError: a temperature that is not above 0.
 
     Example:
         >>> plan = torch.tensor([[0.8, 0.2], [0.0, 0.0]])
         >>> view_contrast(torch.eye(2), torch.eye(2), torch.tensor([True, True]), plan, temperature=1.0)
         tensor(0.5133)
     """
+    check_plan(plan, len(features), len(prototypes))
+    if not temperature > 0:
+        raise RecipeError("temperature", found=f"{temperature:g}", expected="above 0", remedy="0.05 is the default.")
     with torch.autocast(features.device.type, enabled=False):
         rows = (plan.sum(1) > 0).nonzero()[:, 0]
         features = unit(features[rows], "features")

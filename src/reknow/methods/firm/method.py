@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from reknow.clustering.dbscan import PseudoLabels
 from reknow.distributed import from_first, gathered, part_rows
-from reknow.fields import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, check_fields
+from reknow.fields import Bounds, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, check_fields
 from reknow.methods.clustered import Clustering
 from reknow.methods.diagnostic import Diagnostic
 from reknow.methods.firm.cluster_memory import (
@@ -53,7 +53,7 @@ from reknow.methods.firm.network import FirmNetwork, Outputs
 from reknow.methods.matched_pictures import matched_pictures
 from reknow.methods.method import EpochPlan, Method, MethodConfig, Moment
 from reknow.methods.optimization import ParameterGroup
-from reknow.methods.spectrum_clusters import matched_groups, rows_of_spectra, spectrum_clusters
+from reknow.methods.spectrum_clusters import check_network, matched_groups, rows_of_spectra, spectrum_clusters
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Batch, Spectrum
 
@@ -66,6 +66,7 @@ class FirmConfig(MethodConfig):
         clustering: how pseudo-labels are made.
         joint: whether all pictures are clustered together, as the paper writes it; by default each spectrum by itself,
             and then clusters are matched.
+        one_sided: whether a cluster that no other one matches joins the pair of the cluster that it is most like.
         recluster_every: epochs between two clusterings; 0 clusters once, before the first epoch, as the paper does.
         evolve_every: epochs between two passes of merge, split and retirement; 0 leaves them out.
         merges: whether clusters are merged.
@@ -90,6 +91,7 @@ class FirmConfig(MethodConfig):
 
     clustering: Clustering = field(default_factory=Clustering)
     joint: bool = False
+    one_sided: bool = False
     recluster_every: NonNegativeInt = 1
     evolve_every: NonNegativeInt = 5
     merges: bool = True
@@ -100,7 +102,7 @@ class FirmConfig(MethodConfig):
     splitting: Splitting = field(default_factory=Splitting)
     gate_fusion: Share = 0.5
     gate_own: Share = 0.4
-    rate: Share = 0.2
+    rate: Annotated[float, Bounds(0, 0.5, below=True)] = 0.2
     temperature: PositiveFloat = 0.05
     align_weight: NonNegativeFloat = 0.1
     prototype_weight: NonNegativeFloat = 0.1
@@ -119,7 +121,9 @@ class FirmConfig(MethodConfig):
 
         Raises:
             DataError: pictures of one spectrum alone, or observations with pictures in several.
+            RecipeError: another network than FIRM's.
         """
+        check_network(network, FirmNetwork, "firm")
         return Firm(network, training_set, self)
 
 
@@ -174,15 +178,18 @@ class Firm(Method):
 
     def before_epoch(self, epoch: int, training_set: TrainingSet) -> EpochPlan:
         """Cluster and match, or keep the clusters of the epoch before; from time to time let them evolve."""
+        return self.planned(self._described(training_set), training_set.cameras, epoch, training_set.epochs)
+
+    def planned(self, described: Described, cameras: Int[np.ndarray, "rows"], epoch: int, epochs: int) -> EpochPlan:
+        """The plan, memory and texts that follow from what the network says of all rows."""
         config = self.config
-        described = self._described(training_set)
-        matched = epoch >= config.apart * training_set.epochs
-        first_matched = matched and epoch - 1 < config.apart * training_set.epochs
+        matched = epoch >= config.apart * epochs
+        first_matched = matched and epoch - 1 < config.apart * epochs
         due = config.recluster_every and epoch % config.recluster_every == 0
-        diagnostics: dict[str, float] = {"rows": float(len(training_set))}
+        diagnostics: dict[str, float] = {"rows": float(len(described.visual))}
         notes: tuple[str, ...] = ()
         if not len(self.memory) or due or first_matched:
-            labels, diagnostics, notes = from_first(lambda: self._clustered(described, training_set.cameras, matched))
+            labels, diagnostics, notes = from_first(lambda: self._clustered(described, cameras, matched))
             self._set(bootstrap(described.fusion, described.visual, described.infrared, labels), described, labels)
         else:
             labels = self.last_labels.cpu()
@@ -225,7 +232,7 @@ class Firm(Method):
         clusters = spectrum_clusters(fusion, cameras, rows, self._pseudo_labels, self.last_labels.cpu())
         diagnostics, labels = dict(clusters.diagnostics), clusters.labels
         if matched and not self.config.joint:
-            of_cluster, pairs = matched_groups(self._centers(described, labels), clusters.counts, one_sided=True)
+            of_cluster, pairs = matched_groups(self._centers(described, labels), clusters.counts, self.config.one_sided)
             labels = torch.where(labels >= 0, of_cluster[labels.clamp(min=0)], -1)
             diagnostics["matched"] = float(pairs)
         return labels, diagnostics, clusters.notes

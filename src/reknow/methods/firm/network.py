@@ -276,7 +276,9 @@ class FirmNetwork(Network):
         return (config.column, PARAPHRASE_COLUMN) if config.paraphrases else (config.column,)
 
     def annotations(self, columns: Mapping[str, Sequence[str | None]]) -> Mapping[str, Shaped[Tensor, "rows ..."]]:
-        """Prompts of the captions (N, L) and of their paraphrases (N, P, L); one that is missing is the caption.
+        """Prompts of the captions (N, L) and of their paraphrases (N, P, L), repeated where there are fewer.
+
+        A row without paraphrases has its caption in their place.
 
         Raises:
             MissingExtra: captions for CLIP's text tower without the extra ``clip``.
@@ -286,7 +288,7 @@ class FirmNetwork(Network):
         captions = columns[self.columns[0]]
         lines = [paraphrases_in(cell) for cell in columns[self.columns[1]]] if len(self.columns) > 1 else []
         own = [
-            [texts[number] if number < len(texts) else caption for texts, caption in zip(lines, captions, strict=True)]
+            [texts[number % len(texts)] if texts else caption for texts, caption in zip(lines, captions, strict=True)]
             for number in range(self.config.paraphrases)
         ]
         prompts = self.text.prompts([*captions, *(cell for cells in own for cell in cells)])
