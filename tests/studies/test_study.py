@@ -61,7 +61,7 @@ def test_all_rows_of_the_component_table_have_the_same_budget():
 def test_the_paper_s_settings_are_the_whole_of_tcmm():
     study = study_named("tcmm-hard", "laptop")
     assert study.variants[3].of(study.base).method == PAPER
-    assert study.base.data == "world:target?train_identities=240&test_identities=100&difficulty=hard"
+    assert study.base.data == "world:target?train_identities=160&test_identities=100&difficulty=hard"
 
 
 def test_a_misspelt_study_is_refused_with_the_nearest():
