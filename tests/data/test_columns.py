@@ -325,3 +325,11 @@ def test_a_network_reads_own_columns_alone_and_says_what_lacks() -> None:
     assert manifest.notes_on(["captoin"]) == ("The network reads the column 'captoin', which is empty in 1 of 2 rows.",)
     (note,) = manifest.notes_on(["caption"])
     assert "'caption', which some lacks" in note and "Did you mean 'captoin'?" in note
+
+
+def test_captions_that_are_missing_are_told_once_and_where_they_come_from():
+    manifest = Manifest.from_columns({"rgb": ["a.png"]}, root=Path(), name="some")
+    (note,) = manifest.notes_on(("caption", "paraphrases"))
+    assert "'caption', which some lacks" in note and "captions=FILE (reknow caption makes one)" in note
+    (alone,) = manifest.notes_on(("paraphrases",))
+    assert "'paraphrases', which some lacks" in alone

@@ -146,7 +146,11 @@ class Manifest:
         notes = []
         for name in names:
             if name not in self.own_columns:
+                if name == PARAPHRASES and CAPTION in names and CAPTION not in self.own_columns:
+                    continue  # there are none without captions, which the note before says
                 near = f" {nearest(name, self.own_columns)}." if self.own_columns else ""
+                if name == CAPTION:
+                    near += " Captions come with captions=FILE (reknow caption makes one) or captions=COLUMN."
                 notes.append(
                     f"The network reads the column '{name}', which {self.name} lacks: it counts as empty.{near}"
                 )
