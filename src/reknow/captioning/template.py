@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from reknow.captioning.captioner import Captioner, Shown
 from reknow.captioning.pretrained import chosen_device
 from reknow.data.captions import Caption
+from reknow.data.transforms import Preprocessing
 from reknow.errors import MissingExtra, WeightsError
 from reknow.models.weights.file import Content, read
 from reknow.models.weights.pretrained import CLIP
@@ -82,7 +82,7 @@ class Template(Captioner):
         content = read(Source.of(weights))
         self.device, self.weights = chosen_device(), content.path.name
         self.model = _clip(open_clip, content).to(self.device).eval()
-        self.size = self.model.visual.image_size
+        self.preprocessing = Preprocessing(size=self.model.visual.image_size, mean=CLIP.mean, std=CLIP.std)
         tokenizer = open_clip.SimpleTokenizer(context_length=self.model.context_length)
         texts = [f"a photo of {text}" for words in ATTRIBUTES.values() for text in words.values()]
         with torch.inference_mode():
@@ -107,14 +107,8 @@ class Template(Captioner):
         return captions
 
     def _pixels(self, pictures: Sequence[Shown]) -> Float[Tensor, "pictures 3 height width"]:
-        height, width = self.size
-        resized = [
-            np.asarray(Image.fromarray(picture.pixels).resize((width, height), Image.Resampling.BICUBIC))
-            for picture in pictures
-        ]
-        pixels = torch.from_numpy(np.stack(resized)).to(self.device).permute(0, 3, 1, 2).float() / 255
-        mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (CLIP.mean, CLIP.std))
-        return (pixels - mean) / std
+        resized = np.stack([self.preprocessing.resize(picture.pixels) for picture in pictures])
+        return self.preprocessing.normalize(torch.from_numpy(resized).to(self.device))
 
 
 def appearance_of(logits: Float[Tensor, "texts"], *, in_color: bool) -> Appearance:

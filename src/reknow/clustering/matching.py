@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
+from reknow.clustering.centering import without_group_means
 from reknow.clustering.transport import sinkhorn
 from reknow.errors import DataError
 
@@ -111,15 +111,8 @@ def match_clusters(
 
 
 def centered(centers: Float[Tensor, "clusters dim"]) -> Float[Tensor, "clusters dim"]:
-    """Unit rows minus their mean, at length 1 again; one row alone, which is its mean, stays as it is.
-
-    Example:
-        >>> centered(torch.tensor([[1.0, 0.0], [0.0, 1.0]])).round(decimals=2)
-        tensor([[ 0.7100, -0.7100],
-                [-0.7100,  0.7100]])
-    """
-    shifted = centers - centers.mean(0)
-    return functional.normalize(torch.where(shifted.norm(dim=1, keepdim=True) > 1e-6, shifted, centers), dim=1)
+    """Unit rows minus their mean, at length 1 again; one row alone, which is its mean, stays as it is."""
+    return without_group_means(centers, torch.zeros(len(centers), dtype=torch.long, device=centers.device))
 
 
 def joined(

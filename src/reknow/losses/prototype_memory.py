@@ -9,12 +9,14 @@ before the step's update (decisions 1 to 3 in docs/methods/cluster_contrast.md).
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+
+from reknow.growing import GrowingBuffers
 
 Update = Literal["hard", "plain"]
 
@@ -42,7 +44,7 @@ def prototype_contrast(
         return functional.cross_entropy(features.to(prototypes) @ prototypes.T / temperature, labels)
 
 
-class PrototypeMemory(nn.Module):
+class PrototypeMemory(GrowingBuffers):
     """Cluster prototypes, rebuilt every epoch and moved every step.
 
     Args:
@@ -61,6 +63,7 @@ class PrototypeMemory(nn.Module):
                 [0., 1.]])
     """
 
+    growing = ("prototypes",)
     prototypes: Tensor
 
     def __init__(self, dim: int, momentum: float = 0.1, temperature: float = 0.05, update: Update = "hard") -> None:
@@ -112,15 +115,6 @@ class PrototypeMemory(nn.Module):
     def _move(self, clusters: Tensor, toward: Tensor) -> None:
         moved = self.momentum * self.prototypes[clusters] + (1 - self.momentum) * toward
         self.prototypes[clusters] = functional.normalize(moved, dim=1)
-
-    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride] (torch names the other arguments)
-        self, state_dict: dict[str, Any], prefix: str, *rest: Any
-    ) -> None:
-        # The number of clusters changes with every epoch, so the stored memory determines the size.
-        stored = state_dict.get(f"{prefix}prototypes")
-        if stored is not None:
-            self.prototypes = torch.empty_like(stored, device=self.prototypes.device)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def occurrence(group: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:

@@ -11,6 +11,7 @@ An epoch that has fewer than two clusters trains on the last good labels; withou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -18,8 +19,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
+from reknow.clustering.centering import without_group_means
 from reknow.clustering.dbscan import PseudoLabels, pseudo_labels
 from reknow.clustering.final_groups import final_groups
 from reknow.clustering.graph import Size, check_averaged
@@ -32,6 +33,10 @@ from reknow.methods.method import EpochPlan, Method, MethodConfig
 from reknow.methods.training_set import TrainingSet
 from reknow.models.embedder import Embedder
 from reknow.observation import Batch
+
+LAST_CLUSTERS = "This epoch trains on the last good clusters."
+NO_CLUSTERS = "No earlier clusters to fall back on: each picture is its own cluster this epoch."
+"""What a user is told of an epoch with fewer than two clusters (decision 9)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +75,21 @@ class Clustering:
             halved: whether two halves of the embeddings are compared.
         """
         if self.camera_centered and len(np.unique(cameras)) > 1:
-            embeddings = without_camera_means(embeddings, torch.from_numpy(cameras).to(embeddings.device))
+            embeddings = without_group_means(embeddings, torch.from_numpy(cameras).to(embeddings.device))
         eps, min_samples, k1, k2 = self.eps, self.min_samples, self.k1, self.k2
         if halved:
             return final_groups(embeddings, eps=eps, min_samples=min_samples, k1=k1, k2=k2, lowered=False).groups
         return pseudo_labels(embeddings, eps=eps, min_samples=min_samples, k1=k1, k2=k2)
+
+
+def where_it_fits(
+    cluster: Callable[[Tensor], PseudoLabels], embeddings: Float[Tensor, "rows dim"], device: torch.device
+) -> PseudoLabels:
+    """Pseudo-labels with the neighbor search on a device; on the CPU if the rows do not fit there."""
+    try:
+        return cluster(embeddings.to(device))
+    except torch.OutOfMemoryError:
+        return cluster(embeddings.cpu())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,10 +167,10 @@ class Clustered(Method):
         if clusters.num_clusters < 2:
             if self.have_clustered:
                 labels = self.last_labels.cpu()
-                notes = (*notes, "This epoch trains on the last good clusters.")
+                notes = (*notes, LAST_CLUSTERS)
             else:
                 labels = torch.arange(len(labels))
-                notes = (*notes, "No earlier clusters to fall back on: each picture is its own cluster this epoch.")
+                notes = (*notes, NO_CLUSTERS)
         else:
             self.have_clustered.fill_(True)
         self.last_labels.copy_(labels)
@@ -178,11 +193,10 @@ class Clustered(Method):
         return EpochPlan(rows, labels.numpy()[rows], diagnostics, notes)
 
     def _clusters(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
-        """Pseudo-labels, with the neighbor search where the network is; on the CPU if the rows do not fit there."""
-        try:
-            return self.clustering(embeddings.to(self.memory.prototypes.device), cameras, self.compares_halves)
-        except torch.OutOfMemoryError:
-            return self.clustering(embeddings.cpu(), cameras, self.compares_halves)
+        """Pseudo-labels, made where the network is."""
+        return where_it_fits(
+            lambda rows: self.clustering(rows, cameras, self.compares_halves), embeddings, self.memory.prototypes.device
+        )
 
     def bottleneck_term(
         self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]
@@ -207,23 +221,3 @@ class Clustered(Method):
     ) -> None:
         """Move the prototypes toward the pictures of a step; subclasses with further memories extend this."""
         self.memory.update(embeddings, labels)
-
-
-def without_camera_means(
-    embeddings: Float[Tensor, "rows dim"], cameras: Int[Tensor, "rows"]
-) -> Float[Tensor, "rows dim"]:
-    """Unit rows minus the mean row of their camera, at length 1 again; rows of unknown camera (-1) share a mean too.
-
-    Example:
-        >>> rows = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6], [0.0, 1.0]])
-        >>> without_camera_means(rows, torch.tensor([0, 0, 1, 1])).round(decimals=2)
-        tensor([[ 0.4500, -0.8900],
-                [-0.4500,  0.8900],
-                [ 0.8900, -0.4500],
-                [-0.8900,  0.4500]])
-    """
-    _, group = cameras.unique(return_inverse=True)
-    sums = embeddings.new_zeros(int(group.max()) + 1, embeddings.shape[1]).index_add_(0, group, embeddings)
-    centered = embeddings - (sums / group.bincount()[:, None])[group]
-    # A camera's only row is its mean: it has no direction left, and keeps the one it had.
-    return functional.normalize(torch.where(centered.norm(dim=1, keepdim=True) > 1e-6, centered, embeddings), dim=1)

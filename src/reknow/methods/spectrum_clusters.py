@@ -19,6 +19,7 @@ from torch import Tensor
 from reknow.clustering.dbscan import PseudoLabels
 from reknow.clustering.matching import joined, match_clusters
 from reknow.errors import DataError, RecipeError
+from reknow.methods.clustered import LAST_CLUSTERS, NO_CLUSTERS
 from reknow.methods.training_set import TrainingSet
 from reknow.observation import Spectrum
 
@@ -175,6 +176,5 @@ def _or_last(clusters: PseudoLabels, last: Int[Tensor, "rows"]) -> tuple[Int[Ten
         _, numbers = last[kept].unique(return_inverse=True)
         labels = torch.full_like(last, -1)
         labels[kept] = numbers
-        return labels, (*notes, "This epoch trains on the last good clusters.")
-    notes = (*notes, "No earlier clusters to fall back on: each picture is its own cluster this epoch.")
-    return torch.arange(len(last)), notes
+        return labels, (*notes, LAST_CLUSTERS)
+    return torch.arange(len(last)), (*notes, NO_CLUSTERS)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reknow.errors import DataError, RecipeError
@@ -130,11 +130,25 @@ def single_pictures(
             expected="one picture in one spectrum, since spectra are compared with each other",
             remedy="Make a row of each picture, with the other spectra empty.",
         )
-    which = torch.stack(masks).int().argmax(0)
-    pictures = torch.where(masks[0][:, None, None, None], batch.images[have[0]], batch.images[have[-1]])
-    for name, mask in zip(have[1:-1], masks[1:-1], strict=True):
-        pictures = torch.where(mask[:, None, None, None], batch.images[name], pictures)
-    return pictures, [have[number] for number in which.tolist()]
+    pictures, places = first_pictures(batch, spectra)
+    return pictures, [spectra[place] for place in places.tolist()]
+
+
+def first_pictures(
+    batch: Batch, spectra: Sequence[Spectrum]
+) -> tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, "batch"]]:
+    """Of each observation the picture in the first of the spectra that it has, and that spectrum's place.
+
+    Args:
+        batch: B observations, each with a picture in one of the spectra at least.
+        spectra: those that are read, in order.
+    """
+    have: list[Spectrum] = [name for name in spectra if name in batch.images]
+    first = torch.stack([_present(batch, name) for name in have]).byte().argmax(0)
+    pictures = batch.images[have[0]]
+    for number, name in enumerate(have[1:], start=1):
+        pictures = torch.where((first == number)[:, None, None, None], batch.images[name], pictures)
+    return pictures, torch.tensor([spectra.index(name) for name in have], device=first.device)[first]
 
 
 def _present(batch: Batch, spectrum: Spectrum) -> Bool[Tensor, "batch"]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from reknow.data.transforms import Preprocessing
 from reknow.errors import RecipeError, RecognizerError
-from reknow.models.growing import growing_buffers
+from reknow.growing import growing_buffers
 from reknow.models.network import Network, NetworkConfig
 from reknow.recognizer.card import Card, in_words
 from reknow.values import from_plain, to_plain

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from reknow.growing import growing_buffers
 from reknow.methods.firm.fusion import (
     ClusterTexts,
     Compensation,
@@ -22,7 +23,6 @@ from reknow.methods.firm.fusion import (
     scaled_to_depth,
     text_means,
 )
-from reknow.models.growing import growing_buffers
 
 B, N, L, D, T, K = 3, 5, 4, 8, 6, 3
 

@@ -114,10 +114,23 @@ def world_visible_infrared() -> Recipe:
 
 def sysu_mm01() -> Recipe:
     """SYSU-MM01 without labels: ResNet-50 with two first layers, the settings that ADCA and RPNR share."""
-    spectra: tuple[Spectrum, ...] = ("rgb", "nir")
+    return _across("cluster_contrast/sysu_mm01", ("rgb", "nir"), eps=0.6, iterations=200)
+
+
+def regdb() -> Recipe:
+    """RegDB without labels, one split: thermal pictures, and half of the radius, as ADCA has it."""
+    return _across("cluster_contrast/regdb", ("rgb", "tir"), eps=0.3, iterations=100)
+
+
+def llcm() -> Recipe:
+    """LLCM without labels: as SYSU-MM01; no method without labels that we know of has published settings for it."""
+    return replace(sysu_mm01(), name="cluster_contrast/llcm")
+
+
+def _across(name: str, spectra: tuple[Spectrum, ...], *, eps: float, iterations: int) -> Recipe:
     return Recipe(
-        name="cluster_contrast/sysu_mm01",
-        method=AcrossSpectraConfig(clustering=Clustering(eps=0.6), momentum=0.1, update="plain"),
+        name=name,
+        method=AcrossSpectraConfig(clustering=Clustering(eps=eps), momentum=0.1, update="plain"),
         network=CrossSpectrumConfig(trunk=ResNetConfig(stems=spectra), spectra=spectra),
         weights="",  # torchvision's resnet50 file, named with --weights
         preprocessing=Preprocessing(size=(288, 144), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
@@ -127,25 +140,7 @@ def sysu_mm01() -> Recipe:
         # Both stages of 50 epochs begin at the full rate (decision 20).
         schedule=Schedule(kind="step", milestones=(70, 90), gamma=0.1),
         epochs=100,
-        iterations=200,
+        iterations=iterations,
         evaluate_every=10,
         precision="32",
     )
-
-
-def regdb() -> Recipe:
-    """RegDB without labels, one split: thermal pictures, and half of the radius, as ADCA has it."""
-    spectra: tuple[Spectrum, ...] = ("rgb", "tir")
-    base = sysu_mm01()
-    return replace(
-        base,
-        name="cluster_contrast/regdb",
-        method=AcrossSpectraConfig(clustering=Clustering(eps=0.3), momentum=0.1, update="plain"),
-        network=CrossSpectrumConfig(trunk=ResNetConfig(stems=spectra), spectra=spectra),
-        iterations=100,
-    )
-
-
-def llcm() -> Recipe:
-    """LLCM without labels: as SYSU-MM01; no method without labels that we know of has published settings for it."""
-    return replace(sysu_mm01(), name="cluster_contrast/llcm")

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from reknow.errors import DataError
-from reknow.models.growing import GrowingBuffers
+from reknow.growing import GrowingBuffers
 
 VIEWS = ("fusion", "rgb", "infrared")
 """The views in the order of every tensor that has one entry for each."""

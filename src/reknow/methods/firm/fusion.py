@@ -37,8 +37,8 @@ from timm.layers.weight_init import trunc_normal_
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reknow.growing import GrowingBuffers
 from reknow.models.attention import initialize_linear
-from reknow.models.growing import GrowingBuffers
 
 SHUT = -4.0
 """Bias of the gates at the start: sigmoid(-4) = 0.018."""

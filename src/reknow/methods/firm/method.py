@@ -14,7 +14,7 @@ of its own spectrum alone, by L_con; the others have all losses and clusters tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,19 +26,8 @@ from torch.nn import functional
 from reknow.clustering.dbscan import PseudoLabels
 from reknow.distributed import from_first, gathered, part_rows
 from reknow.fields import Bounds, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Share, check_fields
-from reknow.methods.clustered import Clustering
+from reknow.methods.clustered import Clustering, where_it_fits
 from reknow.methods.diagnostic import Diagnostic
-from reknow.methods.firm.cluster_memory import (
-    FUSION,
-    INFRARED,
-    RGB,
-    ClusterMemory,
-    StoredMemory,
-    bootstrap,
-    recounted,
-)
-from reknow.methods.firm.confidence import Transport, TransportPlans, open_gate, transport_plans, update
-from reknow.methods.firm.evolution import Merging, Splitting, merge, pulled_to_fusion, relabelled, retire, split
 from reknow.methods.firm.fusion import text_means
 from reknow.methods.firm.losses import (
     alignment,
@@ -47,6 +36,27 @@ from reknow.methods.firm.losses import (
     density_weight,
     prototype_alignment,
     transport_contrast,
+)
+from reknow.methods.firm.memory import (
+    FUSION,
+    INFRARED,
+    RGB,
+    ClusterMemory,
+    Merging,
+    Splitting,
+    StoredMemory,
+    Transport,
+    TransportPlans,
+    bootstrap,
+    merge,
+    open_gate,
+    pulled_to_fusion,
+    recounted,
+    relabelled,
+    retire,
+    split,
+    transport_plans,
+    update,
 )
 from reknow.methods.firm.mixture import GaussianMixture
 from reknow.methods.firm.network import FirmNetwork, Outputs
@@ -242,20 +252,17 @@ class Firm(Method):
         kinds = [described.visual]
         if described.texts.shape[1]:
             kinds.append(described.texts.mean(1))
-        centers, clusters = [], int(labels.max()) + 1
+        kept, clusters = labels >= 0, int(labels.max()) + 1
+        centers = []
         for features in kinds:
-            kept = labels >= 0
             sums = features.new_zeros(clusters, features.shape[1])
             sums.index_add_(0, labels[kept], functional.normalize(features[kept], dim=1))
             centers.append(functional.normalize(sums, dim=1))
         return functional.normalize(torch.cat(centers, dim=1), dim=1)
 
     def _pseudo_labels(self, embeddings: Float[Tensor, "rows dim"], cameras: Int[np.ndarray, "rows"]) -> PseudoLabels:
-        """Pseudo-labels, where the network is; on the CPU if the rows do not fit there."""
-        try:
-            return self.config.clustering(embeddings.to(self.last_labels.device), cameras)
-        except torch.OutOfMemoryError:
-            return self.config.clustering(embeddings.cpu(), cameras)
+        """Pseudo-labels, made where the network is."""
+        return where_it_fits(lambda rows: self.config.clustering(rows, cameras), embeddings, self.last_labels.device)
 
     def _evolved(
         self, described: Described, labels: Int[Tensor, "rows"]
@@ -320,21 +327,20 @@ class Firm(Method):
         self, fusion: Float[Tensor, "batch dim"], visual: Float[Tensor, "batch dim"], infrared: Bool[Tensor, "batch"]
     ) -> Float[Tensor, ""]:
         """L_con of each spectrum's pictures over the clusters of that spectrum, as a mean over pictures."""
-        total = fusion.new_zeros(())
+        plans, total = self._plans_apart(fusion, visual, infrared), fusion.new_zeros(())
         for view, rows in ((RGB, ~infrared), (INFRARED, infrared)):
             if bool(rows.any()):
-                own = self._of_view(view)
-                features = fusion[rows], visual[rows]
-                plans = transport_plans(own, *features, infrared[rows], transport=self.config.transport)
-                mean = transport_contrast(own, *features, plans, self.config.temperature)
+                of_rows = TransportPlans(plans.plans[:, rows])
+                mean = transport_contrast(
+                    self._of_view(view), fusion[rows], visual[rows], of_rows, self.config.temperature
+                )
                 total = total + mean * (rows.sum() / len(rows))
         return total
 
     def _of_view(self, view: int) -> ClusterMemory:
         """The same clusters, valid only where they have pictures of a spectrum; prototypes are shared, not copied."""
         memory = self.memory
-        values: dict[str, Any] = vars(memory) | {"valid": memory.valid & memory.valid[:, view, None]}
-        return ClusterMemory(**values)
+        return replace(memory, valid=memory.valid & memory.valid[:, view, None])
 
     def _remember(self, outputs: Outputs, fusion: Float[Tensor, "batch dim"], batch: Batch) -> None:
         """Keep a part of the step's pictures until the step is over."""
@@ -349,15 +355,15 @@ class Firm(Method):
         self._parts.clear()
         fusion, visual, texts, infrared, labels = together
         infrared = infrared.bool()
-        begun = bool(self.mixture.shares.any())
-        if begun:
+        matched = bool(self.mixture.shares.any())  # the mixture begins with the phase
+        if matched:
             plans = transport_plans(self.memory, fusion, visual, infrared, transport=self.config.transport)
         else:
             plans = self._plans_apart(fusion, visual, infrared)
         gate = open_gate(plans.confidences, self.config.gate_fusion, self.config.gate_own)
         update(self.memory, fusion, visual, infrared, plans, gate, self.config.rate)
         self.network.clusters.update(texts, labels, ~infrared)
-        if begun:
+        if matched:
             self.mixture.update(batch_means(fusion, labels)[1])
 
     def _plans_apart(

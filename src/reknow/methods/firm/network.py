@@ -38,6 +38,7 @@ from reknow.methods.firm.fusion import (
     mean_of_units,
     scaled_to_depth,
 )
+from reknow.models.cross_spectrum import first_pictures
 from reknow.models.network import Network, NetworkConfig, TrunkConfig
 from reknow.models.text import DEPTHS, TextStates, TextTowerConfig
 from reknow.models.tokenization import ClipTokens
@@ -378,12 +379,7 @@ class FirmNetwork(Network):
                 expected="a picture in one of them",
                 remedy="Leave those rows out, or set network.spectra to what the data have.",
             )
-        first = present.byte().argmax(0)
-        pictures = batch.images[given[0]]
-        for number, name in enumerate(given[1:], start=1):
-            pictures = torch.where((first == number)[:, None, None, None], batch.images[name], pictures)
-        places = torch.tensor([self.spectra.index(name) for name in given], device=first.device)
-        return pictures, places[first]
+        return first_pictures(batch, self.spectra)
 
     def _texts(
         self, batch: Batch, generator: torch.Generator | None

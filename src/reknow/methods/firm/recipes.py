@@ -13,11 +13,10 @@ from reknow.methods.shipped import OWN_DATA_CLUSTERING, SHIPPED_NETWORK, WORLD_E
 from reknow.methods.spectrum_sampling import SpectrumSampling
 from reknow.models.text import CLIP_TEXT, TextTowerConfig
 from reknow.models.transformer import TransformerConfig
+from reknow.models.weights.pretrained import CLIP
 from reknow.observation import Spectrum
 
 __all__ = ["llcm", "own_data", "regdb", "sysu_mm01", "world_visible_infrared"]
-
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 def own_data() -> Recipe:
@@ -53,44 +52,34 @@ def world_visible_infrared() -> Recipe:
 
 def sysu_mm01() -> Recipe:
     """SYSU-MM01 without labels: CLIP ViT-B/16 and a file of captions, the paper's settings."""
-    spectra: tuple[Spectrum, ...] = ("rgb", "nir")
+    return _published("firm/sysu_mm01", ("rgb", "nir"), eps=0.6, iterations=200)
+
+
+def regdb() -> Recipe:
+    """RegDB without labels, one split: thermal pictures, and half of the radius."""
+    return _published("firm/regdb", ("rgb", "tir"), eps=0.3, iterations=100)
+
+
+def llcm() -> Recipe:
+    """LLCM without labels: as SYSU-MM01; the paper does not use it."""
+    return replace(sysu_mm01(), name="firm/llcm")
+
+
+def _published(name: str, spectra: tuple[Spectrum, ...], *, eps: float, iterations: int) -> Recipe:
     trunk = TransformerConfig(stems=spectra, norm_pre=True, activation="quick_gelu", layer_norm_eps=1e-5)
     return Recipe(
-        name="firm/sysu_mm01",
-        method=FirmConfig(clustering=Clustering(eps=0.6)),
+        name=name,
+        method=FirmConfig(clustering=Clustering(eps=eps)),
         network=FirmNetworkConfig(trunk=trunk, spectra=spectra, text=CLIP_TEXT),
         weights="",  # a CLIP ViT-B/16, named with --weights
-        preprocessing=Preprocessing(size=(256, 128), mean=CLIP_MEAN, std=CLIP_STD),
+        preprocessing=Preprocessing(size=(256, 128), mean=CLIP.mean, std=CLIP.std),
         augmentation=Augmentation(pad=0, erase=0.0),  # mirror images alone (decision 16)
         sampling=SpectrumSampling(batch_size=64, instances=4),
         optimizer=Optimizer(kind="adamw", lr=3e-5, weight_decay=0.05, clip=5.0),
         # The paper warms up for 300 steps; an epoch has 200.
         schedule=Schedule(kind="cosine", counts="steps", warmup=300),
         epochs=60,
-        iterations=200,
+        iterations=iterations,
         evaluate_every=10,
         precision="32",
     )
-
-
-def regdb() -> Recipe:
-    """RegDB without labels, one split: thermal pictures, and half of the radius."""
-    spectra: tuple[Spectrum, ...] = ("rgb", "tir")
-    base = sysu_mm01()
-    network = FirmNetworkConfig(
-        trunk=TransformerConfig(stems=spectra, norm_pre=True, activation="quick_gelu", layer_norm_eps=1e-5),
-        spectra=spectra,
-        text=CLIP_TEXT,
-    )
-    return replace(
-        base,
-        name="firm/regdb",
-        method=FirmConfig(clustering=Clustering(eps=0.3)),
-        network=network,
-        iterations=100,
-    )
-
-
-def llcm() -> Recipe:
-    """LLCM without labels: as SYSU-MM01; the paper does not use it."""
-    return replace(sysu_mm01(), name="firm/llcm")
