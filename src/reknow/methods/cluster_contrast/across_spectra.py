@@ -126,7 +126,7 @@ class AcrossSpectra(Clustered):
 
     @property
     def _are_matched(self) -> bool:
-        return bool((self.last_groups >= 0).any())
+        return len(self.shared.prototypes) > 0
 
     def _within_spectra(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, "batch"]) -> Tensor:
         """Mean cross-entropy, where the other spectra's prototypes are no negatives: they are no other individuals."""
